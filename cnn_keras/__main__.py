@@ -1,0 +1,10 @@
+"""`python -m cnn_keras`: the networks' commands, without export."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m cnn_keras"))

@@ -1,0 +1,313 @@
+"""Data sets by name: train, validation and test splits of uint8 pixels.
+
+The validation split is cut from the training images once, seeded and stratified; neither training
+nor calibration touches it. The test split is the data set's own.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error, unknown
+from .preprocessing import Pixels, Preprocessing
+
+Labels = NDArray[np.int64]
+
+SPLIT_SEED = 0  # of the validation split: the same images for every run
+
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+CIFAR10_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+DIGITS = tuple("0123456789")
+
+
+class Source(NamedTuple):
+    """A data set: its shape, its classes, and the files it may be found in."""
+
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    validation: int  # images cut from the training split
+    mirror: bool  # whether a mirrored image keeps its class
+    files: tuple[str, ...] = ()  # any of these, in the folders that `folders` names
+    hint: str = "where there is a network it is downloaded by itself"
+
+
+# fmt: off
+SOURCES = {
+    "digits":        Source((32, 32, 1), DIGITS, 180, mirror=False),
+    "fashion_mnist": Source((28, 28, 1), FASHION_CLASSES, 5_000, mirror=True,
+                            files=("train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"),
+                            hint="on Debian: apt-get install dataset-fashion-mnist"),
+    "mnist":         Source((28, 28, 1), DIGITS, 5_000, mirror=False,
+                            files=("mnist.npz", "train-images-idx3-ubyte.gz", "train-images-idx3-ubyte")),
+    "cifar10":       Source((32, 32, 3), CIFAR10_CLASSES, 5_000, mirror=True,
+                            files=("data_batch_1",)),
+    "cifar100":      Source((32, 32, 3), tuple(f"class {i}" for i in range(100)), 5_000, mirror=True,
+                            files=("train",)),
+}
+# fmt: on
+
+
+class Split(NamedTuple):
+    """Images `(n, height, width, channels)` of uint8 pixels, and their class numbers `(n,)`."""
+
+    images: Pixels
+    labels: Labels
+
+    def take(self, indices: NDArray[np.int64]) -> Split:
+        """Return the images at these places."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def resized(self, preprocessing: Preprocessing) -> Split:
+        """Return the split in a network's size and number of channels."""
+        return Split(preprocessing.resize(self.images), self.labels)
+
+
+class Dataset(NamedTuple):
+    """A data set, ready to train on."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    mirror: bool
+
+    def split(self, name: str) -> Split:
+        """Return a split by name: ``"train"``, ``"validation"`` or ``"test"``."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        if name not in splits:
+            raise unknown("split", name, splits)
+        return splits[name]
+
+
+def load(name: str, data_dir: Path | None = None) -> Dataset:
+    """Load a data set from the first place that has it, else download it by `keras.datasets`.
+
+    Args:
+        name: Row of `SOURCES`.
+        data_dir: Looked at first: itself and its sub-folder `name`.
+
+    Raises:
+        UsageError: There is no such data set.
+        Error: It is in none of the places and cannot be downloaded, or its files are broken.
+    """
+    if name not in SOURCES:
+        raise unknown("data set", name, SOURCES)
+    source = SOURCES[name]
+    if name == "digits":
+        train, test = _digits()
+        classes = source.classes
+    else:
+        train, test, classes = _find(name, source, data_dir)
+    for part in (train, test):
+        _check(name, part, len(classes))
+    held_out = stratified(train.labels, source.validation, SPLIT_SEED)
+    kept = np.setdiff1d(np.arange(len(train.labels)), held_out)
+    return Dataset(name, train.take(kept), train.take(held_out), test, classes, source.mirror)
+
+
+def stratified(labels: Labels, count: int, seed: int) -> Labels:
+    """Choose places so that each class has its share, to within one image.
+
+    Args:
+        labels: Class numbers `(n,)`.
+        count: How many places; all of them if there are fewer.
+        seed: The same seed chooses the same places.
+
+    Returns:
+        Sorted indices `(count,)` into `labels`.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    # Each image's rank within its own class, as a share of the class: taking the smallest shares
+    # takes every class at the same rate.
+    ranks = np.empty(len(labels))
+    for value in np.unique(labels):
+        places = order[labels[order] == value]
+        ranks[places] = (np.arange(len(places)) + 0.5) / len(places)
+    chosen = order[np.argsort(ranks[order], kind="stable")[:count]]
+    return np.sort(chosen)
+
+
+def _digits() -> tuple[Split, Split]:
+    """Return the 1,797 scans of scikit-learn, enlarged to 32×32, a fifth of them for the test."""
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    pixels = np.rint(scans.images * (255 / 16)).astype(np.uint8)[..., None]
+    everything = Split(pixels, scans.target.astype(np.int64)).resized(
+        Preprocessing(32, 32, 1, (0.0,), (1.0,))
+    )
+    test = stratified(everything.labels, 360, SPLIT_SEED)
+    train = np.setdiff1d(np.arange(len(everything.labels)), test)
+    return everything.take(train), everything.take(test)
+
+
+def folders(name: str, data_dir: Path | None) -> Iterator[Path]:
+    """List the folders in which a data set may lie, in the order they are looked at."""
+    hyphened = name.replace("_", "-")
+    keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    roots = [Path("/usr/share/datasets"), keras_home]
+    if data_dir is not None:
+        yield data_dir
+        roots.insert(0, data_dir)
+    batches = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+    for root in roots:
+        yield root / hyphened
+        yield root / name
+        if name in batches:
+            yield root / batches[name]
+            yield root / f"{batches[name]}-target" / batches[name]
+    if name == "mnist":
+        yield keras_home
+
+
+def _find(name: str, source: Source, data_dir: Path | None) -> tuple[Split, Split, tuple[str, ...]]:
+    places = list(folders(name, data_dir))
+    for folder in places:
+        for file in source.files:
+            if (folder / file).is_file():
+                return _read(folder, file, source)
+    try:
+        return _download(name, source)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        looked = ", ".join(str(place) for place in places)
+        raise Error(
+            f"Data set '{name}' not found: looked for {' or '.join(source.files)} in {looked}; "
+            f"the download failed ({reason}). Put the files in --data-dir; {source.hint}."
+        ) from error
+
+
+def _download(name: str, source: Source) -> tuple[Split, Split, tuple[str, ...]]:
+    import keras
+
+    with redirect_stdout(sys.stderr):  # its progress; stdout is for results
+        (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    return _split(x, y), _split(x_test, y_test), source.classes
+
+
+def _read(folder: Path, file: str, source: Source) -> tuple[Split, Split, tuple[str, ...]]:
+    readers: dict[str, Callable[[], tuple[Split, Split]]] = {
+        "mnist.npz": lambda: _read_npz(folder / file),
+        "data_batch_1": lambda: (
+            _read_cifar([folder / f"data_batch_{i}" for i in range(1, 6)], b"labels"),
+            _read_cifar([folder / "test_batch"], b"labels"),
+        ),
+        "train": lambda: (
+            _read_cifar([folder / "train"], b"fine_labels"),
+            _read_cifar([folder / "test"], b"fine_labels"),
+        ),
+    }
+    suffix = Path(file).suffix
+    try:
+        train, test = readers.get(file, lambda: (_idx(folder, "train", suffix), _idx(folder, "t10k", suffix)))()
+        names = folder / "meta"
+        classes = source.classes
+        if file == "train" and names.is_file():
+            classes = tuple(n.decode() for n in _unpickle(names)[b"fine_label_names"])  # type: ignore[attr-defined]
+    except (OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise Error(f"The data set in {folder} cannot be read: {error}.") from error
+    return train, test, classes
+
+
+def _split(images: NDArray[np.generic], labels: NDArray[np.generic]) -> Split:
+    values = np.asarray(images)
+    if values.dtype != np.uint8:
+        wrong = int((~np.isfinite(values) | (values < 0) | (values > 255)).sum())
+        if wrong:
+            raise ValueError(f"{wrong} pixels are NaN, infinite or not between 0 and 255")
+        values = np.rint(values).astype(np.uint8)
+    if values.ndim == 3:
+        values = values[..., None]
+    return Split(values, np.asarray(labels).reshape(-1).astype(np.int64))
+
+
+def _read_npz(path: Path) -> tuple[Split, Split]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return (
+            _split(arrays["x_train"], arrays["y_train"]),
+            _split(arrays["x_test"], arrays["y_test"]),
+        )
+
+
+def _idx(folder: Path, part: str, suffix: str) -> Split:
+    suffix = ".gz" if suffix == ".gz" else ""
+    return _split(
+        _read_idx(folder / f"{part}-images-idx3-ubyte{suffix}"),
+        _read_idx(folder / f"{part}-labels-idx1-ubyte{suffix}"),
+    )
+
+
+def _read_idx(path: Path) -> Pixels:
+    """Read LeCun's IDX format: two zero bytes, a type, a rank, big-endian sizes, the values."""
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    if len(data) < 4 or data[:3] != b"\0\0\x08":
+        raise ValueError(f"{path.name} is not an IDX file of bytes")
+    rank = data[3]
+    shape = np.frombuffer(data, ">i4", rank, 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+class _Arrays(pickle.Unpickler):
+    """CIFAR's batches are pickles of arrays; nothing else in one is let in."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"a batch holds {module}.{name}, not only arrays")
+
+
+def _unpickle(path: Path) -> dict[bytes, NDArray[np.generic]]:
+    batch: dict[bytes, NDArray[np.generic]] = _Arrays(
+        io.BytesIO(path.read_bytes()), encoding="bytes"
+    ).load()
+    return batch
+
+
+def _read_cifar(paths: list[Path], labels: bytes) -> Split:
+    batches = [_unpickle(path) for path in paths]
+    images = np.concatenate([np.asarray(batch[b"data"]) for batch in batches])
+    images = images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return _split(images, np.concatenate([np.asarray(batch[labels]) for batch in batches]))
+
+
+def _check(name: str, split: Split, num_classes: int) -> None:
+    if len(split.images) != len(split.labels):
+        raise Error(
+            f"Data set '{name}' has {len(split.images)} images but {len(split.labels)} labels."
+        )
+    if split.labels.min() < 0 or split.labels.max() >= num_classes:
+        raise Error(f"Data set '{name}' has labels outside 0 to {num_classes - 1}.")

@@ -1,0 +1,163 @@
+"""LeNet-5, the network that reads characters.
+
+Two forms: `"taught"`, as lectures draw it (dense C3, plain averaging, a trained output layer:
+61,706 parameters at 32×32×1), and `"1998"`, as the paper states it (Table I's partial connections,
+trainable subsampling, scaled tanh, fixed output codes: 60,000 trainable parameters).
+
+Departures of the 1998 form from the paper:
+    - The output units compare with random ±1 codes instead of hand-drawn 7×12 bitmaps (the paper
+      itself names random codes as the alternative), so any class count has codes.
+    - Their Euclidean distances go through a softmax: `-|x - w|²` and `2 x·w` give the same
+      probabilities, because `|x|²` and `|w|² = 84` are the same for every class.
+    - C5 is a dense layer, which equals the paper's 5×5 convolution on its 5×5 map.
+
+Reference:
+    LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition",
+    Proceedings of the IEEE 86(11), 1998, section II-B.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ..blocks import Tensor, activate, classifier
+from ..errors import UsageError
+
+# Table I: the six maps of S2 (rows) that each of the sixteen maps of C3 (columns) looks at.
+# fmt: off
+TABLE_I = (
+    #0 1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
+    "X . . . X X X . . X X X X . X X",
+    "X X . . . X X X . . X X X X . X",
+    "X X X . . . X X X . . X . X X X",
+    ". X X X . . X X X X . . X . X X",
+    ". . X X X . . X X X X . X X . X",
+    ". . . X X X . . X X X X . X X X",
+)
+# fmt: on
+
+Form = Literal["taught", "1998"]
+
+@keras.saving.register_keras_serializable("cnn_keras")
+class PartialConv2D(layers.Layer):  # type: ignore[misc]
+    """Convolution whose output maps each see only some input maps.
+
+    The kernel holds one `kernel_size²` patch for each connection that exists; a constant scatters
+    them into a dense kernel, which conversion folds into an ordinary convolution.
+
+    Input `(batch, height, width, 6)`, output `(batch, height - 4, width - 4, 16)` for Table I and a
+    5×5 kernel.
+
+    Args:
+        table: One string for each input map, an `X` for each output map that sees it.
+        kernel_size: Side of the square kernel.
+    """
+
+    def __init__(self, table: tuple[str, ...], kernel_size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = tuple(table)
+        self.kernel_size = kernel_size
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        connected = np.array([[cell == "X" for cell in row.split()] for row in self.table])
+        self._shape = connected.shape
+        fan_in = connected.sum(axis=0).mean() * self.kernel_size**2
+        self.kernel = self.add_weight(
+            shape=(self.kernel_size, self.kernel_size, int(connected.sum())),
+            initializer=keras.initializers.RandomUniform(-(bound := (3 / fan_in) ** 0.5), bound),
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(connected.shape[1],), initializer="zeros", name="bias")
+        self._scatter = np.eye(connected.size, dtype="float32")[connected.ravel()]
+
+    def call(self, x: Tensor) -> Tensor:
+        side = self.kernel_size
+        scatter = ops.cast(self._scatter, self.compute_dtype)
+        kernel = ops.reshape(ops.matmul(self.kernel, scatter), (side, side, *self._shape))
+        return ops.conv(x, kernel, padding="valid") + self.bias
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        batch, height, width, _ = input_shape
+        smaller = [size and size - self.kernel_size + 1 for size in (height, width)]
+        return (batch, *smaller, len(self.table[0].split()))
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        return config | {"table": self.table, "kernel_size": self.kernel_size}
+
+
+@keras.saving.register_keras_serializable("cnn_keras")
+def plus_minus_codes(shape: tuple[int, ...], dtype: str | None = None) -> Any:
+    """Return twice a random ±1 code for each class: `2 w` in the module's `2 x·w`."""
+    return ops.convert_to_tensor(np.random.default_rng(1998).choice([-2.0, 2.0], shape), dtype)
+
+
+@keras.saving.register_keras_serializable("cnn_keras")
+def scaled_tanh(x: Tensor) -> Tensor:
+    """Squash by `f(a) = 1.7159 tanh(2/3 a)`, so that f(±1) = ±1 (appendix A)."""
+    return 1.7159 * ops.tanh(x * (2 / 3))
+
+
+def lenet5(
+    image: Tensor,
+    num_classes: int,
+    classifier_activation: str | None = "softmax",
+    *,
+    form: Form = "taught",
+    activation: Literal["tanh", "sigmoid"] = "tanh",
+) -> Tensor:
+    """Connect LeNet-5 to an image.
+
+    Args:
+        image: `(batch, height, width, channels)`, 16×16 or more; 32×32×1 in the paper.
+        num_classes: Number of classes.
+        classifier_activation: ``"softmax"`` or None for logits.
+        form: ``"taught"`` or ``"1998"``.
+        activation: Squashing function of the taught form; the 1998 form has its scaled tanh.
+
+    Returns:
+        Class scores `(batch, num_classes)`.
+
+    Raises:
+        UsageError: An unknown form, or an image on which nothing is left for C5.
+    """
+    if form not in ("taught", "1998"):
+        raise UsageError(f"LeNet-5 has the forms 'taught' and '1998', not '{form}'.")
+    if min(image.shape[1:3]) < 16:
+        raise UsageError(
+            f"LeNet-5 needs images of 16×16 or more, not {image.shape[1]}×{image.shape[2]}."
+        )
+    partial = form == "1998"
+
+    def squash(x: Tensor, row: str) -> Tensor:
+        function = scaled_tanh if partial else activation
+        return layers.Activation(function, name=f"{row}_activation")(x)
+
+    def subsample(x: Tensor, row: str) -> Tensor:
+        x = layers.AveragePooling2D(2, name=row)(x)
+        if partial:  # section II-B: a trainable coefficient and bias for each map, then squashed
+            x = squash(layers.DepthwiseConv2D(1, name=f"{row}_coefficient")(x), row)
+        return x
+
+    x = squash(layers.Conv2D(6, 5, name="c1")(image), "c1")
+    x = subsample(x, "s2")
+    c3 = PartialConv2D(TABLE_I, 5, name="c3") if partial else layers.Conv2D(16, 5, name="c3")
+    x = squash(c3(x), "c3")
+    x = subsample(x, "s4")
+    x = layers.Flatten(name="flatten")(x)
+    x = squash(layers.Dense(120, name="c5")(x), "c5")
+    x = squash(layers.Dense(84, name="f6")(x), "f6")
+    if not partial:
+        return classifier(x, num_classes, classifier_activation)
+    codes = layers.Dense(
+        num_classes,
+        use_bias=False,
+        kernel_initializer=plus_minus_codes,
+        trainable=False,
+        name="logits",
+    )
+    return activate(codes(x), classifier_activation)

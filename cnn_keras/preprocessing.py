@@ -1,0 +1,120 @@
+"""From pixels to the tensor that a network sees: one frozen value per run, shipped with it.
+
+Only numpy and Pillow, so that training, export, the benchmark and a board share the same lines.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .errors import Error
+
+Pixels = NDArray[np.uint8]
+Images = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a tensor.
+
+    The picture is turned upright by its EXIF tag, laid on black where it is transparent, made gray
+    or RGB, cropped at the center to the aspect ratio, resized by Pillow's antialiased bilinear
+    filter, and normalized: `(pixel - mean) / std`, pixels from 0 to 255.
+
+    Attributes:
+        height: Rows of the tensor.
+        width: Columns of the tensor.
+        channels: 1 for gray, 3 for RGB.
+        mean: Subtracted from each channel, in pixel values.
+        std: Divides each channel, in pixel values.
+    """
+
+    height: int
+    width: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: Pixels) -> Images:
+        """Normalize `(..., height, width, channels)` uint8 pixels to float32."""
+        mean, std = np.float32(self.mean), np.float32(self.std)
+        return ((pixels.astype(np.float32) - mean) / std).astype(np.float32)
+
+    def pixels(self, image: Image.Image) -> Pixels:
+        """Return a picture as `(height, width, channels)` uint8 pixels, as the network sees it."""
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+            image = _eight_bits(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+            image = Image.alpha_composite(black, image)
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        size = (self.width, self.height)
+        image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
+        return np.asarray(image, np.uint8).reshape(self.height, self.width, self.channels)
+
+    def resize(self, pixels: Pixels) -> Pixels:
+        """Return `(n, h, w, c)` data set images in this size and number of channels."""
+        if pixels.shape[1:] == (self.height, self.width, self.channels):
+            return pixels
+        pictures = (Image.fromarray(p[..., 0] if p.shape[-1] == 1 else p) for p in pixels)
+        return np.stack([self.pixels(picture) for picture in pictures])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the value as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        """Return the value that `to_dict` wrote.
+
+        Raises:
+            Error: A field is missing, unknown or of the wrong kind.
+        """
+        try:
+            mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
+            sides = (int(values[key]) for key in ("height", "width", "channels"))
+            return cls(*sides, mean=mean, std=std)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Error(f"Preprocessing is not readable: {error!r}.") from error
+
+    @classmethod
+    def read(cls, path: Path) -> Preprocessing:
+        """Read `preprocessing.json`."""
+        return cls.from_dict(json.loads(path.read_text()))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit and float pictures to 8 bits; Pillow's own conversion clips them."""
+    values = np.asarray(image, np.float64)
+    if image.mode == "F" and values.max() <= 1:
+        values = values * 255
+    elif values.max() > 255:
+        values = values / 257  # 65535 / 255
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open a picture and read all of it.
+
+    Raises:
+        Error: No such file, not a picture, a truncated one, or one too large to be honest.
+    """
+    try:
+        image = Image.open(path)
+        image.load()
+    except FileNotFoundError as error:
+        raise Error(f"No such image: {path}.") from error
+    except UnidentifiedImageError as error:
+        raise Error(f"{path} is not an image that Pillow can read.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Error(f"{path} cannot be read as an image: {error}.") from error
+    return image

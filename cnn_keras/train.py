@@ -1,0 +1,397 @@
+"""Training a network of the zoo with `model.fit`, resumable to the bit.
+
+An epoch's order and distortions depend only on the seed and the epoch's number, and after every
+epoch network and optimizer are saved together. So a training that was killed goes on from its last
+epoch and ends with the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import data, recipes, zoo
+from .command import log, write_atomic
+from .data import Split
+from .errors import Error, UsageError
+from .evaluate import confusion_matrix, scores
+from .preprocessing import Preprocessing
+from .recipes import Recipe
+from .runs import Run, load_model
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train, on what, and how; `config.json` in full.
+
+    Attributes:
+        network: Row of the zoo.
+        options: The family's own choices.
+        data: Data set name.
+        seed: Of the initial weights, the order and the distortions.
+        train_images: Use this many training images, seeded and stratified; all by default.
+        image_size: Side of the square input; by default the data set's, or the network's least.
+        recipe: The paper's, with what was overridden.
+    """
+
+    network: str
+    data: str
+    recipe: Recipe
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    train_images: int | None = None
+    image_size: int | None = None
+
+    @classmethod
+    def of(cls, network: str, data: str, *, recipe: dict[str, Any], **others: Any) -> Training:
+        """Return the training by the network's own recipe, with some of its values replaced.
+
+        Raises:
+            UsageError: An unknown network, or a value that no training can have.
+        """
+        values = asdict(recipes.recipe(zoo.network(network).recipe))
+        values |= {key: value for key, value in recipe.items() if value is not None}
+        for key in ("learning_rate", "batch_size", "epochs"):
+            if values[key] <= 0:
+                raise UsageError(f"The {key.replace('_', ' ')} must be above 0, not {values[key]}.")
+        return cls(network, data, Recipe(**values), **others)
+
+
+def train(
+    training: Training, out: Path, data_dir: Path | None = None, tensorboard: bool = False
+) -> Run:
+    """Train a network, or go on where a training of the same configuration stopped.
+
+    Args:
+        training: What to train.
+        out: The run folder.
+        data_dir: Where the data set may lie.
+        tensorboard: Also write `out/tensorboard`.
+
+    Returns:
+        The finished run, with `model.keras` and `metrics.json`.
+
+    Raises:
+        UsageError: `out` holds a training of another configuration.
+        Error: The loss is no longer a number, or the data cannot be had.
+        KeyboardInterrupt: The run is left resumable.
+    """
+    import keras
+
+    run = Run(out)
+    config = _json_types(asdict(training))
+    if (out / "config.json").is_file():
+        _require_same(run, config)
+        if (out / "metrics.json").is_file():
+            log(f"{out} is finished already; delete it to train again.")
+            return run
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists and is not a run folder: choose another --out.")
+
+    keras.utils.set_random_seed(training.seed)
+    recipe = training.recipe
+    dataset = data.load(training.data, data_dir)
+    preprocessing = fit_preprocessing(training, dataset)
+    if not (out / "config.json").is_file():
+        model = _build(training, preprocessing, len(dataset.classes))
+        write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
+        run.write_json("preprocessing.json", preprocessing.to_dict())
+        run.write_json("config.json", config)
+    dataset = run.dataset(data_dir)
+    steps = len(dataset.train.labels) // recipe.batch_size
+    if steps == 0:
+        raise UsageError(
+            f"{len(dataset.train.labels)} training images are less than one batch of "
+            f"{recipe.batch_size}: lower --batch-size."
+        )
+    if (out / "last.keras").is_file():
+        zoo.import_builder(zoo.network(training.network))
+        model = load_model(out / "last.keras", compiled=True)
+        log(f"Resume after epoch {int(model.optimizer.iterations) // steps} of {recipe.epochs}.")
+    else:
+        model = _build(training, preprocessing, len(dataset.classes))
+        compile_model(model, recipe, steps)
+    first = int(model.optimizer.iterations) // steps
+
+    recorder = _recorder(run, model, first, recipe.epochs, steps)
+    callbacks = [recorder]
+    if tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard"))
+    if first < recipe.epochs:
+        flip = recipe.flip and dataset.mirror
+        model.fit(
+            training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first),
+            validation_data=batches(dataset.validation, preprocessing),
+            initial_epoch=first,
+            epochs=recipe.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,  # the batches are in their order already
+            verbose=0,
+        )
+    _finish(run, model, dataset, preprocessing)
+    return run
+
+
+def fit_preprocessing(training: Training, dataset: data.Dataset) -> Preprocessing:
+    """Return the run's preprocessing: the network's size, the training pixels' mean and deviation."""
+    row = zoo.network(training.network)
+    images = dataset.train.images
+    side = training.image_size or max(*images.shape[1:3], row.min_image_size)
+    mean = images.mean(axis=(0, 1, 2), dtype=np.float64)
+    std = images.std(axis=(0, 1, 2), dtype=np.float64)
+    return Preprocessing(
+        side,
+        side,
+        images.shape[-1],
+        tuple(round(float(value), 3) for value in mean),
+        tuple(round(float(value), 3) for value in std),
+    )
+
+
+def _build(training: Training, preprocessing: Preprocessing, num_classes: int) -> keras.Model:
+    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    return zoo.build(training.network, shape, num_classes, **training.options)
+
+
+def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
+    """Give a model the recipe's optimizer, loss and metric.
+
+    Args:
+        model: From images to probabilities.
+        recipe: The training recipe.
+        steps_per_epoch: To turn the recipe's milestones into steps.
+    """
+    import keras
+
+    total = recipe.epochs * steps_per_epoch
+    boundaries = [round(total * milestone) for milestone in recipe.milestones]
+    rates = [recipe.learning_rate * recipe.factor**i for i in range(len(boundaries) + 1)]
+    if 0 < recipe.warmup_steps < boundaries[0]:
+        boundaries.insert(0, recipe.warmup_steps)
+        rates.insert(0, recipe.warmup_rate)
+    optimizer = keras.optimizers.SGD(
+        keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates),
+        momentum=recipe.momentum,
+        # Papers add the penalty to the gradient, where momentum multiplies it by 1 / (1 - m); Keras
+        # takes it from the weights directly.
+        weight_decay=recipe.weight_decay / (1 - recipe.momentum) or None,
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=False),
+        metrics=["accuracy"],
+        # XLA's convolutions on a CPU are slower than oneDNN's.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+
+
+def training_batches(
+    split: Split,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    flip: bool,
+    seed: int,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Return the batches of all epochs from `first_epoch` on, shuffled and distorted.
+
+    Args:
+        split: Images in the network's size.
+        preprocessing: Applied after the distortion.
+        recipe: Batch size, epochs, shift and rotation.
+        flip: Mirror at random.
+        seed: With an epoch's number it decides everything in that epoch.
+        first_epoch: 0, or where a training goes on.
+
+    Returns:
+        Batches of images `(batch, height, width, channels)` float32 and labels `(batch,)`.
+    """
+    import tensorflow as tf
+
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    steps = len(split.labels) // recipe.batch_size
+    normalize = _normalizer(preprocessing)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(split.labels)), seed=tf.stack([tf.cast(seed, tf.int64), number])
+        )
+        places = tf.data.Dataset.from_tensor_slices(order[: steps * recipe.batch_size])
+        places = places.batch(recipe.batch_size, drop_remainder=True).enumerate()
+
+        def batch(step: tf.Tensor, chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            stream = tf.stack([tf.cast(seed, tf.int64), number * steps + step])
+            pixels = tf.cast(tf.gather(images, chosen), tf.float32)
+            return normalize(distort(pixels, recipe, flip, stream)), tf.gather(labels, chosen)
+
+        return places.map(batch, num_parallel_calls=2, deterministic=True)
+
+    return tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(epoch).prefetch(4)
+
+
+def distort(pixels: tf.Tensor, recipe: Recipe, flip: bool, stream: tf.Tensor) -> tf.Tensor:
+    """Shift, rotate and mirror each image at random, filling with black.
+
+    Args:
+        pixels: `(batch, height, width, channels)` float32.
+        recipe: Largest shift and rotation.
+        flip: Mirror half of the images.
+        stream: Two integers; the same stream gives the same distortions.
+    """
+    import tensorflow as tf
+
+    if not (recipe.shift or recipe.rotation or flip):
+        return pixels
+    count, height, width = pixels.shape[0], pixels.shape[1], pixels.shape[2]
+    u = tf.random.stateless_uniform((4, count), stream)
+    reach = round(recipe.shift * width)
+    dx, dy = tf.unstack(tf.floor(u[:2] * (2 * reach + 1)) - reach)
+    angle = (u[2] * 2 - 1) * math.radians(recipe.rotation)
+    mirror = tf.where(u[3] < 0.5, -1.0, 1.0) if flip else tf.ones(count)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    # Row-major affine map from an output pixel to the input pixel it is taken from, about the center.
+    a, b, d, e = mirror * cosine, -mirror * sine, sine, cosine
+    maps = tf.stack(
+        [a, b, cx - a * cx - b * cy + dx, d, e, cy - d * cx - e * cy + dy, 0 * a, 0 * a], axis=1
+    )
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=pixels,
+        transforms=maps,
+        output_shape=tf.constant([height, width]),
+        interpolation="BILINEAR" if recipe.rotation else "NEAREST",
+        fill_mode="CONSTANT",
+        fill_value=0.0,
+    )
+
+
+def batches(split: Split, preprocessing: Preprocessing, batch_size: int = 256) -> tf.data.Dataset:
+    """Return a split in order, normalized: images `(batch, height, width, channels)` and labels."""
+    import tensorflow as tf
+
+    normalize = _normalizer(preprocessing)
+    rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size)
+    return rows.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+
+
+def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
+    mean, std = np.float32(preprocessing.mean), np.float32(preprocessing.std)
+    return lambda pixels: (pixels - mean) / std
+
+
+def _json_types(config: dict[str, Any]) -> dict[str, Any]:
+    recipe = config["recipe"] | {"milestones": list(config["recipe"]["milestones"])}
+    return config | {"recipe": recipe}
+
+
+def _require_same(run: Run, config: dict[str, Any]) -> None:
+    flat = [c | c["recipe"] for c in (run.config, config)]
+    for key in flat[1]:
+        if key != "recipe" and flat[0].get(key) != flat[1][key]:
+            raise UsageError(
+                f"{run.path} holds a training with {key} {flat[0].get(key)}, not {flat[1][key]}: "
+                "give the same options to resume it, or another --out."
+            )
+
+
+def _recorder(
+    run: Run, model: keras.Model, first: int, epochs: int, steps: int
+) -> keras.callbacks.Callback:
+    """Return the callback that shows progress and saves what a resumed training needs."""
+    import keras
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    history = run.history[:first]
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task("train", total=steps, epoch=first + 1, loss=math.nan, accuracy=math.nan)
+
+    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            bar.start()
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            self.began = time.perf_counter()
+            bar.reset(task, epoch=epoch + 1)
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+            bar.update(task, advance=1, loss=logs["loss"], accuracy=logs["accuracy"])
+            if not math.isfinite(logs["loss"]):
+                raise Error(
+                    f"The loss is {logs['loss']} at step {batch + 1}: lower --learning-rate; "
+                    f"{run.path} keeps the last whole epoch."
+                )
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            seconds = time.perf_counter() - self.began
+            rate = float(self.model.optimizer.learning_rate)
+            best = max((row["val_accuracy"] for row in history), default=-1.0)
+            row = {"epoch": epoch + 1, "seconds": round(seconds, 2), "learning_rate": rate}
+            history.append(row | {key: float(value) for key, value in logs.items()})
+            text = io.StringIO()
+            writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(history)
+            write_atomic(run.path / "history.csv", text.getvalue())
+            if logs["val_accuracy"] > best:
+                save_model(self.model, run.path / "best.keras")
+            save_model(self.model, run.path / "last.keras")
+            bar.console.print(
+                f"epoch {epoch + 1}/{epochs}  loss {logs['loss']:.4f}  accuracy "
+                f"{logs['accuracy']:.4f}  validation {logs['val_accuracy']:.4f}  {seconds:.1f} s",
+                highlight=False,
+            )
+
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+            bar.stop()
+
+    return Recorder()
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file that is whole or absent."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _finish(
+    run: Run, model: keras.Model, dataset: data.Dataset, preprocessing: Preprocessing
+) -> None:
+    """Save the network and use the test split, once."""
+    save_model(model, run.path / "model.keras")
+    metrics: dict[str, Any] = {"train_seconds": sum(row["seconds"] for row in run.history)}
+    for name in ("validation", "test"):
+        split = dataset.split(name)
+        probabilities = model.predict(preprocessing(split.images), batch_size=256, verbose=0)
+        metrics[name] = scores(probabilities, split.labels)
+        if name == "test":
+            metrics["confusion_matrix"] = confusion_matrix(probabilities, split.labels).tolist()
+    run.write_json("metrics.json", metrics)
