@@ -17,7 +17,7 @@ __all__ = ["__version__", "build"]
 
 
 def __getattr__(name: str) -> object:
-    # Keras takes seconds to import, so the first use of `build` pays for it, not `import cnn_keras`.
+    # Keras takes seconds to import: the first use of `build` pays for it, not the package.
     if name == "build":
         from .zoo import build
 

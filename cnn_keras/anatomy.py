@@ -26,15 +26,13 @@ def rows(model: keras.Model) -> list[Row]:
     are those of kernels (convolutions and dense layers), as papers count them.
 
     Example:
-        >>> rows(cnn_keras.build("lenet5"))[0]
-        Row(row='c1', layers='Conv2D Activation', output_shape=(28, 28, 6), parameters=156, macs=117600)
+        >>> rows(cnn_keras.build("lenet5"))[0][:3]
+        ('c1', 'Conv2D Activation', (28, 28, 6))
     """
     from .blocks import row_of
 
     found: dict[str, Row] = {}
     for layer in model.layers[1:]:
-        if not hasattr(layer, "get_weights"):
-            continue
         name = row_of(layer.name)
         output = tuple(int(side) for side in layer.output.shape[1:])
         parameters = sum(math.prod(weight.shape) for weight in layer.trainable_weights)

@@ -7,10 +7,12 @@ row `conv2_1`; `row_of` gives the row back.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import keras
 from keras import layers
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = keras.KerasTensor
 
 # Ioffe and Szegedy, arXiv:1502.03167, section 3.1, with the constants of the residual networks'
 # release (Keras' own defaults, 0.99 and 1e-3, need thousands of steps to forget their start).

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,9 @@ CIFAR10_CLASSES = (
     "truck",
 )
 DIGITS = tuple("0123456789")
+CIFAR100_CLASSES = tuple(
+    f"class {i}" for i in range(100)
+)  # named by the data set's own `meta` file
 
 
 class Source(NamedTuple):
@@ -64,20 +67,22 @@ class Source(NamedTuple):
     hint: str = "where there is a network it is downloaded by itself"
 
 
-# fmt: off
+IDX = ("train-images-idx3-ubyte.gz", "train-images-idx3-ubyte")
+
 SOURCES = {
-    "digits":        Source((32, 32, 1), DIGITS, 180, mirror=False),
-    "fashion_mnist": Source((28, 28, 1), FASHION_CLASSES, 5_000, mirror=True,
-                            files=("train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"),
-                            hint="on Debian: apt-get install dataset-fashion-mnist"),
-    "mnist":         Source((28, 28, 1), DIGITS, 5_000, mirror=False,
-                            files=("mnist.npz", "train-images-idx3-ubyte.gz", "train-images-idx3-ubyte")),
-    "cifar10":       Source((32, 32, 3), CIFAR10_CLASSES, 5_000, mirror=True,
-                            files=("data_batch_1",)),
-    "cifar100":      Source((32, 32, 3), tuple(f"class {i}" for i in range(100)), 5_000, mirror=True,
-                            files=("train",)),
+    "digits": Source((32, 32, 1), DIGITS, 180, mirror=False),
+    "fashion_mnist": Source(
+        (28, 28, 1),
+        FASHION_CLASSES,
+        5_000,
+        mirror=True,
+        files=IDX,
+        hint="on Debian: apt-get install dataset-fashion-mnist",
+    ),
+    "mnist": Source((28, 28, 1), DIGITS, 5_000, mirror=False, files=("mnist.npz", *IDX)),
+    "cifar10": Source((32, 32, 3), CIFAR10_CLASSES, 5_000, mirror=True, files=("data_batch_1",)),
+    "cifar100": Source((32, 32, 3), CIFAR100_CLASSES, 5_000, mirror=True, files=("train",)),
 }
-# fmt: on
 
 
 class Split(NamedTuple):
@@ -233,11 +238,13 @@ def _read(folder: Path, file: str, source: Source) -> tuple[Split, Split, tuple[
     }
     suffix = Path(file).suffix
     try:
-        train, test = readers.get(file, lambda: (_idx(folder, "train", suffix), _idx(folder, "t10k", suffix)))()
+        train, test = readers.get(
+            file, lambda: (_idx(folder, "train", suffix), _idx(folder, "t10k", suffix))
+        )()
         names = folder / "meta"
         classes = source.classes
         if file == "train" and names.is_file():
-            classes = tuple(n.decode() for n in _unpickle(names)[b"fine_label_names"])  # type: ignore[attr-defined]
+            classes = tuple(n.decode() for n in _unpickle(names)[b"fine_label_names"])
     except (OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise Error(f"The data set in {folder} cannot be read: {error}.") from error
     return train, test, classes
@@ -290,10 +297,8 @@ class _Arrays(pickle.Unpickler):
         raise pickle.UnpicklingError(f"a batch holds {module}.{name}, not only arrays")
 
 
-def _unpickle(path: Path) -> dict[bytes, NDArray[np.generic]]:
-    batch: dict[bytes, NDArray[np.generic]] = _Arrays(
-        io.BytesIO(path.read_bytes()), encoding="bytes"
-    ).load()
+def _unpickle(path: Path) -> dict[bytes, Any]:
+    batch: dict[bytes, Any] = _Arrays(io.BytesIO(path.read_bytes()), encoding="bytes").load()
     return batch
 
 

@@ -44,7 +44,7 @@ class Preprocessing:
 
     def __call__(self, pixels: Pixels) -> Images:
         """Normalize `(..., height, width, channels)` uint8 pixels to float32."""
-        mean, std = np.float32(self.mean), np.float32(self.std)
+        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return ((pixels.astype(np.float32) - mean) / std).astype(np.float32)
 
     def pixels(self, image: Image.Image) -> Pixels:
@@ -81,8 +81,8 @@ class Preprocessing:
         """
         try:
             mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
-            sides = (int(values[key]) for key in ("height", "width", "channels"))
-            return cls(*sides, mean=mean, std=std)
+            height, width, channels = (int(values[key]) for key in ("height", "width", "channels"))
+            return cls(height, width, channels, mean, std)
         except (KeyError, TypeError, ValueError) as error:
             raise Error(f"Preprocessing is not readable: {error!r}.") from error
 
@@ -109,8 +109,9 @@ def open_image(path: Path) -> Image.Image:
         Error: No such file, not a picture, a truncated one, or one too large to be honest.
     """
     try:
-        image = Image.open(path)
-        image.load()
+        with path.open("rb") as file:
+            image: Image.Image = Image.open(file)
+            image.load()
     except FileNotFoundError as error:
         raise Error(f"No such image: {path}.") from error
     except UnidentifiedImageError as error:

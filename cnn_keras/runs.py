@@ -1,13 +1,13 @@
 """A run folder: what a training leaves, and everything export needs.
 
-    model.keras         the network after the last epoch
-    best.keras          the network after its best epoch on the validation split
-    last.keras          network and optimizer, rewritten after every epoch; a training resumes here
-    config.json         what was asked for
-    history.csv         one row an epoch
-    metrics.json        validation and test results, confusion matrix
-    preprocessing.json  from pixels to tensor
-    labels.txt          class names, one a line
+model.keras         the network after the last epoch
+best.keras          the network after its best epoch on the validation split
+last.keras          network and optimizer, rewritten after every epoch; a training resumes here
+config.json         what was asked for
+history.csv         one row an epoch
+metrics.json        validation and test results, confusion matrix
+preprocessing.json  from pixels to tensor
+labels.txt          class names, one a line
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Run:
         if not path.is_dir():
             raise Error(f"No such run folder: {path}.")
         if not (path / "model.keras").is_file():
-            raise Error(f"{path} holds no trained model: `cnn-keras train` writes model.keras there.")
+            raise Error(
+                f"{path} holds no trained model: `cnn-keras train` writes model.keras there."
+            )
         return cls(path)
 
     def read_json(self, name: str) -> Any:

@@ -105,16 +105,10 @@ def train(
     recipe = training.recipe
     dataset = data.load(training.data, data_dir)
     preprocessing = fit_preprocessing(training, dataset)
-    if not (out / "config.json").is_file():
-        model = _build(training, preprocessing, len(dataset.classes))
-        write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
-        run.write_json("preprocessing.json", preprocessing.to_dict())
-        run.write_json("config.json", config)
-    dataset = run.dataset(data_dir)
-    steps = len(dataset.train.labels) // recipe.batch_size
+    steps = _num_train(training, dataset) // recipe.batch_size
     if steps == 0:
         raise UsageError(
-            f"{len(dataset.train.labels)} training images are less than one batch of "
+            f"{_num_train(training, dataset)} training images are less than one batch of "
             f"{recipe.batch_size}: lower --batch-size."
         )
     if (out / "last.keras").is_file():
@@ -122,8 +116,13 @@ def train(
         model = load_model(out / "last.keras", compiled=True)
         log(f"Resume after epoch {int(model.optimizer.iterations) // steps} of {recipe.epochs}.")
     else:
-        model = _build(training, preprocessing, len(dataset.classes))
+        shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+        model = zoo.build(training.network, shape, len(dataset.classes), **training.options)
         compile_model(model, recipe, steps)
+    run.write_json("config.json", config)
+    run.write_json("preprocessing.json", preprocessing.to_dict())
+    write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
+    dataset = run.dataset(data_dir)
     first = int(model.optimizer.iterations) // steps
 
     recorder = _recorder(run, model, first, recipe.epochs, steps)
@@ -147,7 +146,7 @@ def train(
 
 
 def fit_preprocessing(training: Training, dataset: data.Dataset) -> Preprocessing:
-    """Return the run's preprocessing: the network's size, the training pixels' mean and deviation."""
+    """Return the network's input size, and the training pixels' mean and deviation."""
     row = zoo.network(training.network)
     images = dataset.train.images
     side = training.image_size or max(*images.shape[1:3], row.min_image_size)
@@ -162,9 +161,9 @@ def fit_preprocessing(training: Training, dataset: data.Dataset) -> Preprocessin
     )
 
 
-def _build(training: Training, preprocessing: Preprocessing, num_classes: int) -> keras.Model:
-    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
-    return zoo.build(training.network, shape, num_classes, **training.options)
+def _num_train(training: Training, dataset: data.Dataset) -> int:
+    available = len(dataset.train.labels)
+    return min(training.train_images or available, available)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -264,7 +263,7 @@ def distort(pixels: tf.Tensor, recipe: Recipe, flip: bool, stream: tf.Tensor) ->
     mirror = tf.where(u[3] < 0.5, -1.0, 1.0) if flip else tf.ones(count)
     cosine, sine = tf.cos(angle), tf.sin(angle)
     cx, cy = (width - 1) / 2, (height - 1) / 2
-    # Row-major affine map from an output pixel to the input pixel it is taken from, about the center.
+    # Affine map, about the center, from an output pixel to the input pixel it is taken from.
     a, b, d, e = mirror * cosine, -mirror * sine, sine, cosine
     maps = tf.stack(
         [a, b, cx - a * cx - b * cy + dx, d, e, cy - d * cx - e * cy + dy, 0 * a, 0 * a], axis=1
@@ -289,7 +288,7 @@ def batches(split: Split, preprocessing: Preprocessing, batch_size: int = 256) -
 
 
 def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
-    mean, std = np.float32(preprocessing.mean), np.float32(preprocessing.std)
+    mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
     return lambda pixels: (pixels - mean) / std
 
 
@@ -330,7 +329,7 @@ def _recorder(
     )
     task = bar.add_task("train", total=steps, epoch=first + 1, loss=math.nan, accuracy=math.nan)
 
-    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+    class Recorder(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
             bar.start()
 

@@ -114,7 +114,9 @@ def build(
     classes = row.num_classes if num_classes is None else num_classes
     if classes < 1:
         raise UsageError(f"A network needs one class or more, not {classes}.")
-    known = [p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = [
+        p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY
+    ]
     for option in options:
         if option not in known:
             raise unknown(f"option of {name}", option, known)

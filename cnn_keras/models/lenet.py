@@ -42,8 +42,9 @@ TABLE_I = (
 
 Form = Literal["taught", "1998"]
 
+
 @keras.saving.register_keras_serializable("cnn_keras")
-class PartialConv2D(layers.Layer):  # type: ignore[misc]
+class PartialConv2D(layers.Layer):
     """Convolution whose output maps each see only some input maps.
 
     The kernel holds one `kernel_size²` patch for each connection that exists; a constant scatters
@@ -63,6 +64,7 @@ class PartialConv2D(layers.Layer):  # type: ignore[misc]
         self.kernel_size = kernel_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights: one patch for each connection, one bias for each output map."""
         connected = np.array([[cell == "X" for cell in row.split()] for row in self.table])
         self._shape = connected.shape
         fan_in = connected.sum(axis=0).mean() * self.kernel_size**2
@@ -75,19 +77,21 @@ class PartialConv2D(layers.Layer):  # type: ignore[misc]
         self._scatter = np.eye(connected.size, dtype="float32")[connected.ravel()]
 
     def call(self, x: Tensor) -> Tensor:
+        """Convolve."""
         side = self.kernel_size
         scatter = ops.cast(self._scatter, self.compute_dtype)
         kernel = ops.reshape(ops.matmul(self.kernel, scatter), (side, side, *self._shape))
         return ops.conv(x, kernel, padding="valid") + self.bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the output maps."""
         batch, height, width, _ = input_shape
         smaller = [size and size - self.kernel_size + 1 for size in (height, width)]
         return (batch, *smaller, len(self.table[0].split()))
 
     def get_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = super().get_config()
-        return config | {"table": self.table, "kernel_size": self.kernel_size}
+        """Return what `from_config` needs."""
+        return super().get_config() | {"table": self.table, "kernel_size": self.kernel_size}
 
 
 @keras.saving.register_keras_serializable("cnn_keras")

@@ -1,0 +1,22 @@
+"""Fixtures that several tests share: a run that was really trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Read when TensorFlow is first imported, so they stand before anything else.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from cnn_keras.runs import Run
+from cnn_keras.train import Training, train
+
+
+@pytest.fixture(scope="session")
+def lenet_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """LeNet-5 after six epochs on the digits: about 98 % right."""
+    out: Path = tmp_path_factory.mktemp("runs") / "lenet5_digits"
+    return train(Training.of("lenet5", "digits", recipe={"epochs": 6}), out)
