@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
 
@@ -245,6 +245,62 @@ class Predict:
         return Outcome(document, table(("image", "classes"), lines))
 
 
+@dataclass(frozen=True)
+class Accuracy:
+    """Train a network with several seeds and record its test accuracy.
+
+    Finished runs are skipped, so that the command resumes.
+    """
+
+    name: tyro.conf.Positional[NetworkName]
+    """Network, as `list` names it."""
+    data: str
+    """Data set, as `train` names it."""
+    at_least: float
+    """Accuracy claimed, between 0 and 1."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """One run each."""
+    epochs: int | None = None
+    """Passes over the training images; the recipe's by default."""
+    max_seconds: float | None = None
+    """Also claim that no training takes longer."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from .records import claims_table
+        from .studies.accuracy import accuracy
+        from .train import Training
+
+        training = Training.of(self.name, self.data, recipe={"epochs": self.epochs})
+        start_keras()
+        document = accuracy(
+            training,
+            self.seeds,
+            self.at_least,
+            self.runs,
+            self.out,
+            max_seconds=self.max_seconds,
+            data_dir=self.data_dir,
+        )
+        return Outcome(document, claims_table(document))
+
+
+class Group(NamedTuple):
+    """Commands under one name: `cnn-keras study accuracy`."""
+
+    summary: str
+    commands: Mapping[str, type]
+
+
+STUDIES: dict[str, type] = {"accuracy": Accuracy}
+
 COMMANDS: dict[str, type] = {
     "list": List,
     "summary": Summary,
@@ -294,7 +350,7 @@ def table(columns: Sequence[str], lines: Sequence[Sequence[object]], title: str 
     return result
 
 
-def parse(commands: Mapping[str, type], argv: Sequence[str], prog: str) -> Any:
+def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) -> Any:
     """Parse a command line; a wrong one is said in one line.
 
     Raises:
@@ -304,12 +360,12 @@ def parse(commands: Mapping[str, type], argv: Sequence[str], prog: str) -> Any:
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.extras.subcommand_cli_from_dict(
-                dict(commands),
+            return tyro.cli(
+                _union(commands),
                 prog=prog,
-                description=(__import__("cnn_keras").__doc__ or "").splitlines()[0],
+                description="The classic convolutional networks, from the paper to the phone.",
                 args=list(argv),
-                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
+                config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as stop:
         if not stop.code:
@@ -319,8 +375,19 @@ def parse(commands: Mapping[str, type], argv: Sequence[str], prog: str) -> Any:
         raise UsageError(f"{line} (see {prog} --help)") from None
 
 
+def _union(commands: Mapping[str, type | Group]) -> Any:
+    """Return commands as the union of types that tyro parses subcommands from."""
+    members = []
+    for name, command in commands.items():
+        summary, members_of = command if isinstance(command, Group) else (None, None)
+        kind = _union(members_of) if members_of else command
+        named = tyro.conf.subcommand(name, description=summary, prefix_name=False)
+        members.append(Annotated[kind, named])
+    return Union[tuple(members)]  # noqa: UP007 (made at run time)
+
+
 def main(
-    commands: Mapping[str, type] = COMMANDS,
+    commands: Mapping[str, type | Group] = COMMANDS,
     argv: Sequence[str] | None = None,
     prog: str = "cnn-keras",
 ) -> int:
@@ -350,11 +417,14 @@ def main(
 
             Console(highlight=False).print(outcome.text)
         sys.stdout.flush()
-    except (Error, OSError) as error:
-        return _fail(error, prog)
     except KeyboardInterrupt:
         log(f"{prog}: interrupted")
         return 130
+    except Exception as error:
+        # Errors that a user can mend carry their exit code, here and in `export`.
+        if not isinstance(error, OSError) and not hasattr(error, "exit_code"):
+            raise
+        return _fail(error, prog)
     return int(outcome.exit_code)
 
 

@@ -70,22 +70,29 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what native libraries print off stdout and stderr."""
-    with tempfile.TemporaryFile() as sink:
+def quiet(*descriptors: int) -> Iterator[None]:
+    """Send file descriptors to nowhere for a while.
+
+    TensorFlow, its converter and LiteRT write from C++, past `sys.stdout` and `sys.stderr`, and
+    have no option against it. What fails is in their exceptions.
+
+    Args:
+        descriptors: 1 for stdout, 2 for stderr.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(descriptor, os.dup(descriptor)) for descriptor in descriptors]
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            for descriptor in descriptors:
+                os.dup2(nowhere.fileno(), descriptor)
+        yield
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        saved = os.dup(1), os.dup(2)
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, copy in zip((1, 2), saved, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)
+        for descriptor, copy in saved:
+            os.dup2(copy, descriptor)
+            os.close(copy)
 
 
 def start_keras() -> None:
@@ -96,10 +103,11 @@ def start_keras() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with quiet():
+    with quiet(1, 2):
         import keras  # noqa: F401
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # no advice on tracing
         tf.config.list_physical_devices()  # the search for a GPU has its say here
 
 
@@ -120,6 +128,8 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             file.write(data.encode() if isinstance(data, str) else data)
         Path(temporary).chmod(0o644)  # mkstemp makes files private
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = path  # a full disk does not say which file
         raise

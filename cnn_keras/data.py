@@ -144,7 +144,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     return Dataset(name, train.take(kept), train.take(held_out), test, classes, source.mirror)
 
 
-def stratified(labels: Labels, count: int, seed: int) -> Labels:
+def stratified(labels: NDArray[np.integer[Any]], count: int, seed: int) -> Labels:
     """Choose places so that each class has its share, to within one image.
 
     Args:

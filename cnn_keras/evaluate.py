@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,3 +44,33 @@ def top_k(probabilities: Probabilities, classes: tuple[str, ...], k: int) -> lis
     """Return the `k` likeliest classes of one image, `probabilities` being `(classes,)`."""
     order = np.argsort(-probabilities, kind="stable")[:k]
     return [Guess(classes[i], float(probabilities[i])) for i in order]
+
+
+def wilson(accuracy: float, num_images: int) -> tuple[float, float]:
+    """Return the 95 % interval of an accuracy that was counted on so many images.
+
+    Reference:
+        Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+        the American Statistical Association 22, 1927.
+    """
+    z = 1.959964  # of the normal distribution, two-sided 95 %
+    center = accuracy + z**2 / (2 * num_images)
+    spread = z * (accuracy * (1 - accuracy) / num_images + (z / (2 * num_images)) ** 2) ** 0.5
+    scale = 1 + z**2 / num_images
+    return (center - spread) / scale, (center + spread) / scale
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of several seeds' results and its 95 % interval (Student's t).
+
+    Raises:
+        ValueError: Fewer than two values have no interval.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError("An interval over seeds needs two or more.")
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    reach = float(t.ppf(0.975, len(values) - 1)) * error
+    return mean, mean - reach, mean + reach

@@ -113,8 +113,12 @@ class Run:
         Raises:
             Error: The file is broken.
         """
-        zoo.import_builder(zoo.network(self.config["network"]))
+        self.import_layers()
         return load_model(self.path / "model.keras")
+
+    def import_layers(self) -> None:
+        """Import the layers that the network's saved files need."""
+        zoo.import_builder(zoo.network(self.config["network"]))
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""

@@ -377,6 +377,9 @@ def save_model(model: keras.Model, path: Path) -> None:
     try:
         model.save(temporary)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = path  # a full disk does not say which file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -386,7 +389,10 @@ def _finish(
 ) -> None:
     """Save the network and use the test split, once."""
     save_model(model, run.path / "model.keras")
-    metrics: dict[str, Any] = {"train_seconds": sum(row["seconds"] for row in run.history)}
+    metrics: dict[str, Any] = {
+        "num_train_images": len(dataset.train.labels),
+        "train_seconds": round(sum(row["seconds"] for row in run.history), 2),
+    }
     for name in ("validation", "test"):
         split = dataset.split(name)
         probabilities = model.predict(preprocessing(split.images), batch_size=256, verbose=0)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -146,9 +145,7 @@ def test_values_no_training_can_have(
     values: dict[str, float], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        train(
-            Training.of("lenet5", "digits", recipe=values, train_images=320), tmp_path / "run"
-        )
+        train(Training.of("lenet5", "digits", recipe=values, train_images=320), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -235,7 +232,7 @@ def test_finished_weights_do_not_depend_on_where_it_ran(undisturbed: Run) -> Non
     with (undisturbed.path / "history.csv").open() as file:
         header = next(csv.reader(file))
     assert header[:3] == ["epoch", "seconds", "learning_rate"]
-    assert not [name for name in os.listdir(undisturbed.path) if name.startswith(".")]
+    assert not [path for path in undisturbed.path.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow

@@ -1,0 +1,122 @@
+"""Records of what was found: claims, true or not, with what they were found by and on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .command import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
+
+
+class Claim(NamedTuple):
+    """One sentence, and whether it was found to hold."""
+
+    claim: str
+    holds: bool
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+def command_line() -> str:
+    """Return the command that is running, as a user would type it."""
+    return " ".join(["cnn-keras", *map(shlex.quote, sys.argv[1:])])
+
+
+def hardware() -> dict[str, Any]:
+    """Return the machine: processor, cores, memory."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        names = Path("/proc/cpuinfo").read_text().split("model name")
+        cpu = names[1].split("\n")[0].strip("\t: ")
+    except (OSError, IndexError):
+        pass  # not Linux, or an ARM board without the line
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cpu": cpu,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that matter to a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_record(
+    path: Path,
+    kind: str,
+    name: str,
+    claims: Sequence[Claim],
+    *,
+    seeds: Sequence[int],
+    budget: Mapping[str, Any],
+    details: Mapping[str, Any],
+    figure: Figure,
+) -> dict[str, Any]:
+    """Write a record and, beside it under the same name, its figure.
+
+    Args:
+        path: The JSON file; the figure is its `.svg`.
+        kind: ``"study"`` or ``"benchmark"``.
+        name: Of the study.
+        claims: What was claimed and found.
+        seeds: Of the runs behind it.
+        budget: Epochs, images, seconds.
+        details: The numbers behind the claims.
+        figure: Shows them.
+
+    Returns:
+        The record.
+    """
+    import io
+
+    import matplotlib as mpl
+
+    document = {
+        kind: name,
+        "command": command_line(),
+        "seeds": list(seeds),
+        "budget": dict(budget),
+        "hardware": hardware(),
+        "versions": versions(),
+        "claims": [claim._asdict() for claim in claims],
+        **details,
+    }
+    drawn = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    write_atomic(path.with_suffix(".svg"), drawn.getvalue())
+    write_atomic(path, json.dumps(document, indent=2) + "\n")
+    return document
+
+
+def claims_table(document: Mapping[str, Any]) -> Any:
+    """Return a record's claims as a table."""
+    from rich.table import Table
+
+    table = Table("claim", "holds", "value", "95 % interval")
+    for row in document["claims"]:
+        interval = row["interval"]
+        shown = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"
+        table.add_row(row["claim"], "yes" if row["holds"] else "no", f"{row['value']:.4g}", shown)
+    return table

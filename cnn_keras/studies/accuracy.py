@@ -1,0 +1,105 @@
+"""How accurate a network is on a data set, over several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..command import log
+from ..evaluate import mean_interval, wilson
+from ..records import Claim, write_record
+from ..runs import Run
+from ..train import Training, train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def accuracy(
+    training: Training,
+    seeds: Sequence[int],
+    at_least: float,
+    runs: Path,
+    out: Path,
+    *,
+    max_seconds: float | None = None,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Train a network with each seed, skipping what is finished, and record its test accuracy.
+
+    Args:
+        training: What to train; its seed is replaced.
+        seeds: One run each.
+        at_least: The accuracy claimed, 0 to 1: of the mean over seeds.
+        runs: Folder of the run folders.
+        out: Folder of the record.
+        max_seconds: Also claim that no training took longer.
+        data_dir: Where the data set may lie.
+
+    Returns:
+        The record; its interval is over seeds, or for one seed over the test images.
+    """
+    name = f"{training.network}_{training.data}"
+    finished = []
+    for seed in seeds:
+        log(f"{name}, seed {seed}")
+        finished.append(train(replace(training, seed=seed), runs / f"{name}_{seed}", data_dir))
+    results = [run.metrics["test"] for run in finished]
+    values = [result["accuracy"] for result in results]
+    seconds = [run.metrics["train_seconds"] for run in finished]
+    if len(values) > 1:
+        mean, low, high = mean_interval(values)
+    else:
+        mean = values[0]
+        low, high = wilson(mean, results[0]["num_images"])
+    claims = [
+        Claim(
+            f"{training.network} reaches {at_least:.1%} on the test split of {training.data} "
+            f"within {training.recipe.epochs} epochs, mean of {len(seeds)} seed(s)",
+            mean >= at_least,
+            mean,
+            (low, high),
+        )
+    ]
+    if max_seconds is not None:
+        claims.append(
+            Claim(
+                f"no training takes {max_seconds:g} s",
+                max(seconds) < max_seconds,
+                max(seconds),
+                (min(seconds), max(seconds)),
+            )
+        )
+    return write_record(
+        out / f"{name}.json",
+        "study",
+        "accuracy",
+        claims,
+        seeds=seeds,
+        budget={
+            "epochs": training.recipe.epochs,
+            "train_images": finished[0].metrics["num_train_images"],
+            "train_seconds": seconds,
+        },
+        details={"test": results, "config": finished[0].config},
+        figure=_curves(finished, at_least),
+    )
+
+
+def _curves(runs: Sequence[Run], at_least: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for run in runs:
+        epochs = [row["epoch"] for row in run.history]
+        seed = run.config["seed"]
+        axes.plot(epochs, [row["val_accuracy"] for row in run.history], label=f"seed {seed}")
+    axes.axhline(at_least, color="0.5", linestyle=":", label="claimed")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation accuracy")
+    axes.set_title(f"{runs[0].config['network']} on {runs[0].config['data']}")
+    axes.legend()
+    return figure

@@ -1,0 +1,204 @@
+"""What is in a file: operations, types, and what a phone's runtime will stumble over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import flatbuffer, metadata
+from .interpreter import Delegation, Interpreter, ModelFileError, TensorSpec, read_file
+from .recipes import Recipe
+
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_FLOATS = frozenset({"float32", "float16", "bfloat16"})
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a file holds.
+
+    Attributes:
+        size_bytes: Size of the file.
+        sha256: Its hash.
+        recipe: The recipe that it looks like; None if it looks like none.
+        input: Its input.
+        output: Its output.
+        ops: How often each operation occurs in the main graph.
+        dtypes: How many tensors have each type.
+        custom_ops: Operations that are not TFLite's own, TensorFlow's (Flex) among them.
+        float_islands: In a file with integer activations, the operations that compute in floating
+            point, as ``OPERATION tensor``.
+        dynamic_dimensions: Tensors with a size that is known only when the file runs.
+        nodes: Operations in the main graph.
+        delegated_nodes: Those that XNNPACK runs here; None if the file cannot be run.
+        partitions: Pieces in which XNNPACK gets them; None if the file cannot be run.
+        metadata: Whether labels and preprocessing can be read from the file.
+    """
+
+    size_bytes: int
+    sha256: str
+    recipe: str | None
+    input: TensorSpec
+    output: TensorSpec
+    ops: dict[str, int]
+    dtypes: dict[str, int]
+    custom_ops: tuple[str, ...]
+    float_islands: tuple[str, ...]
+    dynamic_dimensions: tuple[str, ...]
+    nodes: int
+    delegated_nodes: int | None
+    partitions: int | None
+    metadata: bool
+
+    @property
+    def flex_ops(self) -> tuple[str, ...]:
+        """TensorFlow's operations, which need TensorFlow's runtime beside TFLite's."""
+        return tuple(op for op in self.custom_ops if op.startswith("Flex"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the audit as JSON types."""
+        return asdict(self) | {
+            "input": self.input._asdict(),
+            "output": self.output._asdict(),
+            "flex_ops": self.flex_ops,
+        }
+
+
+def audit(file: str | Path | bytes) -> Audit:
+    """Look into a TFLite file.
+
+    Args:
+        file: Path of the file, or its bytes.
+
+    Raises:
+        ModelFileError: It cannot be read, is broken, or is no image classifier.
+
+    Example:
+        >>> audit("resnet20.tflite").partitions  # doctest: +SKIP
+        1
+    """
+    data = file if isinstance(file, bytes) else read_file(file)
+    try:
+        model = flatbuffer.parse(data)
+    except ModelFileError as error:
+        raise error if data is file else ModelFileError(f"{file}: {error}") from None
+    graph, names = model.subgraphs[0], flatbuffer.op_names(model)
+    custom = tuple(
+        sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
+    )
+    recipe = inferred_recipe(model)
+    dynamic = tuple(_name(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor))
+    runs = not custom and not dynamic
+    delegation = Interpreter(data).delegation() if runs else Delegation(len(names), 0, 0, False)
+    return Audit(
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        recipe=recipe,
+        input=_spec(graph, graph.inputs),
+        output=_spec(graph, graph.outputs),
+        ops=dict(Counter(names)),
+        dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
+        custom_ops=custom,
+        float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
+        dynamic_dimensions=dynamic,
+        nodes=delegation.nodes,
+        delegated_nodes=delegation.delegated_nodes if runs else None,
+        partitions=delegation.partitions if runs else None,
+        metadata=metadata.read(data) is not None,
+    )
+
+
+def problems(audit: Audit, recipe: Recipe) -> list[str]:
+    """Return the reasons to refuse a file, one line each; none if it is fit to ship."""
+    found = []
+    if audit.custom_ops:
+        found.append(f"needs operations outside TFLite: {', '.join(audit.custom_ops)}")
+    if audit.dynamic_dimensions:
+        found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
+    if audit.recipe != recipe.name:
+        found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.name}")
+    islands = [op for op in audit.float_islands if op.split()[0] not in recipe.float_ops]
+    if islands:
+        found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
+    return found
+
+
+def remarks(audit: Audit) -> list[str]:
+    """Return what makes a file slower than it could be, one line each."""
+    found = []
+    if audit.partitions is not None and audit.partitions != 1:
+        found.append(f"XNNPACK gets the graph in {audit.partitions} pieces")
+    if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:
+        found.append(f"XNNPACK runs {audit.delegated_nodes} of {audit.nodes} operations")
+    return found
+
+
+def inferred_recipe(model: Any) -> str | None:
+    """Return the recipe that a parsed file looks like, by where its small numbers stand."""
+    graph, names = model.subgraphs[0], flatbuffer.op_names(model)
+    dtypes = [flatbuffer.dtype_name(tensor) for tensor in graph.tensors]
+    constant = [_is_constant(model, tensor) for tensor in graph.tensors]
+    computed = {
+        dtypes[index]
+        for op, name in zip(graph.operators, names, strict=True)
+        if name not in _CONVERSIONS
+        for index in op.outputs
+    }
+    stored = {
+        (dtypes[index], name == "DEQUANTIZE")
+        for op, name in zip(graph.operators, names, strict=True)
+        for index in ([] if op.inputs is None else op.inputs)
+        if index >= 0 and constant[index]
+    }
+    match computed & {"int8", "uint8", "int16"}, stored & {("int8", True), ("int8", False)}:
+        case integers, _ if integers:
+            names_of = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
+            return names_of.get(integers.pop()) if len(integers) == 1 else None
+        case _, weights if ("int8", False) in weights:
+            return "dynamic_wi8_afp32"
+        case _, weights if weights:
+            return "weight_only_wi8_afp32"
+    return "float16" if ("float16", True) in stored else "float32"
+
+
+def _is_integer(recipe: str | None) -> bool:
+    return recipe is not None and recipe.startswith("static")
+
+
+def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} {_name(graph.tensors[op.outputs[0]])}"
+        for op, name in zip(graph.operators, names, strict=True)
+        if name not in _CONVERSIONS
+        and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) in _FLOATS
+        and op.outputs[0] not in graph.outputs  # the softmax behind the last integer
+    )
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _name(tensor: Any) -> str:
+    return tensor.name.decode() if tensor.name else ""
+
+
+def _spec(graph: Any, ends: Any) -> TensorSpec:
+    if len(ends) != 1:
+        raise ModelFileError(f"Expected one input and one output, found {len(ends)}.")
+    tensor = graph.tensors[ends[0]]
+    scale, zero_point = 0.0, 0
+    parameters = tensor.quantization
+    if parameters is not None and parameters.scale is not None and len(parameters.scale):
+        scale, zero_point = float(parameters.scale[0]), int(parameters.zeroPoint[0])
+    return TensorSpec(
+        _name(tensor),
+        flatbuffer.shape_of(tensor),
+        flatbuffer.dtype_name(tensor),
+        scale,
+        zero_point,
+    )

@@ -1,0 +1,189 @@
+"""`cnn-keras benchmark`: how long `.tflite` files take here, and what they need."""
+
+from __future__ import annotations
+
+import json as json_module
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from cnn_keras.command import Outcome, log
+from cnn_keras.errors import Error, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .host import Host
+    from .report import Versus
+    from .runner import Row, Spec
+
+NUM_IMAGES = 100  # of the validation split; the runs take them in turn
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Measure latency and memory of .tflite files.
+
+    Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
+    validation images of the run that the file was exported from, where that run is known, else
+    noise. Every measurement is appended to a JSONL file with host, versions and the file's hash.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """The .tflite files."""
+    threads: tuple[int, ...] = (1,)
+    """Numbers of threads; each file is measured with each."""
+    vs: Path | None = None
+    """Time each file in turns with this one, and give the ratio with its interval."""
+    num_runs: int = 50
+    """Timed inferences at least."""
+    min_secs: float = 1.0
+    """Seconds of timed inferences at least."""
+    max_secs: float = 150.0
+    """Seconds of timed inferences at most, even if there are fewer than num-runs."""
+    warmup_secs: float = 0.5
+    """Seconds of inferences before the timed ones."""
+    run: Path | None = None
+    """Run folder whose validation images are the inputs; by default the one that export.json,
+    beside the file, names."""
+    data_dir: Path | None = None
+    """Folder in which the run's data set is looked for first."""
+    out: Path | None = None
+    """JSONL file to append to; by default benchmarks.jsonl beside each file."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from rich.console import Group
+
+        from .host import host, integer_note, versions
+        from .report import record, table
+
+        self._check()
+        rows, records, lines = [], [], []
+        for file in self.files:
+            with self._inputs(file) as inputs:
+                for num_threads in self.threads:
+                    log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
+                    machine = host()
+                    measured, versus = self._measure(self._spec(file, num_threads, inputs))
+                    rows += measured
+                    for row, other in zip(measured, (versus, None), strict=False):
+                        records.append(record(row, machine, versions(), other))
+                        self._append(records[-1])
+                    lines += [versus.conclusion] if versus else []
+        note = integer_note(machine, rows)
+        lines += [note] if note else []
+        document = {"rows": records, "note": note}
+        return Outcome(document, Group(table(rows), _host_line(machine), *lines))
+
+    def _check(self) -> None:
+        """Refuse wrong options and files that are no TFLite files before anything is measured."""
+        from ..interpreter import check_identifier
+
+        if not self.files:
+            raise UsageError("Name at least one .tflite file.")
+        if not self.threads or min(self.threads) < 1 or self.num_runs < 1:
+            raise UsageError("--threads and --num-runs must be at least 1.")
+        if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
+            raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
+        for file in self.files + ((self.vs,) if self.vs else ()):
+            check_identifier(file)
+
+    def _measure(self, spec: Spec) -> tuple[list[Row], Versus | None]:
+        """Measure a file alone, or in turns with the one it is compared with."""
+        from .compare import compare
+        from .process import measure
+        from .report import Versus
+        from .runner import Block
+
+        block = Block(self.num_runs, self.min_secs, self.max_secs)
+        if not self.vs:
+            return [measure(spec, block)], None
+        found = compare(spec, spec._replace(file=str(self.vs)), block)
+        low, high = found.ratio.low, found.ratio.high
+        other = found.versus
+        versus = Versus(other.file, other.sha256, found.ratio.value, (low, high), found.conclusion)
+        return [found.row, other], versus
+
+    def _spec(self, file: Path, num_threads: int, inputs: Path | None) -> Spec:
+        from .runner import Spec
+
+        return Spec(str(file), num_threads, self.warmup_secs, str(inputs) if inputs else None)
+
+    @contextmanager
+    def _inputs(self, file: Path) -> Iterator[Path | None]:
+        """Write the images for a file where its process can map them; `None` if it takes noise."""
+        import numpy as np
+
+        images = self._images(file)
+        if images is None:
+            yield None
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "images.npy")
+            np.save(path, images)
+            yield path
+
+    def _images(self, file: Path) -> NDArray[np.float32] | None:
+        if self.run:
+            return _real_inputs(self.run, self.data_dir)
+        run = run_of(file)
+        if run is None:
+            return None
+        try:
+            return _real_inputs(run, self.data_dir)
+        except (Error, ImportError, OSError) as error:
+            log(f"{file} is timed on noise, its run's images are not here: {error}")
+            return None
+
+    def _append(self, document: dict[str, Any]) -> None:
+        from .report import FILE_NAME, append
+
+        path = self.out or Path(document["file"]).parent / FILE_NAME
+        try:
+            append(path, document)
+        except OSError as error:
+            raise Error(
+                f"Cannot append to {path}: {error.strerror}. Name another file with --out."
+            ) from error
+
+
+def run_of(file: Path) -> Path | None:
+    """Return the run that `export.json` beside a file names, if there is one and it exists."""
+    try:
+        run = json_module.loads((file.parent / "export.json").read_text())["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # A path from the folder where the export ran, or from the export's own.
+    candidates = [Path(run), file.parent / run] if isinstance(run, str) else []
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.float32]:
+    """Return preprocessed validation images of a run, at most `NUM_IMAGES`.
+
+    Raises:
+        Error: The folder is no run, or its data set is not here.
+    """
+    from cnn_keras import data
+    from cnn_keras.runs import Run
+
+    run = Run.open(run_path)
+    images = data.load(run.config["data"], data_dir).validation.images[:NUM_IMAGES]
+    return run.preprocessing(run.preprocessing.resize(images))
+
+
+def _host_line(machine: Host) -> str:
+    instructions = ", ".join(machine.instructions) or "unknown instructions"
+    governor = f", governor {machine.governor}" if machine.governor else ""
+    return (
+        f"{machine.cpu} ({machine.architecture}, {machine.cores} cores, {instructions}{governor}), "
+        f"load average {machine.load_average}"
+    )

@@ -1,0 +1,117 @@
+"""Measurements for people, as a table, and for later, as lines of a JSONL file."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+from .host import Host
+from .runner import Row
+
+FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it travels with the export
+
+
+class Versus(NamedTuple):
+    """What a file was compared with.
+
+    Attributes:
+        file: The other file.
+        sha256: Its hash.
+        ratio: Latency of the row's file over the other's.
+        interval: Its 95 % interval.
+        conclusion: The same in words.
+    """
+
+    file: str
+    sha256: str
+    ratio: float
+    interval: tuple[float, float]
+    conclusion: str
+
+
+def record(
+    row: Row, machine: Host, versions: dict[str, str], versus: Versus | None = None
+) -> dict[str, Any]:
+    """Return what is kept of one measurement: when, what, on which machine.
+
+    Args:
+        row: The measurement.
+        machine: Where it was made.
+        versions: Of Python and the packages that it depends on.
+        versus: What it was compared with, if it was.
+    """
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **row._asdict(),
+        "vs": versus._asdict() if versus else None,
+        "host": machine._asdict(),
+        "versions": versions,
+    }
+
+
+def append(path: Path, document: dict[str, Any]) -> None:
+    """Append one line to a JSONL file, whole or not at all.
+
+    The line is one write under a lock, so that benchmarks which run at the same time do not mix
+    their lines; where the disk is full the file is cut back to its old length.
+
+    Args:
+        path: The file; it and its folder are made if they do not exist.
+        document: What the line holds.
+
+    Raises:
+        OSError: The folder is read-only, or the disk is full.
+    """
+    line = (json.dumps(document) + "\n").encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        if os.write(descriptor, line) < len(line):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows as a table; times in ms, memory in MiB, sizes in kB."""
+    result = Table(title="Latency in ms, memory in MiB, size in kB", title_justify="left")
+    for column in ("file", "dtype"):
+        result.add_column(column, overflow="fold")
+    for column in ("threads", "p50", "p90", "p99", "first", "load", "peak", "size", "delegated"):
+        result.add_column(column, justify="right", no_wrap=True)
+    result.add_column("inputs")
+    for row in rows:
+        result.add_row(
+            Path(row.file).name,
+            _dtype(row),
+            str(row.num_threads),
+            *(_significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),
+            *(_significant(value) for value in (row.latency_p99_ms, row.first_ms, row.load_ms)),
+            f"{row.peak_rss_mb:.0f}",
+            f"{row.size_bytes / 1000:,.0f}",
+            f"{row.delegated_nodes}/{row.nodes} in {row.partitions}",
+            row.inputs,
+        )
+    return result
+
+
+def _dtype(row: Row) -> str:
+    """Name the weights' type, and the activations' where it is another."""
+    same = row.dtype == row.activation_dtype
+    return row.dtype if same else f"{row.dtype}, {row.activation_dtype} activations"
+
+
+def _significant(value: float) -> str:
+    """Write a time with three significant digits: 0.0214, 1.31, 87.4, 2800."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -1,0 +1,331 @@
+"""The process that measures one `.tflite` file, and what it measures.
+
+`python -m export.benchmark.runner` reads JSON lines on stdin and answers each with one JSON line
+on stdout: first a `Spec` (answered when the model is loaded and warm), then any number of `Block`
+requests (answered with the median of the block), and at the end of the input the `Row` of all
+blocks together. It imports the standard library, numpy and LiteRT, nothing else, so that the memory
+it reports is the model's and so that it runs on a board that has nothing else.
+
+Definitions, which follow LiteRT's `benchmark_model` where it has them:
+
+- *latency* is the inference alone (`invoke`), with the image in place; copying in and out is timed
+  apart. Back to back, as in a video stream: a pause would let the worker threads fall asleep.
+- *warm-up* lasts `warmup_secs`; the timed runs end when both `min_secs` and `num_runs` are
+  reached, or `max_secs`.
+- percentiles interpolate linearly between samples (numpy's `"linear"`, type 7 of Hyndman and Fan,
+  "Sample Quantiles in Statistical Packages", 1996); the standard deviation is the population's.
+- the clock is `time.perf_counter_ns`; what reading it costs is measured and subtracted.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..interpreter import Interpreter, ModelFileError
+
+_RANDOM_IMAGES = 10  # different ones, so that no run repeats the one before it
+_LEAD_IN_RUNS = 3  # untimed at the start of a block: caches and worker threads wake up
+_NS_PER_MS = 1e6
+_MIB = 2**20
+
+
+class Spec(NamedTuple):
+    """What to load and how to warm it up.
+
+    Attributes:
+        file: Path of the `.tflite` file.
+        num_threads: Threads that LiteRT may use.
+        warmup_secs: Seconds of untimed runs (`benchmark_model`'s default is 0.5).
+        inputs: Path of an `.npy` with preprocessed images `(n, height, width, channels)`, or
+            `None` for seeded uniform noise in [-1, 1).
+    """
+
+    file: str
+    num_threads: int = 1
+    warmup_secs: float = 0.5
+    inputs: str | None = None
+
+
+class Block(NamedTuple):
+    """How long to measure; the defaults are `benchmark_model`'s.
+
+    Attributes:
+        num_runs: Runs at least.
+        min_secs: Seconds at least.
+        max_secs: Seconds after which the block ends even if `num_runs` is not reached.
+    """
+
+    num_runs: int = 50
+    min_secs: float = 1.0
+    max_secs: float = 150.0
+
+
+class Row(NamedTuple):
+    """One file, measured with one number of threads.
+
+    Attributes:
+        file: Its path.
+        size_bytes: Its size.
+        sha256: Its hash.
+        dtype: Type of most of its weights.
+        activation_dtype: Type of most of its activations.
+        num_threads: Threads that LiteRT might use.
+        inputs: `"validation"` for real preprocessed images, `"random"` for noise.
+        load_ms: Creating the interpreter and allocating its tensors, XNNPACK's packing of the
+            weights included; the file is usually in the page cache.
+        first_ms: The first inference.
+        latency_p50_ms: Median of the timed inferences; the other percentiles alike.
+        num_runs: How many inferences were timed.
+        quantize_p50_ms: Converting one image to the input's integers; `None` for float inputs.
+        copy_in_p50_ms: Copying one image into the model.
+        copy_out_p50_ms: Copying the output out.
+        rss_before_load_mb: Resident memory (MiB) of Python, numpy and the runtime.
+        peak_rss_mb: Peak resident memory (MiB) up to the end of the first inference: the above, the
+            pages of the mapped file that were read, packed weights, activations and one image.
+        nodes: Operations in the graph.
+        delegated_nodes: Those that run in XNNPACK.
+        partitions: Pieces in which XNNPACK got them.
+        timer_overhead_ns: What was subtracted from every sample.
+    """
+
+    file: str
+    size_bytes: int
+    sha256: str
+    dtype: str
+    activation_dtype: str
+    num_threads: int
+    inputs: str
+    load_ms: float
+    first_ms: float
+    latency_p50_ms: float
+    latency_p90_ms: float
+    latency_p95_ms: float
+    latency_p99_ms: float
+    latency_min_ms: float
+    latency_mean_ms: float
+    latency_std_ms: float
+    num_runs: int
+    quantize_p50_ms: float | None
+    copy_in_p50_ms: float
+    copy_out_p50_ms: float
+    rss_before_load_mb: float
+    peak_rss_mb: float
+    nodes: int
+    delegated_nodes: int
+    partitions: int
+    timer_overhead_ns: float
+
+
+class Measurement:
+    """A loaded, warm model that is timed in blocks.
+
+    Args:
+        spec: What to load.
+
+    Raises:
+        ModelFileError: The file is no runnable classifier, or the images do not fit it.
+
+    Example:
+        >>> measurement = Measurement(Spec("lenet5.tflite"))  # doctest: +SKIP
+        >>> measurement.run(Block(min_secs=0.2))  # doctest: +SKIP
+        0.0214
+        >>> measurement.row().peak_rss_mb  # doctest: +SKIP
+        36.1
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._rss_before_load_mb, _ = _memory_mb()
+        start = time.perf_counter_ns()
+        self._interpreter = Interpreter(spec.file, spec.num_threads)
+        self._load_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
+
+        images = _images(spec, self._interpreter)
+        self._interpreter.set_input(self._interpreter.quantize(images[:1]))
+        start = time.perf_counter_ns()
+        self._interpreter.invoke()
+        self._first_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
+        _, self._peak_rss_mb = _memory_mb()  # before the other images come into memory
+
+        self._quantize_p50_ms = self._time_quantize(images)
+        quantized = self._interpreter.quantize(images)
+        self._inputs = [quantized[index : index + 1] for index in range(len(quantized))]
+        self._timer_overhead_ns = _timer_overhead_ns()
+        self._samples: list[NDArray[np.int64]] = []  # (3, runs) of copy in, invoke, copy out
+        self._time(Block(num_runs=1, min_secs=spec.warmup_secs, max_secs=spec.warmup_secs))
+
+    def run(self, block: Block) -> float:
+        """Time one block of inferences and return its median latency in ms."""
+        self._time(Block(num_runs=_LEAD_IN_RUNS, min_secs=0.0))
+        samples = self._time(block)
+        self._samples.append(samples)
+        return float(np.median(self._ms(samples[1])))
+
+    def row(self) -> Row:
+        """Return what was measured in all blocks together."""
+        spec, delegation = self._spec, self._interpreter.delegation()
+        dtypes = self._interpreter.dtypes()
+        copy_in, latency, copy_out = self._ms(np.concatenate(self._samples, axis=1))
+        p50, p90, p95, p99 = np.percentile(latency, (50, 90, 95, 99)).tolist()
+        with Path(spec.file).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Row(
+            file=spec.file,
+            size_bytes=Path(spec.file).stat().st_size,
+            sha256=sha256,
+            dtype=dtypes.weights,
+            activation_dtype=dtypes.activations,
+            num_threads=spec.num_threads,
+            inputs="validation" if spec.inputs else "random",
+            load_ms=self._load_ms,
+            first_ms=self._first_ms,
+            latency_p50_ms=p50,
+            latency_p90_ms=p90,
+            latency_p95_ms=p95,
+            latency_p99_ms=p99,
+            latency_min_ms=float(latency.min()),
+            latency_mean_ms=float(latency.mean()),
+            latency_std_ms=float(latency.std()),
+            num_runs=len(latency),
+            quantize_p50_ms=self._quantize_p50_ms,
+            copy_in_p50_ms=float(np.median(copy_in)),
+            copy_out_p50_ms=float(np.median(copy_out)),
+            rss_before_load_mb=self._rss_before_load_mb,
+            peak_rss_mb=self._peak_rss_mb,
+            nodes=delegation.nodes,
+            delegated_nodes=delegation.delegated_nodes,
+            partitions=delegation.partitions,
+            timer_overhead_ns=self._timer_overhead_ns,
+        )
+
+    def _time(self, block: Block) -> NDArray[np.int64]:
+        """Time the three stages of each run; return nanoseconds `(3, runs)`."""
+        clock, interpreter, inputs = time.perf_counter_ns, self._interpreter, self._inputs
+        samples = np.empty((3, max(block.num_runs, 1024)), np.int64)
+        runs, start = 0, clock()
+        earliest, latest = start + int(block.min_secs * 1e9), start + int(block.max_secs * 1e9)
+        gc.disable()
+        try:
+            while True:
+                image = inputs[runs % len(inputs)]
+                begin = clock()
+                interpreter.set_input(image)
+                copied_in = clock()
+                interpreter.invoke()
+                invoked = clock()
+                interpreter.get_output()
+                copied_out = clock()
+                if runs == samples.shape[1]:
+                    samples = np.concatenate([samples, np.empty_like(samples)], axis=1)
+                samples[:, runs] = copied_in - begin, invoked - copied_in, copied_out - invoked
+                runs += 1
+                if copied_out >= latest or (copied_out >= earliest and runs >= block.num_runs):
+                    return samples[:, :runs]
+        finally:
+            gc.enable()
+
+    def _time_quantize(self, images: NDArray[np.float32]) -> float | None:
+        """Time the conversion of single images, apart from the runs so as not to pause them."""
+        if not self._interpreter.input.scale:
+            return None
+        samples = []
+        for index in range(len(images)):
+            image = np.array(images[index : index + 1])
+            start = time.perf_counter_ns()
+            self._interpreter.quantize(image)
+            samples.append(time.perf_counter_ns() - start)
+        return float(np.median(samples)) / _NS_PER_MS
+
+    def _ms(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Convert samples to ms, without what reading the clock costs."""
+        ms: NDArray[np.float64] = np.maximum(samples - self._timer_overhead_ns, 0.0) / _NS_PER_MS
+        return ms
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer a spec, the blocks after it, and the end of the input, each with one JSON line.
+
+    Raises:
+        ModelFileError: The file is no runnable classifier, or the images do not fit it.
+    """
+
+    def answer(value: object) -> None:
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+    measurement = Measurement(Spec(**json.loads(requests.readline())))
+    answer("ready")
+    for line in requests:
+        answer(measurement.run(Block(**json.loads(line))))
+    answer(measurement.row()._asdict())
+
+
+def main() -> int:
+    """Serve stdin and stdout; anything that C++ prints goes to stderr."""
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        try:
+            serve(sys.stdin, answers)
+        except ModelFileError as error:
+            sys.stderr.write(f"{error}\n")
+            return ModelFileError.exit_code
+    return 0
+
+
+def _images(spec: Spec, interpreter: Interpreter) -> NDArray[np.float32]:
+    """Map the given images into memory, or make noise of the right shape."""
+    shape = interpreter.input.shape[1:]
+    if spec.inputs is None:
+        rng = np.random.default_rng(0)
+        return rng.uniform(-1.0, 1.0, (_RANDOM_IMAGES, *shape)).astype(np.float32)
+    images: NDArray[np.float32] = np.load(spec.inputs, mmap_mode="r")
+    if images.shape[1:] != shape:
+        raise ModelFileError(
+            f"'{spec.file}' takes images {shape}, but the run's are {images.shape[1:]}; "
+            "give the run that this file was exported from."
+        )
+    return images
+
+
+def _timer_overhead_ns() -> float:
+    """Return the median difference between two readings of the clock with nothing between."""
+    clock = time.perf_counter_ns
+    samples: list[int] = []
+    for _ in range(1000):
+        start = clock()
+        samples.append(clock() - start)
+    return float(np.median(samples))
+
+
+def _memory_mb() -> tuple[float, float]:
+    """Return the resident memory of this process now and at its peak, in MiB.
+
+    Linux counts the peak of the parent into a child's `ru_maxrss` (fs/exec.c keeps the old memory
+    map's high-water mark), so a parent that has imported TensorFlow would add its 600 MB; `VmHWM`
+    belongs to this program alone. Elsewhere there is only `ru_maxrss`.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        kib = {
+            key: int(rest.split()[0])
+            for key, _, rest in (line.partition(":") for line in status.read_text().splitlines())
+            if key in ("VmRSS", "VmHWM")
+        }
+        return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024
+    peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MIB, peak / _MIB  # macOS counts bytes
+
+
+if __name__ == "__main__":
+    sys.exit(main())

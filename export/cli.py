@@ -1,0 +1,292 @@
+"""The whole command line: the networks' commands, and those that need LiteRT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from cnn_keras import cli
+from cnn_keras.command import Outcome, start_keras
+from cnn_keras.errors import UsageError
+from cnn_keras.zoo import ZOO
+
+from .benchmark.cli import Benchmark
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train, export, verify and measure two networks, and write a report.
+
+    LeNet-5 on scikit-learn's digits and ResNet-20 on Fashion-MNIST (on the digits where that is
+    neither found nor downloadable). Run again, it goes on where it was stopped.
+    """
+
+    out: Path = Path("demo")
+    """Folder for runs, files and report."""
+    threads: tuple[int, ...] = (1, 2)
+    """Numbers of threads to measure with."""
+    data_dir: Path | None = None
+    """Folder in which data sets are looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        start_keras()
+        from .demo import demo
+
+        document = demo(self.out, self.data_dir, self.threads)
+        text = Path(document["markdown"]).read_text()
+        text += f"\n{document['report']} written after {document['seconds']:.0f} s"
+        refused = [r for e in document["exports"] for r in e["files"] if not r["accepted"]]
+        return Outcome(document, text, exit_code=1 if refused else 0)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Convert, quantize, verify: a folder of .tflite files that passed.
+
+    A file beyond its recipe's limits is refused: it is not written, and the exit code is 1.
+    """
+
+    source: tyro.conf.Positional[Path]
+    """Run folder, or a .keras file in one."""
+    out: Path
+    """Folder for the files and export.json."""
+    recipes: tuple[str, ...] = ()
+    """Names as in the README: float32, float16, static_wi8_ai8, ...; all by default."""
+    split: str = "validation"
+    """Held-out images that judge the files: validation or test."""
+    run: Path | None = None
+    """Run folder whose data and preprocessing a lone .keras file is checked with."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.runs import Run, load_model
+
+        from .recipes import RECIPES, recipe
+
+        recipes = [recipe(name) for name in dict.fromkeys(self.recipes or RECIPES)]
+        if self.split not in ("validation", "test"):
+            raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
+        lone = self.source.suffix == ".keras"
+        run = Run.open(self.run or (self.source.parent if lone else self.source))
+        start_keras()
+        from .pipeline import Source, export
+
+        run.import_layers()
+        model = load_model(self.source if lone else run.path / "model.keras")
+        name = run.path.resolve().name
+        if lone and self.source.stem != "model":
+            name = f"{name}_{self.source.stem}"
+        document = export(
+            Source(name, model, run, run.dataset(self.data_dir)), self.out, recipes, self.split
+        )
+        refused = [row for row in document["files"] if not row["accepted"]]
+        return Outcome(document, export_table(document, self.out), exit_code=1 if refused else 0)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Hold a .tflite file against the Keras model of its run; exit code 1 refuses it."""
+
+    file: tyro.conf.Positional[Path]
+    """The .tflite file."""
+    run: Path | None = None
+    """Run folder; by default the one that export.json, beside the file, names."""
+    recipe: str | None = None
+    """Recipe whose limits apply; by default the one that the file looks like."""
+    split: str = "validation"
+    """train, validation or test."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.runs import Run
+
+        from .audit import audit, problems
+        from .benchmark.cli import run_of
+        from .interpreter import read_file
+        from .recipes import recipe
+        from .verify import verify
+
+        content = read_file(self.file)
+        found = audit(self.file)
+        path = self.run or run_of(self.file)
+        if path is None:
+            raise UsageError(f"Which run is {self.file} from? Name it with --run.")
+        name = self.recipe or found.recipe
+        if name is None:
+            raise UsageError(f"{self.file} looks like no known recipe: name one with --recipe.")
+        limits = recipe(name)
+        run = Run.open(path)
+        start_keras()
+        split = run.dataset(self.data_dir).split(self.split)
+        reference = run.predict(split.images)
+        verdict = verify(content, reference, run.preprocessing(split.images), split.labels, limits)
+        reasons = [*problems(found, limits), *verdict.reasons]
+        document = {
+            "file": str(self.file),
+            "recipe": name,
+            "split": self.split,
+            **verdict.to_dict(),
+            "accepted": not reasons,
+            "reasons": reasons,
+        }
+        return Outcome(document, fields(document), exit_code=1 if reasons else 0)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Say what is in a .tflite file: operations, types, partitions, labels.
+
+    Flex operations, dynamic dimensions and float islands refuse it: exit code 1.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The .tflite file."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from . import metadata
+        from .audit import audit, problems, remarks
+        from .interpreter import read_file
+        from .recipes import RECIPES
+
+        content = read_file(self.file)
+        found = audit(self.file)
+        about = metadata.read(content)
+        reasons = problems(found, RECIPES[found.recipe]) if found.recipe in RECIPES else []
+        document = {
+            "file": str(self.file),
+            **found.to_dict(),
+            "labels": list(about.labels) if about else None,
+            "preprocessing": about.preprocessing if about else None,
+            "reasons": reasons,
+            "remarks": remarks(found),
+        }
+        return Outcome(document, fields(document), exit_code=1 if reasons else 0)
+
+
+@dataclass(frozen=True)
+class RecipeStudy:
+    """Export every network by every recipe and record what each costs.
+
+    Finished trainings are skipped, so that the command resumes.
+    """
+
+    networks: tuple[str, ...] = tuple(ZOO)
+    """Networks, as `list` names them."""
+    data: str = "digits"
+    """Data set, as `train` names it."""
+    epochs: int | None = None
+    """Passes over the training images; each recipe's by default."""
+    batch_size: int | None = None
+    """Images a step."""
+    learning_rate: float | None = None
+    """Rate before the first milestone."""
+    seed: int = 0
+    """Of every training."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.records import claims_table
+        from cnn_keras.zoo import network
+
+        for name in self.networks:
+            network(name)
+        start_keras()
+        from .studies.recipes import recipes
+
+        given = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+        }
+        recipe = {key: value for key, value in given.items() if value is not None}
+        document = recipes(
+            self.networks, self.data, recipe, self.seed, self.runs, self.out, self.data_dir
+        )
+        return Outcome(document, claims_table(document))
+
+
+STUDIES = {**cli.STUDIES, "recipes": RecipeStudy}
+
+COMMANDS: dict[str, type | cli.Group] = {
+    "demo": Demo,
+    **cli.COMMANDS,
+    "export": Export,
+    "verify": Verify,
+    "audit": Audit,
+    "benchmark": Benchmark,
+    "study": cli.Group("Put a claim to the test and record what was found.", STUDIES),
+}
+
+
+def export_table(document: dict[str, Any], out: Path) -> Any:
+    """Return the table of an export: one row a file, refused ones with their reasons."""
+    columns = (
+        "recipe,kB,of float32,top-1,drop,agreement,max |Δ|,SNR dB,delegated,partitions,verdict"
+    )
+    lines = []
+    for row in document["files"]:
+        audit = row["audit"]
+        lines.append(
+            (
+                row["recipe"],
+                f"{row['size_bytes'] / 1000:.1f}",
+                f"{row['size_ratio']:.2f}",
+                f"{row['top1_file']:.4f}",
+                f"{row['drop_points']:+.2f}",
+                f"{row['agreement']:.4f}",
+                number(row["max_abs_error"], ".1e"),
+                number(row["snr_db"], ".1f"),
+                f"{number(audit['delegated_nodes'], 'd')}/{audit['nodes']}",
+                number(audit["partitions"], "d"),
+                "accepted" if row["accepted"] else f"refused: {'; '.join(row['reasons'])}",
+            )
+        )
+    images = f"{document['num_images']} {document['split']} images"
+    title = f"{out}: Keras top-1 {document['files'][0]['top1_float']:.4f} on {images}"
+    return cli.table(columns.split(","), lines, title=title)
+
+
+def number(value: float | None, spec: str) -> str:
+    """Format a number that may be missing."""
+    return "–" if value is None else format(value, spec)
+
+
+def fields(document: dict[str, Any]) -> Any:
+    """Return a document as a table of two columns."""
+    lines = []
+    for key, value in document.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{k} {v}" for k, v in value.items())
+        elif isinstance(value, list | tuple):
+            shown = ", ".join(map(str, value)) or "none"
+        elif isinstance(value, float):
+            shown = f"{value:.6g}"
+        lines.append((key.replace("_", " "), str(shown)))
+    return cli.table(("", ""), lines)
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "cnn-keras") -> int:
+    """Run one command and return its exit code; see `cnn_keras.cli.main`."""
+    return cli.main(COMMANDS, argv, prog)

@@ -1,0 +1,150 @@
+"""Convert a Keras model to a float32 TFLite file, the one that every other file is made from."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cnn_keras.command import quiet
+from cnn_keras.errors import Error, UsageError
+
+from . import flatbuffer
+
+if TYPE_CHECKING:
+    import keras
+
+INPUT, OUTPUT = "image", "probabilities"
+
+# Operations that end a network with class scores between 0 and 1.
+_PROBABILITY_OPS = frozenset({"Softmax", "Sigmoid"})
+
+# Those that only pass a value on.
+_PASSING_OPS = frozenset({"Identity", "Cast", "Reshape"})
+
+
+def convert(model: keras.Model) -> bytes:
+    """Convert a Keras image classifier to a float32 TFLite file.
+
+    The batch is static 1, because a dynamic one keeps shape arithmetic in the graph and splits it
+    between XNNPACK and the built-in kernels. The signature is ``image`` to ``probabilities``; a
+    model that ends with logits gets a softmax. TensorFlow's own operations (Flex) are refused: a
+    phone's runtime does not have them.
+
+    Args:
+        model: Classifier with one input `(batch, height, width, channels)` of fixed size and one
+            output `(batch, num_classes)`, on Keras' TensorFlow backend.
+
+    Returns:
+        The file. The same weights give the same bytes.
+
+    Raises:
+        UsageError: The model is no such classifier, or Keras runs on another backend.
+        Error: The model needs an operation that TFLite does not have.
+
+    Example:
+        >>> Path("lenet5.tflite").write_bytes(convert(model))  # doctest: +SKIP
+    """
+    shape = _image_shape(model)
+    with quiet(1, 2):
+        data = _to_tflite(_freeze(model, shape), shape)
+    return _with_plain_names(data)
+
+
+def _image_shape(model: keras.Model) -> tuple[int, int, int, int]:
+    """Return the shape `(1, height, width, channels)` that the file will take."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            f"Keras runs on {keras.backend.backend()}; conversion needs KERAS_BACKEND=tensorflow "
+            "(a .keras file loads on any backend)."
+        )
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs:
+        raise UsageError(f"Model '{model.name}' is not built yet; call it on an image once.")
+    shapes = [tuple(tensor.shape) for tensor in (*inputs, *outputs)]
+    if len(shapes) != 2 or len(shapes[0]) != 4 or None in shapes[0][1:] or len(shapes[1]) != 2:
+        raise UsageError(
+            f"Model '{model.name}' maps {_join(shapes[: len(inputs)])} to "
+            f"{_join(shapes[len(inputs) :])}; expected one image (None, height, width, channels) "
+            "of fixed size and one row of class scores (None, num_classes)."
+        )
+    _, height, width, channels = shapes[0]
+    return (1, height, width, channels)
+
+
+def _join(shapes: list[Any]) -> str:
+    return ", ".join(map(str, shapes))
+
+
+def _freeze(model: keras.Model, shape: tuple[int, ...]) -> Any:
+    """Trace the model for one image and turn its variables into constants.
+
+    The converter would read the variables at run time otherwise: nothing could be folded into the
+    convolutions, and each read would be a border between XNNPACK and the built-in kernels.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants  # has no public name
+
+    def scores(image: Any) -> Any:
+        return tf.cast(model(image, training=False), tf.float32)
+
+    def trace(function: Any) -> Any:
+        spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
+        return tf.function(
+            function, input_signature=[spec], autograph=False
+        ).get_concrete_function()
+
+    traced = trace(scores)
+    if _last_op(traced.outputs[0]) not in _PROBABILITY_OPS:
+        traced = trace(lambda image: tf.nn.softmax(scores(image)))
+    return convert_to_constants.convert_variables_to_constants_v2(traced)
+
+
+def _last_op(tensor: Any) -> str:
+    """Return the type of the operation that computed a tensor, past those that only pass it on."""
+    op = tensor.op
+    while op.type in _PASSING_OPS:
+        op = op.inputs[0].op
+    return str(op.type)
+
+
+def _to_tflite(frozen: Any, shape: tuple[int, ...]) -> bytes:
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import ConverterError
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)], autograph=False)
+    def serve(image: Any) -> dict[str, Any]:
+        return {OUTPUT: frozen(image)[0]}
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [serve.get_concrete_function()], tf.Module()
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        raise _explain(str(error)) from None
+
+
+def _explain(message: str) -> Error:
+    """Turn the converter's pages into the line that says which operation is missing."""
+    missing = re.findall(r"^(?:Flex|Custom) ops: ([\w, ]+)", message, re.MULTILINE)
+    if not missing:
+        missing = re.findall(r"'(tf\.\w+)' op", message)
+    if not missing:
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        return Error(f"The model cannot be converted: {lines[0] if lines else 'no reason given'}.")
+    names = ", ".join(dict.fromkeys(missing))
+    return Error(
+        f"TFLite has no operation {names}; write the layer with other operations of keras.ops."
+    )
+
+
+def _with_plain_names(data: bytes) -> bytes:
+    """Name the input and output tensors like the signature, for tools that look at tensors."""
+    model = flatbuffer.parse(data)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = INPUT
+    graph.tensors[graph.outputs[0]].name = OUTPUT
+    return flatbuffer.pack(model)

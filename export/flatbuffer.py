@@ -1,0 +1,174 @@
+"""A TFLite file as Python objects, read with care and written with alignment.
+
+The native runtime trusts its input more than a command line may, so every file is parsed here, in
+Python, before the runtime sees it.
+
+Reference:
+    TensorFlow Lite, ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .interpreter import ModelFileError
+
+# The schema's `file_identifier`; it stands behind the four bytes of the root's offset.
+IDENTIFIER = b"TFL3"
+
+# The schema's `force_align` of a buffer's data: kernels read weights in blocks of 16 bytes.
+BUFFER_ALIGNMENT = 16
+
+# What the generated reader raises where an offset or a count is broken.
+BROKEN = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    UnicodeDecodeError,
+    ValueError,
+    struct.error,
+)
+
+
+def parse(data: bytes) -> Any:
+    """Read a TFLite file into the schema's object tree (``ModelT``).
+
+    Args:
+        data: The whole file, with or without associated files appended.
+
+    Returns:
+        A ``ModelT`` whose indices all point at something.
+
+    Raises:
+        ModelFileError: The bytes are no TFLite file, or only a part of one.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    if data[4:8] != IDENTIFIER:
+        raise ModelFileError(
+            f"Not a TFLite file: {len(data)} bytes without the identifier {IDENTIFIER.decode()}."
+        )
+    try:
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+        _check(model)
+    except BROKEN as error:
+        raise ModelFileError(
+            f"Broken TFLite file ({len(data)} bytes), probably truncated; copy or export it again."
+        ) from error
+    return model
+
+
+def pack(model: Any) -> bytes:
+    """Write a ``ModelT`` as a TFLite file, each buffer aligned as the schema asks.
+
+    The same model gives the same bytes.
+
+    Args:
+        model: What `parse` returned, perhaps changed. Its buffers are replaced by aligned ones.
+    """
+    import flatbuffers
+
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
+    builder = flatbuffers.Builder(sum(buffer.size for buffer in model.buffers) + 65536)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def op_names(model: Any) -> list[str]:
+    """Return the names of the main graph's operations, in order.
+
+    A custom operation has its own name; TensorFlow's (Flex) begin with ``Flex``.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = _names(schema.BuiltinOperator)
+    codes = [
+        code.customCode.decode()
+        if code.customCode
+        else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in model.operatorCodes
+    ]
+    return [codes[op.opcodeIndex] for op in model.subgraphs[0].operators]
+
+
+def dtype_name(tensor: Any) -> str:
+    """Return a tensor's type as numpy names it, for example ``"int8"``."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return _names(schema.TensorType)[tensor.type].lower()
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """Return a tensor's shape; -1 stands for a size that is known only when it runs."""
+    signature, shape = tensor.shapeSignature, tensor.shape
+    sizes = shape if signature is None or len(signature) == 0 else signature
+    return tuple(int(size) for size in ([] if sizes is None else sizes))
+
+
+class _AlignedBuffer:
+    """A buffer that packs itself 16-aligned; the generated ``BufferT`` aligns to one byte."""
+
+    def __init__(self, data: NDArray[np.uint8] | list[int] | bytes | None) -> None:
+        if isinstance(data, np.ndarray):
+            data = data.tobytes()
+        self.data = None if data is None else np.frombuffer(bytes(data), np.uint8)
+        self.size = 0 if data is None else len(data)
+
+    def Pack(self, builder: Any) -> int:  # noqa: N802 (the generated code calls it so)
+        from ai_edge_litert import schema_py_generated as schema
+
+        if self.data is not None:
+            builder.Prep(BUFFER_ALIGNMENT, self.size)
+            data = builder.CreateNumpyVector(self.data)
+        schema.BufferStart(builder)
+        if self.data is not None:
+            schema.BufferAddData(builder, data)
+        return int(schema.BufferEnd(builder))
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {code: name for name, code in vars(enum).items() if isinstance(code, int)}
+
+
+def _check(model: Any) -> None:
+    """Raise where an index, a name or a type means nothing, which the reader does not notice."""
+    if not model.subgraphs or not model.operatorCodes or not model.buffers:
+        raise IndexError("no graph")
+    for graph in model.subgraphs:
+        tensors = len(graph.tensors)
+        for tensor in graph.tensors:
+            (tensor.name or b"").decode()
+            dtype_name(tensor)
+        _check_range(graph.inputs, tensors)
+        _check_range(graph.outputs, tensors)
+        _check_range((tensor.buffer for tensor in graph.tensors), len(model.buffers))
+        for op in graph.operators:
+            _check_range([op.opcodeIndex], len(model.operatorCodes))
+            _check_range(_listed(op.inputs), tensors, lowest=-1)  # -1: an input left out
+            _check_range(op.outputs, tensors)
+    op_names(model)
+    _check_range((entry.buffer for entry in _listed(model.metadata)), len(model.buffers))
+    for signature in _listed(model.signatureDefs):
+        _check_range([signature.subgraphIndex], len(model.subgraphs))
+        tensors = len(model.subgraphs[signature.subgraphIndex].tensors)
+        for entry in [*_listed(signature.inputs), *_listed(signature.outputs)]:
+            _check_range([entry.tensorIndex], tensors)
+
+
+def _listed(values: Any) -> Any:
+    return [] if values is None else values
+
+
+def _check_range(indices: Iterable[int], length: int, lowest: int = 0) -> None:
+    if any(not lowest <= index < length for index in indices):
+        raise IndexError("index out of range")

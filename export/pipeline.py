@@ -1,0 +1,131 @@
+"""Keras model in, checked files out: convert once, quantize by each recipe, accept or refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cnn_keras.command import log, progress, write_atomic
+from cnn_keras.data import Dataset
+from cnn_keras.runs import Run
+
+from . import metadata
+from .audit import audit, problems, remarks
+from .calibration import sample
+from .convert import convert
+from .quantize import quantize
+from .recipes import Recipe
+from .verify import verify
+
+if TYPE_CHECKING:
+    import keras
+
+CALIBRATION_IMAGES = 200
+CALIBRATION_SEED = 0
+
+
+class Source(NamedTuple):
+    """What is exported: a model, and the run whose data it is checked on."""
+
+    name: str  # files are called after it
+    model: keras.Model
+    run: Run
+    dataset: Dataset
+
+
+def export(
+    source: Source, out: Path, recipes: Sequence[Recipe], split: str = "validation"
+) -> dict[str, Any]:
+    """Write one file for each recipe that passes its checks, and `export.json` about all of them.
+
+    A refused file is not written, and one of an earlier export is removed.
+
+    Args:
+        source: What to export.
+        out: Folder for the files.
+        recipes: How to store the numbers.
+        split: The held-out images that judge the files: ``"validation"`` or ``"test"``.
+
+    Returns:
+        The content of `export.json`: what was exported, and under ``"files"`` one row a recipe.
+
+    Raises:
+        Error: The model cannot be converted, or `split` is none.
+        OSError: `out` cannot be written.
+    """
+    _require_writable(out)
+    preprocessing, dataset = source.run.preprocessing, source.dataset
+    held_out = dataset.split(split)
+    images = preprocessing(held_out.images)
+    reference = source.model.predict(images, batch_size=256, verbose=0)
+    log(f"{source.name}: convert")
+    float32 = convert(source.model)
+    calibration = preprocessing(
+        sample(dataset.train.images, dataset.train.labels, CALIBRATION_IMAGES, CALIBRATION_SEED)
+    )
+    about = metadata.Metadata(
+        source.name,
+        f"{source.run.config['network']} trained on {dataset.name} by cnn-keras",
+        source.run.classes,
+        preprocessing.to_dict(),
+    )
+    full_size = len(metadata.write(float32, about))
+    files = []
+    for recipe in recipes:
+        began = time.perf_counter()
+        steps = len(calibration) if recipe.needs_calibration else 0
+        with progress(f"{recipe.name}: calibrate", steps) as advance:
+            content = quantize(
+                float32, recipe.name, calibration if recipe.needs_calibration else None, advance
+            )
+        content = metadata.write(content, about)
+        log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
+        found = audit(content)
+        verdict = verify(content, reference, images, held_out.labels, recipe)
+        reasons = [*problems(found, recipe), *verdict.reasons]
+        path = out / f"{source.name}_{recipe.name}.tflite"
+        if reasons:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, content)
+        files.append(
+            {
+                "recipe": recipe.name,
+                "file": None if reasons else path.name,
+                **verdict.to_dict(),
+                "accepted": not reasons,
+                "reasons": reasons,
+                "remarks": remarks(found),
+                "size_bytes": found.size_bytes,
+                "size_ratio": found.size_bytes / full_size,
+                "sha256": found.sha256,
+                "seconds": round(time.perf_counter() - began, 2),
+                "audit": found.to_dict(),
+            }
+        )
+    document = {
+        "run": os.path.relpath(source.run.path, out),
+        "network": source.run.config["network"],
+        "data": dataset.name,
+        "split": split,
+        "num_images": len(images),
+        "calibration": {
+            "split": "train",
+            "num_images": len(calibration),
+            "seed": CALIBRATION_SEED,
+        },
+        "files": files,
+    }
+    write_atomic(out / "export.json", json.dumps(document, indent=2) + "\n")
+    return document
+
+
+def _require_writable(out: Path) -> None:
+    """Find out before the work, not after it, that the folder takes files."""
+    probe = out / ".writable"
+    write_atomic(probe, "")
+    probe.unlink()

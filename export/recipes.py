@@ -1,0 +1,105 @@
+"""The recipes: how a file's numbers are stored, and what it may lose by that.
+
+The names are litert-quantizer's and say what they do: weights (w) and activations (a) as integers
+(i) or floats (f) of so many bits; *dynamic* measures each activation's range when it runs, *static*
+uses the ranges seen in calibration.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cnn_keras.errors import unknown
+
+
+class Limits(NamedTuple):
+    """What a file may lose against the Keras model before it is refused.
+
+    Attributes:
+        max_drop_points: Top-1 accuracy that may be lost, in percentage points. A greater drop
+            refuses the file unless chance explains it (see `verify`).
+        min_agreement: Share of images on which file and model must give the same answer.
+        max_abs_error: Greatest difference allowed in any probability; None where images near the
+            border between two classes make it meaningless.
+    """
+
+    max_drop_points: float
+    min_agreement: float
+    max_abs_error: float | None = None
+
+
+class Recipe(NamedTuple):
+    """One way to store a network.
+
+    Attributes:
+        name: The quantizer's name for it.
+        summary: One line for a table.
+        limits: What the file may lose.
+        needs_calibration: Whether the ranges of activations come from calibration images.
+        integer: Whether activations are integers.
+        float_ops: Operations that stay float, because XNNPACK does not run their integer form and
+            each of them would split the file. INPUT and OUTPUT are the quantizer's names for the
+            file's ends.
+    """
+
+    name: str
+    summary: str
+    limits: Limits
+    needs_calibration: bool = False
+    integer: bool = False
+    float_ops: tuple[str, ...] = ()
+
+
+# Why these limits, from 397 held-out digits on LeNet-5 and ResNet-20 (greatest error seen):
+# - float32 computes the same sums in another order, 2e-6. An error of 1e-4 is a conversion fault.
+# - float16 rounds a weight by 2^-11 of its value, 3e-3. Twenty times that is left to deeper nets.
+# - 8-bit weights are rounded by up to 1/254 of their channel's greatest. Single probabilities move
+#   by 0.06 and 1 % of the answers flip where two classes were about equal, as often to the right
+#   answer as to the wrong. A lost calibration or an outlying weight flips tens of percent.
+# - 8-bit activations add their own rounding: 0.14 and 1 %, and a lower floor for agreement.
+# Half a point is what a user would give for a quarter of the size.
+_EQUAL = Limits(max_drop_points=0.1, min_agreement=0.999, max_abs_error=1e-4)
+_ROUNDED = Limits(max_drop_points=0.1, min_agreement=0.99, max_abs_error=0.06)
+_INTEGER_WEIGHTS = Limits(max_drop_points=0.5, min_agreement=0.97)
+_INTEGER = Limits(max_drop_points=0.5, min_agreement=0.95)
+
+_ROWS = (
+    Recipe("float32", "as trained", _EQUAL),
+    Recipe("float16", "weights in half precision, float32 arithmetic", _ROUNDED),
+    Recipe(
+        "dynamic_wi8_afp32",
+        "8-bit weights; activations made 8-bit as they come",
+        _INTEGER_WEIGHTS,
+        float_ops=("DEPTHWISE_CONV_2D",),
+    ),
+    Recipe(
+        "weight_only_wi8_afp32",
+        "8-bit weights, float32 arithmetic",
+        _INTEGER_WEIGHTS,
+    ),
+    Recipe(
+        "static_wi8_ai8",
+        "8-bit weights and activations, ranges from calibration",
+        _INTEGER,
+        needs_calibration=True,
+        integer=True,
+        float_ops=("INPUT", "OUTPUT", "SOFTMAX", "AVERAGE_POOL_2D"),
+    ),
+)
+
+RECIPES = {row.name: row for row in _ROWS}
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Raises:
+        UsageError: There is none.
+
+    Example:
+        >>> recipe("static_wi8_ai8").needs_calibration
+        True
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]

@@ -1,0 +1,173 @@
+"""Accept or refuse a file: the same held-out images through the file and the Keras model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_keras.errors import Error, UsageError
+
+from .interpreter import Interpreter
+from .recipes import Recipe
+
+# A drop that a fair coin would give in one of twenty trials or more is put down to chance.
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a file compares with the Keras model on the same images.
+
+    Attributes:
+        num_images: Images compared.
+        top1_float: Share that the Keras model classifies rightly.
+        top1_file: Share that the file classifies rightly.
+        drop_points: What the file loses, in percentage points; negative if it gains.
+        agreement: Share of images with the same answer.
+        max_abs_error: Greatest difference of any probability; None where the file gives NaN.
+        snr_db: Power of the model's probabilities over that of the differences, in decibels; None
+            where there is no difference, or NaN.
+    """
+
+    num_images: int
+    top1_float: float
+    top1_file: float
+    drop_points: float
+    agreement: float
+    max_abs_error: float | None
+    snr_db: float | None
+
+
+@dataclass(frozen=True)
+class Verdict(Comparison):
+    """A comparison, and whether the file is fit to ship.
+
+    Attributes:
+        accepted: Whether it stays within its recipe's limits.
+        reasons: Why not, one line each.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON types."""
+        return asdict(self)
+
+
+def verify(
+    flatbuffer: bytes,
+    reference: NDArray[np.float32],
+    images: NDArray[np.float32],
+    labels: NDArray[np.integer[Any]],
+    recipe: Recipe,
+) -> Verdict:
+    """Run a file on held-out images and hold it against the Keras model and its recipe's limits.
+
+    A drop in accuracy beyond the limit refuses the file unless chance explains it: among the images
+    that only one of the two classifies rightly, the model must lead by no more than a fair coin
+    does in one of twenty trials (McNemar's exact test, one-sided). So 180 images do not refuse a
+    file for one image, which is 0.56 points there; on thousands the limit alone decides.
+
+    Args:
+        flatbuffer: The file.
+        reference: The Keras model's probabilities `(n, num_classes)` for the images.
+        images: Preprocessed images `(n, height, width, channels)` that neither training nor
+            calibration has seen.
+        labels: Their classes `(n,)`.
+        recipe: Its limits apply.
+
+    Raises:
+        UsageError: No images, or not as many references or labels.
+        Error: The Keras model itself gives NaN or infinity.
+        ModelFileError: The file cannot be run, or takes other images.
+
+    Reference:
+        McNemar, "Note on the sampling error of the difference between correlated proportions or
+        percentages", Psychometrika 12, 1947.
+    """
+    if not len(images) or not len(images) == len(reference) == len(labels):
+        raise UsageError(
+            f"{len(images)} images, {len(reference)} references and {len(labels)} labels; "
+            "verification needs as many of each."
+        )
+    if not np.isfinite(reference).all():
+        raise Error("The Keras model itself gives NaN or infinity; there is nothing to compare.")
+    outputs = Interpreter(flatbuffer)(images)
+    if outputs.shape != reference.shape:
+        raise UsageError(
+            f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."
+        )
+    answers, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
+    right_float, right_file = expected == labels, answers == labels
+    lost, gained = int((right_float & ~right_file).sum()), int((right_file & ~right_float).sum())
+    max_abs_error, snr_db = _errors(outputs, reference)
+    comparison = Comparison(
+        num_images=len(images),
+        top1_float=float(right_float.mean()),
+        top1_file=float(right_file.mean()),
+        drop_points=100 * (lost - gained) / len(images),
+        agreement=float((answers == expected).mean()),
+        max_abs_error=max_abs_error,
+        snr_db=snr_db,
+    )
+    reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe)
+    return Verdict(**asdict(comparison), accepted=not reasons, reasons=tuple(reasons))
+
+
+def _errors(
+    outputs: NDArray[np.float32], reference: NDArray[np.float32]
+) -> tuple[float | None, float | None]:
+    """Return the greatest error and the signal-to-noise ratio; None where they are undefined."""
+    error = outputs.astype(np.float64) - reference
+    noise = float(np.square(error).sum())
+    signal = float(np.square(reference.astype(np.float64)).sum())
+    if not math.isfinite(noise):
+        return None, None
+    return float(np.abs(error).max()), 10 * math.log10(signal / noise) if noise else None
+
+
+def _faults(outputs: NDArray[np.float32], reference: NDArray[np.float32]) -> list[str]:
+    """Return what is wrong with the outputs whatever the labels say."""
+    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if broken:
+        return [f"gives NaN or infinity for {broken} of {len(outputs)} images"]
+    if len(outputs) > 1 and not np.ptp(outputs, axis=0).any():
+        return ["gives the same probabilities for every image"]
+    answers = np.unique(outputs.argmax(axis=1))
+    if len(answers) == 1 and len(np.unique(reference.argmax(axis=1))) > 1:
+        return [f"answers class {answers[0]} for every image"]
+    return []
+
+
+def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> list[str]:
+    """Return which limits of the recipe are exceeded."""
+    limits, reasons = recipe.limits, []
+    if comparison.drop_points > limits.max_drop_points and _chance(lost, gained) < SIGNIFICANCE:
+        reasons.append(
+            f"loses {comparison.drop_points:.2f} points of accuracy; {recipe.name} may lose "
+            f"{limits.max_drop_points}"
+        )
+    if comparison.agreement < limits.min_agreement:
+        reasons.append(
+            f"agrees with the Keras model on {comparison.agreement:.2%} of the images; "
+            f"{recipe.name} has to on {limits.min_agreement:.1%}"
+        )
+    error = comparison.max_abs_error
+    if limits.max_abs_error is not None and error is not None and error > limits.max_abs_error:
+        reasons.append(
+            f"differs by up to {error:.2g} in a probability; {recipe.name} may by "
+            f"{limits.max_abs_error:g}"
+        )
+    return reasons
+
+
+def _chance(lost: int, gained: int) -> float:
+    """Return how likely a fair coin gives `lost` heads or more in `lost + gained` throws."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(lost, lost + gained, alternative="greater").pvalue)

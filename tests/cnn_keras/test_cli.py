@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_keras.cli import main
+from cnn_keras.runs import Run
+from cnn_keras.zoo import ZOO
+
+
+def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = main(argv=[str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_list_names_every_network(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_main(capsys, "list", "--json")
+    assert code == 0
+    assert [row["name"] for row in json.loads(out)] == list(ZOO)
+    assert "resnet110" in run_main(capsys, "list")[1]
+
+
+def test_summary_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run_main(capsys, "summary", "lenet5", "--options", "form=1998", "--json")
+    document = json.loads(out)
+    assert document["parameters"] == sum(row["parameters"] for row in document["rows"]) == 60_000
+    assert "60,000" in run_main(capsys, "summary", "lenet5", "--options", "form=1998")[1]
+
+
+def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out_folder = tmp_path / "run"
+    arguments = ("train", "lenet5", "--data", "digits", "--out", out_folder, "--epochs", "2")
+    code, out, err = run_main(capsys, *arguments, "--train-images", "640", "--json")
+    assert code == 0
+    assert json.loads(out)["num_train_images"] == 640
+    assert "epoch 2/2" in err
+    assert Run.open(out_folder).config["recipe"]["epochs"] == 2
+    code, out, _ = run_main(capsys, "evaluate", out_folder, "--split", "validation", "--json")
+    document = json.loads(out)
+    assert document["accuracy"] == pytest.approx(Run(out_folder).metrics["validation"]["accuracy"])
+    assert sum(map(sum, document["confusion_matrix"])) == document["num_images"] == 180
+
+
+def test_predict_names_the_digit(
+    lenet_run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    split = lenet_run.dataset().test
+    right = 0
+    for digit in range(10):
+        place = int(np.flatnonzero(split.labels == digit)[0])
+        picture = Image.fromarray(split.images[place, ..., 0]).resize((200, 200))
+        picture.convert("RGBA").save(tmp_path / f"{digit}.png")
+    paths = [tmp_path / f"{digit}.png" for digit in range(10)]
+    code, out, _ = run_main(capsys, "predict", lenet_run.path, *paths, "--json", "--top", "2")
+    assert code == 0
+    answers = json.loads(out)
+    right = sum(answer["top"][0]["label"] == Path(answer["image"]).stem for answer in answers)
+    assert right >= 9
+    assert all(len(answer["top"]) == 2 for answer in answers)
+
+
+def test_tensorboard_writes_its_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    small = ("--epochs", "1", "--train-images", "320", "--tensorboard")
+    assert run_main(capsys, "train", "lenet5", "--data", "digits", "--out", out, *small)[0] == 0
+    assert list((out / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+@pytest.fixture
+def broken(tmp_path: Path, lenet_run: Run) -> Path:
+    """A folder of things that are not what their names say."""
+    (tmp_path / "text.png").write_text("hello")
+    Image.new("RGB", (300, 300), "red").save(tmp_path / "whole.jpg")
+    content = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty").mkdir()
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for path in lenet_run.path.iterdir():
+        (damaged / path.name).write_bytes(path.read_bytes()[:100])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("summary resnet51", 2, "Unknown network 'resnet51'. Did you mean 'resnet56'?"),
+        ("train lenet5 --data digit --out {}/new", 2, "Did you mean 'digits'?"),
+        ("train lenet5 --data digits --out {}/new --epoch 3", 2, "Unrecognized options: --epoch"),
+        ("train lenet5 --data digits --out {}/new --epochs many", 2, "'many'"),
+        ("train lenet5 --data digits", 2, "--out"),
+        ("train lenet5 --data digits --out {}/new --options form", 2, "KEY=VALUE, not 'form'"),
+        ("train lenet5 --data digits --out {}/new --options form=1989", 2, "not '1989'"),
+        ("train lenet5 --data digits --out {}/text.png", 2, "is not a run folder"),
+        ("train lenet5 --data digits --out /proc/new", 1, "/proc"),
+        ("trian lenet5", 2, "trian"),
+        ("", 2, "list"),
+        ("evaluate {}/empty", 1, "holds no trained model"),
+        ("evaluate {}/missing", 1, "No such run folder"),
+        ("evaluate {}/damaged", 1, "config.json is not valid JSON"),
+        ("evaluate {run} --split tset", 2, "Did you mean 'test'?"),
+        ("predict {run} {}/missing.png", 1, "No such image"),
+        ("predict {run} {}/text.png", 1, "is not an image"),
+        ("predict {run} {}/cut.jpg", 1, "cannot be read as an image"),
+        ("predict {run}", 2, "image"),
+    ],
+)
+def test_bad_input_is_said_in_one_line(
+    arguments: str,
+    code: int,
+    message: str,
+    broken: Path,
+    lenet_run: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(broken.rglob("*"))
+    words = [word.replace("{run}", str(lenet_run.path)) for word in arguments.split()]
+    found, out, err = run_main(capsys, *(word.replace("{}", str(broken)) for word in words))
+    assert (found, out) == (code, "")
+    assert message in err
+    assert err.startswith("cnn-keras: ")
+    assert err.count("\n") == 1
+    assert sorted(broken.rglob("*")) == before
+
+
+def test_help_and_list_import_neither_keras_nor_tensorflow() -> None:
+    program = (
+        "import sys; from cnn_keras.cli import main\n"
+        "try: main(argv=[sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'keras', 'tensorflow', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    for argument in ("--help", "list"):
+        subprocess.run([sys.executable, "-c", program, argument], check=True, capture_output=True)
+
+
+def test_python_m_works_from_a_clone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cnn_keras", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("python -m cnn_keras 0.")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m cnn_keras list --json | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cnn_keras.command import Outcome
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.runs import Run
+from export.benchmark import report
+from export.benchmark.agreement import Agreement
+from export.benchmark.cli import Benchmark, _real_inputs
+from export.benchmark.runner import Row
+from export.interpreter import ModelFileError
+
+from ..tiny_files import BROKEN
+from .conftest import lines
+
+File = Callable[[str], Path]
+QUICK = Benchmark((), num_runs=5, min_secs=0.02, warmup_secs=0.0)
+
+
+def text(outcome: Outcome) -> str:
+    console = Console(width=1000)
+    with console.capture() as capture:
+        console.print(outcome.text)
+    return capture.get()
+
+
+def test_every_file_with_every_number_of_threads(file: File, tmp_path: Path) -> None:
+    files = (file("float32"), file("int16"))
+    outcome = replace(QUICK, files=files, threads=(1, 2))()
+    rows = json.loads(json.dumps(outcome.document))["rows"]
+    assert outcome.exit_code == 0
+    assert [(Path(r["file"]).stem, r["num_threads"]) for r in rows] == [
+        ("float32", 1),
+        ("float32", 2),
+        ("int16", 1),
+        ("int16", 2),
+    ]
+    assert lines(tmp_path / "benchmarks.jsonl") == rows
+    assert set(rows[0]) == {"time", "vs", "host", "versions", *Row._fields}
+    shown = text(outcome)
+    assert "float32.tflite" in shown
+    assert "5/5 in 1" in shown
+    assert rows[0]["host"]["cpu"] in shown
+    # Sixteen-bit activations take ten times as long on any CPU: no timing is asserted by this.
+    assert "XNNPACK has no kernels for 16-bit activations" in shown
+
+
+def test_versus(file: File, tmp_path: Path) -> None:
+    out = tmp_path / "results" / "all.jsonl"
+    command = replace(QUICK, files=(file("float32"),), vs=file("int8"), out=out)
+    outcome = command()
+    first, second = lines(out)
+    versus = first["vs"]
+    assert isinstance(versus, dict)
+    assert (versus["file"], versus["sha256"]) == (second["file"], second["sha256"])
+    low, high = versus["interval"]
+    assert low <= versus["ratio"] <= high
+    assert second["vs"] is None
+    assert versus["conclusion"] in text(outcome)
+
+
+def test_results_are_added(file: File, tmp_path: Path) -> None:
+    command = replace(QUICK, files=(file("float32"),))
+    command()
+    command()
+    assert len(lines(tmp_path / "benchmarks.jsonl")) == 2
+
+
+@pytest.mark.parametrize("name", [*BROKEN, "flex", "dynamic_batch"])
+def test_bad_file_is_refused_and_nothing_is_recorded(name: str, file: File, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=name) as caught:
+        replace(QUICK, files=(file(name),))()
+    assert caught.value.exit_code == 1
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "benchmarks.jsonl").exists()
+
+
+def test_file_that_is_no_model_stops_before_anything_is_measured(
+    file: File, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelFileError, match="No such file"):
+        replace(QUICK, files=(file("float32"), tmp_path / "none.tflite"))()
+    with pytest.raises(ModelFileError, match="text"):
+        replace(QUICK, files=(file("float32"),), vs=file("text"))()
+    assert not (tmp_path / "benchmarks.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"files": ()}, {"threads": (0,)}, {"threads": ()}, {"num_runs": 0}, {"min_secs": -1.0}],
+)
+def test_wrong_options(options: dict[str, object], file: File) -> None:
+    with pytest.raises(UsageError):
+        replace(QUICK, **({"files": (file("float32"),)} | options))()  # type: ignore[arg-type]
+
+
+def test_place_that_cannot_be_written(file: File, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(Error, match="--out"):
+        replace(QUICK, files=(file("float32"),), out=tmp_path / "taken" / "rows.jsonl")()
+
+
+def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.jsonl"
+    report.append(path, {"row": 1})
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:4]))
+    with pytest.raises(OSError, match="No space left") as caught:
+        report.append(path, {"row": 2})
+    assert caught.value.errno == errno.ENOSPC
+    assert lines(path) == [{"row": 1}]
+
+
+def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: report.append(path, {"row": n, "pad": "x" * 9000}), range(64)))
+    assert sorted(int(str(line["row"])) for line in lines(path)) == list(range(64))
+
+
+def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
+    images = _real_inputs(lenet_run.path)
+    assert images.shape == (100, 32, 32, 1)
+    assert images.dtype == "float32"
+
+
+def test_run_is_found_beside_the_file(
+    lenet_run: Run, file: File, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny file takes another size than the run's images, and the refusal shows they came."""
+    path = file("float32")
+    (tmp_path / "export.json").write_text(json.dumps({"run": str(lenet_run.path)}))
+    with pytest.raises(ModelFileError, match="give the run that this file was exported from"):
+        replace(QUICK, files=(path,))()
+    with pytest.raises(ModelFileError, match="give the run that this file was exported from"):
+        replace(QUICK, files=(file("int8"),), run=lenet_run.path)()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"run": null}', '{"run": "gone"}', '{"other": 1}'])
+def test_no_run_means_noise(content: str, file: File, tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text(content)
+    replace(QUICK, files=(file("float32"),))()
+    assert lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
+
+
+def test_broken_run_beside_the_file_means_noise_and_says_so(
+    file: File, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "export.json").write_text('{"run": "run"}')
+    replace(QUICK, files=(file("float32"),))()
+    assert lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
+    assert "holds no trained model" in capsys.readouterr().err
+    with pytest.raises(Error, match="holds no trained model"):
+        replace(QUICK, files=(file("float32"),), run=tmp_path / "run")()
+
+
+def test_works_without_tensorflow(
+    file: File, run_without: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The command needs ai-edge-litert, numpy, rich and tyro."""
+    absent = {"tensorflow", "keras", "tf_keras", "PIL", "sklearn", "scipy", "matplotlib"}
+    code = (
+        "import json, sys; from pathlib import Path; from export.benchmark.cli import Benchmark; "
+        "outcome = Benchmark((Path(sys.argv[1]),), min_secs=0.02, warmup_secs=0.0, "
+        "vs=Path(sys.argv[1]))(); print(json.dumps(outcome.document))"
+    )
+    done = run_without(absent, "-c", code, str(file("int8")))
+    assert done.returncode == 0, done.stderr
+    assert lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
+
+
+def test_agreement_is_recorded_with_its_figure(file: File, tmp_path: Path) -> None:
+    out = tmp_path / "agreement.json"
+    record = Agreement(file("float32"), pairs=2, secs=0.02, out=out)()
+    assert json.loads(out.read_text()) == json.loads(json.dumps(record))
+    assert record["command"].startswith("python -m export.benchmark.agreement")
+    assert [len(found) for found in record["latency_p50_ms"].values()] == [2, 2]
+    assert len(record["claims"]) == 2
+    assert "<svg" in out.with_suffix(".svg").read_text()

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.benchmark.process import Process, measure
+from export.benchmark.runner import Block, Row, Spec
+from export.interpreter import ModelFileError
+
+from ..tiny_files import BROKEN, SHAPE, tiny_files
+
+QUICK = Block(num_runs=20, min_secs=0.05)
+File = Callable[[str], Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_row_of_a_float_file(file: File) -> None:
+    path = file("float32")
+    row = measure(Spec(str(path), warmup_secs=0.0), QUICK)
+    assert row.file == str(path)
+    assert row.size_bytes == path.stat().st_size
+    assert row.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (row.dtype, row.activation_dtype) == ("float32", "float32")
+    assert (row.num_threads, row.inputs) == (1, "random")
+    assert (row.nodes, row.delegated_nodes, row.partitions) == (5, 5, 1)
+    assert row.num_runs >= QUICK.num_runs
+    assert row.quantize_p50_ms is None
+    check_numbers(row)
+
+
+def test_row_of_an_integer_file(file: File) -> None:
+    row = measure(Spec(str(file("int8")), num_threads=2, warmup_secs=0.0), QUICK)
+    assert (row.dtype, row.activation_dtype, row.num_threads) == ("int8", "int8", 2)
+    assert row.quantize_p50_ms is not None
+    assert row.quantize_p50_ms > 0
+    check_numbers(row)
+
+
+def check_numbers(row: Row) -> None:
+    """Percentiles rise, times are positive, and the units are ms and MiB."""
+    times = (
+        row.latency_min_ms,
+        row.latency_p50_ms,
+        row.latency_p90_ms,
+        row.latency_p95_ms,
+        row.latency_p99_ms,
+    )
+    assert times[0] > 0
+    assert list(times) == sorted(times)
+    assert row.latency_min_ms <= row.latency_mean_ms
+    assert row.latency_std_ms >= 0
+    assert min(row.load_ms, row.first_ms, row.copy_in_p50_ms, row.copy_out_p50_ms) > 0
+    # The runner is Python, numpy and LiteRT: 40 MiB. This process holds TensorFlow and ten times
+    # as much, which `ru_maxrss` would hand down to its child.
+    assert 10 < row.rss_before_load_mb < row.peak_rss_mb < 100
+
+
+def test_runs_end_when_both_limits_are_reached(file: File) -> None:
+    with Process(Spec(str(file("float32")), warmup_secs=0.0)) as process:
+        process.run(Block(num_runs=3000, min_secs=0.0))
+        row = process.row()
+    assert row.num_runs == 3000
+    # 0.2 s hold far more than one run of a network of some microseconds.
+    assert measure(Spec(row.file, warmup_secs=0.0), Block(num_runs=1, min_secs=0.2)).num_runs > 100
+
+
+def test_max_secs_ends_a_block_early(file: File) -> None:
+    block = Block(num_runs=10**9, min_secs=0.0, max_secs=0.05)
+    assert 0 < measure(Spec(str(file("float32")), warmup_secs=0.0), block).num_runs < 10**9
+
+
+def test_blocks_add_up(file: File) -> None:
+    with Process(Spec(str(file("float32")), warmup_secs=0.0)) as process:
+        medians = [process.run(Block(num_runs=50, min_secs=0.0)) for _ in range(3)]
+        row = process.row()
+    assert row.num_runs == 150
+    assert min(medians) <= row.latency_p50_ms <= max(medians)
+
+
+def test_given_images_are_the_inputs(file: File, tmp_path: Path) -> None:
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((3, *SHAPE), np.float32))
+    row = measure(Spec(str(file("int8")), 1, 0.0, str(images)), QUICK)
+    assert row.inputs == "validation"
+
+
+def test_images_of_another_size_are_refused(file: File, tmp_path: Path) -> None:
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((3, 8, 8, 1), np.float32))
+    with pytest.raises(ModelFileError, match="give the run that this file was exported from"):
+        Process(Spec(str(file("float32")), inputs=str(images)))
+
+
+@pytest.mark.parametrize("name", [*BROKEN, "flex", "two_inputs", "dynamic_batch"])
+def test_bad_file_is_one_line(name: str, file: File) -> None:
+    with pytest.raises(ModelFileError, match=name) as caught:
+        Process(Spec(str(file(name))))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="No such file"):
+        Process(Spec(str(tmp_path / "none.tflite")))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_never_reaches_the_parent(seed: int, tmp_path: Path) -> None:
+    """A file with random bytes loads, is refused or kills the child: never more than one line."""
+    content = bytearray(tiny_files()["float32"])
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(8, len(content), 40):
+        content[place] = rng.integers(256)
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(content)
+    refusal = ""
+    try:
+        measure(Spec(str(path), warmup_secs=0.0), Block(num_runs=1, min_secs=0.0))
+    except ModelFileError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+
+
+def test_crash_is_one_line(file: File) -> None:
+    with Process(Spec(str(file("float32")))) as process:
+        process._process.send_signal(signal.SIGSEGV)
+        process._process.wait()
+        with pytest.raises(ModelFileError, match=r"float32\.tflite' crashed LiteRT \(SIGSEGV\)"):
+            process.run(QUICK)
+
+
+def test_leaving_ends_the_process(file: File) -> None:
+    with Process(Spec(str(file("float32")))) as process:
+        assert process._process.poll() is None
+    assert process._process.poll() is not None
+
+
+def test_needs_only_litert_and_numpy(file: File, run_without: Run) -> None:
+    """No other package of this project's is importable, this project's networks included."""
+    absent = {"tensorflow", "keras", "cnn_keras", "rich", "tyro", "PIL", "sklearn", "scipy"}
+    requests = [{"file": str(file("int8")), "warmup_secs": 0.0}, QUICK._asdict()]
+    done = run_without(
+        absent, "-m", "export.benchmark.runner", stdin="\n".join(map(json.dumps, requests)) + "\n"
+    )
+    assert done.returncode == 0, done.stderr
+    ready, median, row = map(json.loads, done.stdout.splitlines())
+    assert ready == "ready"
+    assert Row(**row).latency_p50_ms == median
+    assert done.stderr == ""
+
+
+def test_bad_file_leaves_with_1(file: File, run_without: Run) -> None:
+    request = json.dumps({"file": str(file("truncated"))})
+    done = run_without(set(), "-m", "export.benchmark.runner", stdin=request + "\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"'{file('truncated')}' cannot be loaded: truncated or damaged."
+    ]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+
+import numpy as np
+import pytest
+
+import cnn_keras
+import export
+from export import flatbuffer, metadata
+from export.audit import problems, remarks
+from export.interpreter import ModelFileError
+from export.recipes import RECIPES
+
+
+@pytest.fixture(scope="session")
+def whole(trained):
+    """A float32 file with metadata."""
+    labels = tuple("0123456789")
+    return metadata.write(trained.float32, metadata.Metadata("small", "", labels, None))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_one_partition_without_problems(trained, name):
+    found = export.audit(export.quantize(trained.float32, name, trained.calibration))
+    assert problems(found, RECIPES[name]) == []
+    assert remarks(found) == []
+    assert found.partitions == 1
+    assert found.delegated_nodes == found.nodes == sum(found.ops.values())
+
+
+# Weights do not matter here: what XNNPACK takes is decided by operations and types.
+@pytest.mark.parametrize("network", ["lenet5", "plain20", "resnet20"])
+def test_networks_are_one_partition_by_every_recipe(network):
+    float32 = export.convert(cnn_keras.build(network, input_shape=(32, 32, 1), num_classes=10))
+    images = np.random.default_rng(0).normal(size=(4, 32, 32, 1)).astype(np.float32)
+    for name, recipe in RECIPES.items():
+        found = export.audit(export.quantize(float32, name, images))
+        assert problems(found, recipe) == []
+        assert (found.partitions, found.delegated_nodes) == (1, found.nodes)
+
+
+def test_float_islands_are_named_and_allowed_only_by_the_recipe(trained):
+    static = RECIPES["static_wi8_ai8"]
+    found = export.audit(export.quantize(trained.float32, static.name, trained.calibration))
+    assert [island.split()[0] for island in found.float_islands] == ["AVERAGE_POOL_2D"]
+    (problem,) = problems(found, static._replace(float_ops=()))
+    assert re.match("computes in floating point inside .*: AVERAGE_POOL_2D .*pool", problem)
+
+
+def test_a_file_of_another_recipe_is_a_problem(trained):
+    found = export.audit(trained.float32)
+    assert problems(found, RECIPES["static_wi8_ai8"]) == [
+        "is stored as float32, not as static_wi8_ai8"
+    ]
+
+
+def test_flex_operations_are_a_problem():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 4, 4, 1), tf.float32)])
+    def scores(image):
+        return tf.math.cumprod(tf.reshape(image, (1, 16)), axis=1)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [scores.get_concrete_function()], tf.Module()
+    )
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS,
+        tf.lite.OpsSet.SELECT_TF_OPS,
+    ]
+    found = export.audit(converter.convert())
+    assert found.flex_ops == ("FlexCumprod",)
+    assert found.partitions is None
+    assert problems(found, RECIPES["float32"])[0].startswith("needs operations outside TFLite")
+
+
+def test_a_dynamic_batch_is_a_problem(trained):
+    model = flatbuffer.parse(trained.float32)
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].shapeSignature = [-1, 8, 8, 1]
+    found = export.audit(flatbuffer.pack(model))
+    assert found.dynamic_dimensions == ("image",)
+    assert problems(found, RECIPES["float32"]) == ["has dynamic dimensions: image"]
+
+
+def test_dictionary_is_json(whole, tmp_path):
+    path = tmp_path / "whole.tflite"
+    path.write_bytes(whole)
+    document = json.loads(json.dumps(export.audit(path).to_dict()))
+    assert document["size_bytes"] == len(whole)
+    assert document["metadata"] is True
+    assert document["flex_ops"] == []
+    assert document["input"]["shape"] == [1, 8, 8, 1]
+
+
+def test_truncated_files_are_refused_in_one_line(whole):
+    for length in np.linspace(0, len(whole) - 1, 100, dtype=int):
+        with pytest.raises(ModelFileError) as caught:
+            export.audit(whole[:length])
+        assert "\n" not in str(caught.value)
+
+
+def test_random_bytes_are_refused():
+    generator = np.random.default_rng(0)
+    for length in (0, 1, 8, 100, 10_000):
+        for head in (b"", b"\x1c\x00\x00\x00TFL3"):
+            with pytest.raises(ModelFileError):
+                export.audit(head + generator.bytes(length))
+
+
+def test_altered_files_are_read_or_refused(whole):
+    """Neither a crash nor another exception, whatever is changed outside the weights."""
+    described = np.flatnonzero(outside_weights(whole))
+    generator = np.random.default_rng(0)
+    for position in generator.choice(described, 100):
+        altered = bytearray(whole)
+        altered[position] ^= int(generator.integers(1, 256))
+        with contextlib.suppress(ModelFileError):
+            export.audit(bytes(altered))
+
+
+def outside_weights(data):
+    from ai_edge_litert import schema_py_generated as schema
+
+    outside = np.ones(len(data), bool)
+    model = schema.Model.GetRootAs(data, 0)
+    for buffer in map(model.Buffers, range(model.BuffersLength())):
+        if buffer.DataLength() > 100:
+            start = buffer._tab.Vector(buffer._tab.Offset(4))
+            outside[start : start + buffer.DataLength()] = False
+    return outside
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelFileError, match=r"Cannot read .*nothing\.tflite': No such file"):
+        export.audit(tmp_path / "nothing.tflite")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import Error, UsageError
+from export import flatbuffer
+from export.interpreter import Interpreter
+
+
+def ops_of(data):
+    return Counter(flatbuffer.op_names(flatbuffer.parse(data)))
+
+
+def test_signature_and_tensors_are_named_and_batch_is_one(trained):
+    model = flatbuffer.parse(trained.float32)
+    (signature,) = model.signatureDefs
+    assert signature.signatureKey == b"serving_default"
+    assert [entry.name for entry in signature.inputs] == [b"image"]
+    assert [entry.name for entry in signature.outputs] == [b"probabilities"]
+    interpreter = Interpreter(trained.float32)
+    assert interpreter.input[:3] == ("image", (1, 8, 8, 1), "float32")
+    assert interpreter.output[:3] == ("probabilities", (1, 10), "float32")
+
+
+def test_batch_norm_relu_and_padding_are_folded(trained):
+    assert ops_of(trained.float32) == {
+        "CONV_2D": 3,
+        "DEPTHWISE_CONV_2D": 1,
+        "PAD": 1,  # the shortcut's channels
+        "ADD": 1,  # the shortcut's end
+        "TANH": 1,
+        "AVERAGE_POOL_2D": 1,
+        "RESHAPE": 1,
+        "FULLY_CONNECTED": 1,
+        "SOFTMAX": 1,
+    }
+
+
+def test_outputs_equal_the_model(trained):
+    outputs = Interpreter(trained.float32)(trained.images)
+    np.testing.assert_allclose(outputs, trained.reference, atol=1e-5)  # sums in another order
+
+
+def test_same_weights_give_same_bytes_and_leave_nothing(trained, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert export.convert(trained.model) == trained.float32
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_buffers_are_aligned_as_the_schema_asks(trained):
+    from ai_edge_litert import schema_py_generated as schema
+
+    for recipe in ("float32", "dynamic_wi8_afp32"):
+        data = export.quantize(trained.float32, recipe)
+        model = schema.Model.GetRootAs(data, 0)
+        buffers = [model.Buffers(i) for i in range(model.BuffersLength())]
+        starts = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
+        assert starts
+        assert not any(start % flatbuffer.BUFFER_ALIGNMENT for start in starts)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax", "sigmoid"])
+def test_only_logits_get_a_softmax(activation):
+    from keras import Sequential, layers
+
+    model = Sequential([layers.Input((4, 4, 1)), layers.Flatten(), layers.Dense(3, activation)])
+    last = flatbuffer.op_names(flatbuffer.parse(export.convert(model)))[-1]
+    assert last == ("LOGISTIC" if activation == "sigmoid" else "SOFTMAX")
+
+
+def test_layers_written_with_keras_ops_convert():
+    import keras
+    from keras import layers, ops
+
+    image = layers.Input((8, 8, 4))
+    squares = ops.pad(ops.square(image), ((0, 0), (0, 0), (0, 0), (1, 1)))
+    x = image * ops.rsqrt(squares[..., :-2] + squares[..., 1:-1] + squares[..., 2:] + 1.0)
+    x = ops.max(x, axis=(1, 2))
+    model = keras.Model(image, layers.Dense(3, activation="softmax")(x))
+    images = np.random.default_rng(0).normal(size=(5, 8, 8, 4)).astype(np.float32)
+    outputs = Interpreter(export.convert(model))(images)
+    np.testing.assert_allclose(outputs, model.predict(images, verbose=0), atol=1e-6)
+
+
+def test_an_operation_without_tflite_kernel_is_named():
+    import keras
+    from keras import layers, ops
+
+    image = layers.Input((4, 4, 1))
+    model = keras.Model(image, layers.Dense(3)(ops.erfinv(layers.Flatten()(image))))
+    with pytest.raises(Error, match="TFLite has no operation Erfinv; write the layer"):
+        export.convert(model)
+
+
+@pytest.mark.parametrize(
+    ("shape", "units"), [((None, None, 3), None), ((8, 8), None), ((8, 8, 3), 2)]
+)
+def test_what_is_no_image_classifier_is_refused(shape, units):
+    import keras
+    from keras import layers
+
+    image = layers.Input(shape)
+    scores = layers.Dense(3)(layers.Flatten()(image) if units else image)
+    model = keras.Model(image, [scores, scores] if units else scores)
+    with pytest.raises(UsageError, match="expected one image"):
+        export.convert(model)
+
+
+def test_a_model_that_is_not_built_is_refused():
+    import keras
+
+    with pytest.raises(UsageError, match="not built"):
+        export.convert(keras.Sequential([keras.layers.Dense(3)], name="raw"))
+
+
+def test_importing_export_is_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, export; "
+        "print(sorted({'tensorflow', 'keras', 'numpy', 'ai_edge_litert'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
+
+
+def test_functions_are_not_hidden_by_their_modules():
+    import export.audit
+    import export.verify
+
+    assert all(callable(getattr(export, name)) for name in export.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'convrt'"):
+        _ = export.convrt

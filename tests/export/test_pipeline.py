@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cnn_keras.runs import Run
+from export import metadata
+from export.cli import main
+from export.recipes import RECIPES
+
+
+def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture(scope="module")
+def exported(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("files")
+    assert main(["export", str(lenet_run.path), "--out", str(out)]) == 0
+    return out
+
+
+def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:
+    document = json.loads((exported / "export.json").read_text())
+    assert [row["recipe"] for row in document["files"]] == list(RECIPES)
+    names = {row["file"] for row in document["files"]}
+    assert names | {"export.json"} == {path.name for path in exported.iterdir()}
+    assert document["split"] == "validation"
+    assert document["num_images"] == 180
+    assert document["calibration"] == {"split": "train", "num_images": 200, "seed": 0}
+    assert (exported / document["run"]).resolve() == lenet_run.path.resolve()
+    for row in document["files"]:
+        assert row["size_bytes"] == (exported / row["file"]).stat().st_size
+        assert row["audit"]["partitions"] == 1
+        assert row["audit"]["delegated_nodes"] == row["audit"]["nodes"]
+        assert row["audit"]["flex_ops"] == []
+
+
+def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: Run) -> None:
+    for path in exported.glob("*.tflite"):
+        about = metadata.read(path.read_bytes())
+        assert about is not None
+        assert about.labels == lenet_run.classes
+        assert about.preprocessing == json.loads(
+            json.dumps(lenet_run.preprocessing.to_dict())  # tuples become lists
+        )
+        with zipfile.ZipFile(path) as archive:
+            assert archive.read("labels.txt").decode().split() == list("0123456789")
+
+
+def test_verify_and_audit_agree_with_export(
+    exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {r["recipe"]: r for r in json.loads((exported / "export.json").read_text())["files"]}
+    for name, row in rows.items():
+        code, out, _ = run_main(capsys, "audit", exported / row["file"], "--json")
+        document = json.loads(out)
+        assert (code, document["recipe"], document["sha256"]) == (0, name, row["sha256"])
+    row = rows["static_wi8_ai8"]
+    code, out, _ = run_main(capsys, "verify", exported / row["file"], "--json")
+    document = json.loads(out)
+    assert code == 0
+    for key in ("top1_file", "agreement", "max_abs_error", "snr_db"):
+        assert document[key] == pytest.approx(row[key])
+    assert run_main(capsys, "verify", exported / row["file"], "--split", "test")[0] == 0
+
+
+@pytest.fixture
+def ruined(lenet_run: Run, tmp_path: Path) -> Run:
+    """A run whose network still works in float, but whose third layer has no usable range.
+
+    One bias of C3 is huge: behind the tanh its map is 1 everywhere, while an integer file spends
+    its 256 steps on it and has none left for the other fifteen maps.
+    """
+    folder = tmp_path / "ruined"
+    shutil.copytree(lenet_run.path, folder)
+    model = lenet_run.model()
+    kernel, bias = model.get_layer("c3").get_weights()
+    bias[0] = 10_000
+    model.get_layer("c3").set_weights([kernel, bias])
+    model.save(folder / "model.keras")
+    return Run(folder)
+
+
+def test_a_bad_file_is_refused_and_removed(
+    ruined: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "files"
+    out.mkdir()
+    stale = out / "ruined_static_wi8_ai8.tflite"
+    stale.write_bytes(b"of an earlier export")
+    names = ("float32", "static_wi8_ai8")
+    code, said, _ = run_main(capsys, "export", ruined.path, "--out", out, "--recipes", *names)
+    assert code == 1
+    assert "refused" in said
+    rows = {r["recipe"]: r for r in json.loads((out / "export.json").read_text())["files"]}
+    assert rows["float32"]["accepted"]
+    assert (out / "ruined_float32.tflite").exists()
+    refused = rows["static_wi8_ai8"]
+    assert not refused["accepted"]
+    assert refused["file"] is None
+    assert refused["reasons"] == ["gives the same probabilities for every image"]
+    assert not stale.exists()
+    assert sorted(path.name for path in out.iterdir()) == ["export.json", "ruined_float32.tflite"]
+
+
+def test_verify_refuses_a_file_of_another_network(
+    exported: Path, ruined: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ruined.model()
+    model.set_weights([np.roll(w, 1, axis=-1) for w in model.get_weights()])
+    model.save(ruined.path / "model.keras")
+    file = exported / f"{exported_name(exported)}_float32.tflite"
+    code, out, _ = run_main(capsys, "verify", file, "--run", ruined.path, "--json")
+    assert code == 1
+    assert json.loads(out)["reasons"]
+    assert file.exists()  # it is the user's; only export removes
+
+
+def exported_name(exported: Path) -> str:
+    name: str = json.loads((exported / "export.json").read_text())["run"]
+    return Path(name).name
+
+
+def test_a_lone_keras_file_is_exported_with_its_run(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = lenet_run.path / "best.keras"
+    arguments = ("--out", tmp_path / "a", "--recipes", "float16")
+    assert run_main(capsys, "export", best, *arguments)[0] == 0
+    elsewhere = tmp_path / "mine.keras"
+    model = keras.saving.load_model(best, compile=False)
+    model.save(elsewhere)
+    code, _, err = run_main(capsys, "export", elsewhere, *arguments)
+    assert (code, err.count("\n")) == (1, 1)
+    arguments = ("--out", tmp_path / "b", "--recipes", "float16", "--run", lenet_run.path)
+    assert run_main(capsys, "export", elsewhere, *arguments)[0] == 0
+    assert (tmp_path / "b" / f"{lenet_run.path.name}_mine_float16.tflite").exists()
+
+
+@pytest.fixture
+def broken(tmp_path: Path, exported: Path, lenet_run: Run) -> Path:
+    whole = next(exported.glob("*_float32.tflite")).read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "noise.tflite").write_bytes(np.random.default_rng(0).bytes(5_000))
+    (tmp_path / "empty.tflite").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    shutil.copytree(lenet_run.path, tmp_path / "cut_run")
+    model = tmp_path / "cut_run" / "model.keras"
+    model.write_bytes(model.read_bytes()[:10_000])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("export {run} --out {}/new --recipes int8", 2, "Unknown recipe 'int8'"),
+        ("export {run} --out {}/new --recipes float61", 2, "Did you mean 'float16'?"),
+        ("export {run} --out {}/new --split train", 2, "validation or test, not 'train'"),
+        ("export {}/folder --out {}/new", 1, "holds no trained model"),
+        ("export {}/cut_run --out {}/new", 1, "cannot be loaded as a Keras model"),
+        ("export {run} --out /proc/new", 1, "/proc/new"),
+        ("export {run} --out {}/cut.tflite", 1, "cut.tflite"),
+        ("verify {}/missing.tflite --run {run}", 1, "missing.tflite"),
+        ("verify {}/cut.tflite --run {run}", 1, "cut.tflite"),
+        ("verify {}/noise.tflite --run {run}", 1, "noise.tflite"),
+        ("verify {file} --run {}/folder", 1, "holds no trained model"),
+        ("audit {}/cut.tflite", 1, "cut.tflite"),
+        ("audit {}/noise.tflite", 1, "noise.tflite"),
+        ("audit {}/empty.tflite", 1, "empty.tflite"),
+        ("audit {}/folder", 1, "folder"),
+        ("benchmark {}/cut.tflite", 1, "cut.tflite"),
+        ("benchmark {}/noise.tflite", 1, "noise.tflite"),
+        ("benchmark", 2, ".tflite"),
+    ],
+)
+def test_bad_input_is_said_in_one_line(
+    arguments: str,
+    code: int,
+    message: str,
+    broken: Path,
+    exported: Path,
+    lenet_run: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(broken.rglob("*"))
+    file = next(exported.glob("*_float32.tflite"))
+    filled = arguments.replace("{run}", str(lenet_run.path)).replace("{file}", str(file))
+    found, out, err = run_main(capsys, *filled.replace("{}", str(broken)).split())
+    assert (found, out) == (code, "")
+    *progress, last = err.splitlines()
+    assert message in last
+    assert not progress or arguments.startswith("benchmark")
+    assert "Traceback" not in err
+    assert sorted(broken.rglob("*")) == before

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import Error, UsageError
+from export import flatbuffer
+from export.interpreter import Interpreter, ModelFileError
+from export.recipes import RECIPES, recipe
+
+
+@pytest.fixture(scope="session")
+def files(trained):
+    return {name: export.quantize(trained.float32, name, trained.calibration) for name in RECIPES}
+
+
+# Shares of the float32 file: the weights' bytes, 2 or 1 for 4, and what describes the graph.
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("float32", 1.0),
+        ("float16", 0.58),
+        ("dynamic_wi8_afp32", 0.36),
+        ("weight_only_wi8_afp32", 0.38),
+        ("static_wi8_ai8", 0.42),
+    ],
+)
+def test_size(files, name, share):
+    assert len(files[name]) <= share * len(files["float32"])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_file_is_stored_by_its_recipe(files, name):
+    assert export.audit(files[name]).recipe == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_input_and_output_stay_float(files, name):
+    interpreter = Interpreter(files[name])
+    assert interpreter.input.dtype == interpreter.output.dtype == "float32"
+    (signature,) = flatbuffer.parse(files[name]).signatureDefs
+    assert [entry.name for entry in signature.inputs] == [b"image"]
+    assert [entry.name for entry in signature.outputs] == [b"probabilities"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_probabilities_sum_to_one(files, name, trained):
+    sums = Interpreter(files[name])(trained.images[:50]).sum(axis=1)
+    np.testing.assert_allclose(sums, 1, atol=1e-5)  # a softmax in int8 misses by up to 0.02
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_same_input_gives_same_bytes_and_silence(files, name, trained, capfd):
+    again = export.quantize(trained.float32, name, trained.calibration)
+    assert again == files[name]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_order_of_calibration_images_does_not_matter(files, trained):
+    backwards = np.ascontiguousarray(trained.calibration[::-1])
+    again = export.quantize(trained.float32, "static_wi8_ai8", backwards)
+    assert again == files["static_wi8_ai8"]
+
+
+def test_progress_advances_once_an_image(trained):
+    steps = []
+    images = trained.calibration[:7]
+    export.quantize(trained.float32, "static_wi8_ai8", images, lambda: steps.append(1))
+    assert len(steps) == 7
+
+
+def test_static_needs_calibration(trained):
+    with pytest.raises(UsageError, match="'static_wi8_ai8' needs calibration images"):
+        export.quantize(trained.float32, "static_wi8_ai8")
+
+
+def test_calibration_images_have_the_input_s_size(trained):
+    images = np.zeros((3, 9, 9, 1), np.float32)
+    with pytest.raises(UsageError, match=r"are \(9, 9, 1\); the file's input is \(8, 8, 1\)"):
+        export.quantize(trained.float32, "static_wi8_ai8", images)
+
+
+def test_calibration_images_are_finite(trained):
+    images = np.full((3, 8, 8, 1), np.nan, np.float32)
+    with pytest.raises(Error, match="NaN"):
+        export.quantize(trained.float32, "static_wi8_ai8", images)
+
+
+def test_unknown_recipe():
+    with pytest.raises(UsageError, match="Did you mean 'static_wi8_ai8'"):
+        export.quantize(b"", "static_w8_ai8")
+
+
+def test_quantized_files_are_not_quantized_again(files):
+    with pytest.raises(UsageError, match="is float16 already"):
+        export.quantize(files["float16"], "dynamic_wi8_afp32")
+
+
+def test_broken_file():
+    with pytest.raises(ModelFileError, match="Not a TFLite file"):
+        export.quantize(b"not a model", "float16")
+
+
+def test_recipes_are_found_by_their_own_names():
+    assert all(recipe(name).name == name for name in RECIPES)

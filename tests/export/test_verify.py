@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import Error, UsageError
+from export.interpreter import Interpreter, ModelFileError
+from export.recipes import RECIPES
+
+STATIC = RECIPES["static_wi8_ai8"]
+
+
+def verify(data, trained, recipe):
+    return export.verify(data, trained.reference, trained.images, trained.labels, recipe)
+
+
+def changed(trained, layer, weights):
+    """Convert the model with other weights in a layer."""
+    kept = trained.model.get_layer(layer).get_weights()
+    trained.model.get_layer(layer).set_weights(weights(kept))
+    try:
+        return export.convert(trained.model)
+    finally:
+        trained.model.get_layer(layer).set_weights(kept)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_sound_files_are_accepted(trained, name):
+    data = export.quantize(trained.float32, name, trained.calibration)
+    verdict = verify(data, trained, RECIPES[name])
+    assert verdict.accepted, verdict.reasons
+    assert verdict.reasons == ()
+    assert verdict.num_images == len(trained.images)
+    assert verdict.top1_float > 0.95
+    assert json.loads(json.dumps(verdict.to_dict()))["agreement"] == verdict.agreement
+
+
+def test_float32_differs_by_rounding_only(trained):
+    verdict = verify(trained.float32, trained, RECIPES["float32"])
+    assert verdict.drop_points == 0
+    assert verdict.max_abs_error < 1e-5
+    assert verdict.snr_db > 100  # 24 bits of mantissa are 144 dB
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "reason"),
+    [
+        (lambda images: images * 0.1, "answers class 8 for every image"),
+        (lambda images: 127.5 * (images + 1), "loses "),  # pixels, not normalized
+    ],
+)
+def test_lost_calibration_is_refused(trained, corrupt, reason):
+    data = export.quantize(trained.float32, STATIC.name, corrupt(trained.calibration))
+    verdict = verify(data, trained, STATIC)
+    assert not verdict.accepted
+    assert verdict.reasons[0].startswith(reason)
+    assert verdict.drop_points > 50
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_outlying_weight_is_refused(trained, name):
+    def outlier(weights):
+        weights[0][1, 1, 0, 0] = 1000  # the others are below 2
+        return weights
+
+    data = changed(trained, "conv2", outlier)
+    data = export.quantize(data, name, trained.calibration)
+    assert not verify(data, trained, RECIPES[name]).accepted
+
+
+def test_a_constant_is_refused(trained):
+    data = changed(trained, "probabilities", lambda weights: [0 * w for w in weights])
+    verdict = verify(data, trained, RECIPES["float32"])
+    assert verdict.reasons == ("gives the same probabilities for every image",)
+
+
+def test_one_answer_for_all_is_refused(trained):
+    def biased(weights):
+        kernel, bias = weights
+        bias[3] = 30  # far above the other logits, and still not exactly 1
+        return [kernel, bias]
+
+    verdict = verify(changed(trained, "probabilities", biased), trained, RECIPES["float32"])
+    assert verdict.reasons == ("answers class 3 for every image",)
+
+
+def test_nan_is_refused(trained):
+    data = changed(trained, "probabilities", lambda weights: [w * np.nan for w in weights])
+    verdict = verify(data, trained, RECIPES["float32"])
+    assert verdict.reasons == ("gives NaN or infinity for 397 of 397 images",)
+    assert verdict.max_abs_error is None
+    assert verdict.snr_db is None
+
+
+# `lost` images that only the model gets right, by construction, among 360 and 180.
+@pytest.mark.parametrize(
+    ("num_images", "lost", "accepted"),
+    [
+        (180, 1, True),  # 0.56 points, more than the limit: one image is chance
+        (360, 4, True),  # 1.11 points, p = 1/16
+        (360, 5, False),  # 1.39 points, p = 1/32
+    ],
+)
+def test_a_drop_refuses_unless_chance_explains_it(trained, num_images, lost, accepted):
+    images = trained.images[:num_images]
+    reference = Interpreter(trained.float32)(images)
+    reference[:lost] = np.roll(reference[:lost], 1, axis=1)
+    labels = reference.argmax(axis=1)
+    verdict = export.verify(trained.float32, reference, images, labels, STATIC)
+    assert verdict.drop_points == pytest.approx(100 * lost / num_images)
+    assert verdict.drop_points > STATIC.limits.max_drop_points
+    assert verdict.accepted is accepted
+
+
+def test_a_gain_is_a_negative_drop(trained):
+    images = trained.images[:100]
+    reference = Interpreter(trained.float32)(images)
+    labels = reference.argmax(axis=1)
+    reference[:2] = np.roll(reference[:2], 1, axis=1)
+    verdict = export.verify(trained.float32, reference, images, labels, STATIC)
+    assert verdict.accepted
+    assert verdict.drop_points == pytest.approx(-2)
+
+
+def test_counts_must_agree(trained):
+    with pytest.raises(UsageError, match="verification needs as many of each"):
+        export.verify(
+            trained.float32, trained.reference[:3], trained.images, trained.labels, STATIC
+        )
+    with pytest.raises(UsageError, match="0 images"):
+        export.verify(trained.float32, trained.reference[:0], trained.images[:0], [], STATIC)
+
+
+def test_classes_must_agree(trained):
+    with pytest.raises(UsageError, match="10 classes and the Keras model 9"):
+        export.verify(
+            trained.float32, trained.reference[:, :9], trained.images, trained.labels, STATIC
+        )
+
+
+def test_a_broken_reference_is_an_error(trained):
+    with pytest.raises(Error, match="itself gives NaN"):
+        verify(trained.float32, trained._replace(reference=trained.reference * np.nan), STATIC)
+
+
+def test_a_broken_file_is_an_error(trained):
+    for data in (b"", trained.float32[:5000]):
+        with pytest.raises(ModelFileError):
+            verify(data, trained, STATIC)

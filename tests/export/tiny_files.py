@@ -1,0 +1,96 @@
+"""Small `.tflite` files, really converted, good and bad."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+SHAPE = (16, 16, 1)
+BROKEN = ("empty", "text", "random", "random_with_identifier", "truncated", "head")
+
+
+@cache
+def tiny_files() -> dict[str, bytes]:
+    """Return one network in several number types, and files that are no image classifiers."""
+    import keras
+    import tensorflow as tf
+
+    def convert(model: Any, **options: object) -> bytes:
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        for name, value in options.items():
+            setattr(converter, name, value)
+        with warnings.catch_warnings():
+            # "Statistics for quantized inputs were expected": TensorFlow's, of quantized graphs
+            # of its version 1, raised for every int8 conversion.
+            warnings.simplefilter("ignore", UserWarning)
+            return bytes(converter.convert())
+
+    def images() -> Iterator[list[np.ndarray]]:
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            yield [rng.uniform(-1, 1, (1, *SHAPE)).astype(np.float32)]
+
+    class Flex(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE))])
+        def __call__(self, image: Any) -> Any:
+            return tf.reshape(tf.math.tan(image), (1, 256))
+
+    network = _network(1)
+    optimized = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+    calibrated = {**optimized, "representative_dataset": images}
+    sixteen = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    image, other = (keras.Input(SHAPE, batch_size=1) for _ in range(2))
+    flat = keras.layers.Flatten()(keras.layers.Add()([image, other]))
+    flex = tf.lite.TFLiteConverter.from_concrete_functions(
+        [(module := Flex()).__call__.get_concrete_function()], module
+    )
+    flex.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS,
+        tf.lite.OpsSet.SELECT_TF_OPS,
+    ]
+    return {
+        "float32": convert(network),
+        "float16": convert(
+            network, **optimized, target_spec=tf.lite.TargetSpec(supported_types=[tf.float16])
+        ),
+        "dynamic": convert(network, **optimized),
+        "int8": convert(
+            network, **calibrated, inference_input_type=tf.int8, inference_output_type=tf.int8
+        ),
+        "int16": convert(
+            network, **calibrated, target_spec=tf.lite.TargetSpec(supported_ops=[sixteen])
+        ),
+        "lrn": convert(_network(1, keras.layers.Lambda(tf.nn.lrn))),
+        "dynamic_batch": convert(_network(None)),
+        "two_inputs": convert(keras.Model([image, other], flat)),
+        "flex": bytes(flex.convert()),
+    }
+
+
+def broken_files() -> dict[str, bytes]:
+    """Return files that are no TFLite files, or not whole ones."""
+    whole = tiny_files()["float32"]
+    noise = np.random.default_rng(0).bytes(3000)
+    contents = (
+        b"",
+        b"This is no model.\n",
+        noise,
+        b"\x1c\0\0\0TFL3" + noise,
+        whole[: len(whole) // 2],
+        whole[:8],
+    )
+    return dict(zip(BROKEN, contents, strict=True))
+
+
+def _network(batch: int | None, after_conv: Callable[[Any], Any] = lambda x: x) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input(SHAPE, batch_size=batch)
+    x = after_conv(keras.layers.Conv2D(8, 3, activation="relu", padding="same")(image))
+    x = keras.layers.Flatten()(keras.layers.MaxPooling2D()(x))
+    return keras.Model(image, keras.layers.Dense(10, activation="softmax")(x))
