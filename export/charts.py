@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .page import Html, join, tag
@@ -14,7 +14,8 @@ _PANEL, _TOP, _BETWEEN = 118.0, 26.0, 34.0  # height of a panel's plot, of its t
 _AXIS = 34.0  # numbers and name of the horizontal axis
 _LARGEST = 22.0  # radius of the greatest bubble
 _LABELS = 152.0  # width of the bubbles' names
-_LABEL_STEP = 34.0  # names have two lines
+_TICK_STEP = 34.0  # from one number of the horizontal axis to the next
+_LABEL_STEP = 36.0  # names have two lines
 
 
 class Panel(NamedTuple):
@@ -127,7 +128,7 @@ def bubbles(
         _horizontal(vertical, value, _LEFT, right) for value in vertical.ticks() if value <= y_limit
     ]
     parts.append(_line(_LEFT, bottom, right, bottom, "axis"))
-    for value in across.ticks():
+    for value in apart(across.ticks(), across, _TICK_STEP):
         parts.append(_line(across(value), bottom, across(value), bottom + 4, "axis"))
         parts.append(
             tag("text", f"{value:g}", x=across(value), y=bottom + 16, text_anchor="middle")
@@ -146,8 +147,8 @@ def bubbles(
         parts.append(tag("circle", title, cx=cx, cy=cy, r=radius, class_="bubble"))
         parts.append(_polyline([(cx, cy), (right + 10, at), (right + 24, at)], "leader"))
         parts.append(tag("circle", cx=cx, cy=cy, r=1.75, class_="dot second"))
-        parts.append(tag("text", point.name, x=right + 28, y=at + 1, class_="name"))
-        parts.append(tag("text", point.detail, x=right + 28, y=at + 15))
+        parts.append(tag("text", point.name, x=right + 28, y=at + 3, class_="name"))
+        parts.append(tag("text", point.detail, x=right + 28, y=at + 17))
     return _svg(parts, bottom + _AXIS, label)
 
 
@@ -172,6 +173,20 @@ def spread(wanted: Sequence[float], step: float, low: float, high: float) -> lis
     bases = [_mean(group) for group in groups for _ in group]
     ceiling = max(low, high - step * (len(wanted) - 1))
     return [min(max(base, low), ceiling) + rank * step for rank, base in enumerate(bases)]
+
+
+def apart(values: Sequence[float], scale: Callable[[float], float], step: float) -> list[float]:
+    """Leave out ascending values whose places are nearer than `step` to the one before.
+
+    Example:
+        >>> apart([1, 2, 5], lambda value: 10 * value, 20)
+        [1, 5]
+    """
+    kept = list(values[:1])
+    for value in values[1:]:
+        if scale(value) - scale(kept[-1]) >= step:
+            kept.append(value)
+    return kept
 
 
 class _Scale(NamedTuple):
@@ -212,7 +227,7 @@ class _Scale(NamedTuple):
             found = [value for value in found if self.low <= value <= self.high]
             if len(found) >= 3:
                 return found
-        return _linear_ticks(self.low, self.high, 4)
+        return _linear_ticks(self.low, self.high, 6)
 
 
 def _linear_ticks(low: float, high: float, count: int) -> list[float]:
@@ -233,7 +248,7 @@ def _mean(values: Sequence[float]) -> float:
 def _legend(y: float) -> list[Html]:
     """Name the two kinds of curves at the right end of a line."""
     parts = []
-    for kind, name, x in (("first", "train", 294.0), ("second", "validation", 352.0)):
+    for kind, name, x in (("first", "train", 284.0), ("second", "validation", 352.0)):
         parts.append(_line(x - 24, y - 4, x - 4, y - 4, f"line {kind}"))
         parts.append(tag("text", name, x=x, y=y))
     return parts

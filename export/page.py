@@ -93,22 +93,25 @@ header .lead { font-size: 17px; }
 section { padding-block: 40px 0; }
 section:last-of-type { padding-bottom: 56px; }
 a { color: var(--accent); }
-nav ul { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 20px 0 0; padding: 0; list-style: none; }
+nav ul { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 20px 0 0; padding: 0;
+  list-style: none; }
 code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 16px 24px;
-  margin: 16px 0 24px; padding: 16px 0; border-block: 1px solid var(--rule); }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr));
+  gap: 16px 24px; margin: 16px 0 24px; padding: 16px 0; border-block: 1px solid var(--rule); }
 .facts dt { color: var(--muted); font-size: 13px; }
-.facts dd { margin: 0; overflow-wrap: break-word; }
+.facts dd { margin: 0; font-size: 15px; overflow-wrap: break-word; }
 
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 16px; }
+.figures { display: grid; gap: 16px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); }
 figure { margin: 0; padding: 16px; background: var(--card); border: 1px solid var(--rule);
   border-radius: 8px; min-width: 0; break-inside: avoid; }
 figure > svg, .confusion { margin-top: 12px; }
 figcaption { color: var(--muted); font-size: 13px; margin-top: 12px; }
 figcaption p { margin: 0; }
 figcaption ul { margin: 4px 0 0; padding-left: 18px; }
-svg { display: block; width: 100%; height: auto; max-width: 520px; margin-inline: auto; overflow: visible; }
+svg { display: block; width: 100%; height: auto; max-width: 520px; margin-inline: auto;
+  overflow: visible; }
 svg text { fill: var(--muted); font-size: 12.5px; font-family: inherit; }
 svg .name { fill: var(--ink); }
 svg .axis { stroke: var(--muted); fill: none; }
@@ -128,21 +131,23 @@ svg .bubble { fill: rgb(var(--heat) / 0.28); stroke: var(--accent); stroke-width
 .confusion td.wrong { background: rgb(var(--miss) / calc(0.12 + 0.55 * var(--share))); }
 .confusion td.none { background: rgb(128 128 128 / 0.07); color: var(--muted); }
 .confusion th { font-weight: 400; color: var(--muted); }
-.confusion th[scope=row] { width: 19%; padding-right: 6px; text-align: right; overflow-wrap: anywhere; }
+.confusion th[scope=row] { width: 19%; padding-right: 6px; text-align: right;
+  overflow-wrap: anywhere; }
 .confusion thead td { height: auto; vertical-align: bottom; text-align: right; padding-right: 6px;
   width: 19%; color: var(--muted); }
 .confusion thead th { vertical-align: bottom; padding: 0; }
 .confusion thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 110px; }
 
-.scroll { overflow-x: auto; margin-top: 16px; background: var(--card); border: 1px solid var(--rule);
-  border-radius: 8px; }
+.scroll { overflow-x: auto; margin-top: 16px; background: var(--card);
+  border: 1px solid var(--rule); border-radius: 8px; }
 .files { width: 100%; border-collapse: collapse; font-size: 13px; line-height: 1.4; }
 .files caption { padding: 16px 16px 8px; text-align: left; color: var(--muted); font-size: 13px; }
 .files caption b { display: block; color: var(--ink); font-size: 16px; }
-.files th, .files td { padding: 7px 8px; text-align: right; white-space: nowrap; }
+.files th, .files td { padding: 7px; text-align: right; white-space: nowrap; }
 .files thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
 .files thead th[scope=colgroup] { text-align: center; border-bottom: 1px solid var(--rule); }
-.files th:first-child, .files .verdict { text-align: left; }
+.files tbody th, .files thead [rowspan] { text-align: left; }
+.files td.verdict { text-align: left; }
 .files tbody th { position: sticky; left: 0; background: var(--card); font-weight: 600; }
 .files tbody { border-top: 1px solid var(--rule); }
 .files .start { border-left: 1px solid var(--rule); }
@@ -152,19 +157,21 @@ svg .bubble { fill: rgb(var(--heat) / 0.28); stroke: var(--accent); stroke-width
 .ship { color: var(--good); font-weight: 600; }
 .refused { color: var(--bad); font-weight: 600; }
 
-.notes { margin: 16px 0 0; padding: 12px 16px; background: var(--card); border: 1px solid var(--rule);
-  border-left: 4px solid var(--warm); border-radius: 8px; font-size: 14px; }
+.notes { margin: 16px 0 0; padding: 12px 16px; background: var(--card);
+  border: 1px solid var(--rule); border-left: 4px solid var(--warm); border-radius: 8px; font-size: 14px; }
 .notes p { margin: 0; max-width: 110ch; overflow-wrap: anywhere; }
 .notes p + p { margin-top: 8px; }
 pre { margin: 8px 0 0; padding: 12px 16px; background: var(--card); border: 1px solid var(--rule);
   border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere; }
-.terms { display: grid; grid-template-columns: max-content minmax(0, 76ch); gap: 6px 24px; margin: 16px 0 0;
-  font-size: 14px; }
-.terms dt { font-weight: 600; }
+.columns { columns: 2; column-gap: 48px; }
+.columns > div { break-inside: avoid; }
+section div > h3, section > h3 { padding-top: 24px; }
+.terms { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 6px 24px;
+  margin: 8px 0 0; font-size: 14px; }
+.terms dt { font-weight: 600; overflow-wrap: anywhere; }
 .terms dd { margin: 0; overflow-wrap: anywhere; }
-h3 + .terms { margin-top: 8px; }
-section > h3 { margin-top: 32px; }
 
+@media (max-width: 1100px) { .columns { columns: 1; } }
 @media (max-width: 720px) {
   body > * { padding-inline: 16px; }
   header { padding-block: 28px 0; }
@@ -177,13 +184,15 @@ section > h3 { margin-top: 32px; }
   .scroll { overflow: visible; background: none; border: 0; }
   .files, .files caption, .files tbody { display: block; }
   .files caption { padding: 0 0 8px; }
-  .files thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .files tbody { margin-top: 8px; padding: 12px; background: var(--card); border: 1px solid var(--rule);
-    border-radius: 8px; break-inside: avoid; }
+  .files thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
+    clip-path: inset(50%); }
+  .files tbody { margin-top: 8px; padding: 12px; background: var(--card);
+    border: 1px solid var(--rule); border-radius: 8px; break-inside: avoid; }
   .files tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 12px; }
   .files th, .files td { padding: 0; text-align: left; white-space: normal; }
-  .files tbody th { position: static; grid-column: span 2; font-size: 15px; overflow-wrap: anywhere; }
-  .files .verdict { text-align: right; font-size: 15px; }
+  .files tbody th { position: static; grid-column: span 2; font-size: 15px;
+    overflow-wrap: anywhere; }
+  .files td.verdict { text-align: right; font-size: 15px; }
   .files td[data-label]::before { content: attr(data-label); display: block; color: var(--muted);
     font-size: 12px; font-weight: 400; line-height: 1.25; }
   .files .absent, .files .why td { grid-column: 1 / -1; text-align: left; }

@@ -1,7 +1,7 @@
 """The report of a whole chain: what was trained, which files may ship, what they cost.
 
-Two forms of the same facts: `html`, one page that needs nothing beside it, and `markdown`, one table.
-Both depend on what they are given and on the installed versions only: no clock is read.
+Two forms of the same facts: `html`, one page that needs nothing beside it, and `markdown`, one
+table. Both depend on what they are given and on the installed versions only: no clock is read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from cnn_keras import __version__, anatomy, zoo
@@ -82,8 +83,8 @@ _FILE_COLUMNS = (
     _Column("size, kB",
             "Size of the file, in thousands of bytes, labels and preprocessing included.",
             lambda file: f"{file['size_bytes'] / 1000:,.1f}"),
-    _Column("of float32",
-            "That size over the size of the converted float32 model before labels are added.",
+    _Column("ratio",
+            "Size over that of the converted float32 model before labels are added.",
             lambda file: f"{file['size_ratio']:.2f}×"),
     _Column("top-1, %",
             "Share of the held-out images whose likeliest class is the right one, by LiteRT.",
@@ -124,7 +125,8 @@ _START_COLUMNS = (
 _AUDIT_COLUMNS = (
     _Column("delegated",
             "Operations of the file that XNNPACK's optimized kernels run, of all.",
-            lambda file: f"{_known(file['audit']['delegated_nodes'], 'd')}/{file['audit']['nodes']}"),
+            lambda file: f"{_known(file['audit']['delegated_nodes'], 'd')}"
+                         f"/{file['audit']['nodes']}"),
     _Column("partitions",
             "Pieces in which XNNPACK gets them; every further one costs a copy.",
             lambda file: _known(file["audit"]["partitions"], "d")),
@@ -141,7 +143,8 @@ def html(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
         command: What made the page.
 
     Example:
-        >>> text = html([Entry(run, document, rows)], host()._asdict(), "cnn-keras demo")  # doctest: +SKIP
+        >>> entries = [Entry(run, document, rows)]  # doctest: +SKIP
+        >>> text = html(entries, host()._asdict(), "cnn-keras demo")  # doctest: +SKIP
     """
     title = f"Trained, exported, measured: {_enumerate(e.name for e in entries)}"
     items = [tag("li", tag("a", e.name, href=f"#network-{i}")) for i, e in enumerate(entries, 1)]
@@ -227,8 +230,8 @@ def _summary(entry: Entry) -> str:
     low, high = wilson(test["accuracy"], test["num_images"])
     text = (
         f"{entry.run.config['network']}, trained on {entry.run.config['data']}, gets "
-        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images right (95 % interval "
-        f"{100 * low:.1f} to {100 * high:.1f})"
+        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images right (95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f})"
     )
     accepted = [file for file in entry.export["files"] if file["accepted"]]
     if accepted:
@@ -257,7 +260,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     low, high = wilson(test["accuracy"], test["num_images"])
     counts = [metrics["num_train_images"], metrics["validation"]["num_images"], test["num_images"]]
     recipe = config["recipe"]
-    interval = f"({100 * low:.1f} to {100 * high:.1f} %)"
+    interval = f"({100 * low:.1f}–{100 * high:.1f})"
     rates = dict.fromkeys(f"{row['learning_rate']:.3g}" for row in run.history)
     options = "".join(f", {key} {value}" for key, value in config["options"].items())
     facts = [
@@ -297,7 +300,7 @@ def _training(entry: Entry) -> Html:
     epochs = [int(row["epoch"]) for row in history]
     drops = [
         (row["epoch"] - 0.5, f"rate {row['learning_rate']:.3g}")
-        for before, row in zip(history, history[1:], strict=False)
+        for before, row in pairwise(history)
         if not math.isclose(row["learning_rate"], before["learning_rate"])
     ]
     errors = [[100 * (1 - row[key]) for row in history] for key in ("accuracy", "val_accuracy")]
@@ -497,14 +500,14 @@ def _method(entries: Sequence[Entry], host: dict[str, Any], command: str) -> Htm
     return tag(
         "section",
         tag("h2", "How it was measured"),
-        tag("h3", "Machine and versions"),
-        _terms([*_machine(entries, host), ("versions", _versions(entries))]),
-        tag("h3", "Columns"),
-        _terms([("may ship", _MAY_SHIP), *((c.head, c.meaning) for c in columns)]),
-        tag("h3", "Recipes and their limits"),
-        _terms(recipes),
-        tag("h3", "SHA-256 of the files"),
-        _terms([(name, tag("code", digest)) for name, digest in files]),
+        tag(
+            "div",
+            _terms("Columns", [("may ship", _MAY_SHIP), *((c.head, c.meaning) for c in columns)]),
+            _terms("Recipes and their limits", recipes),
+            _terms("Machine", [*_machine(entries, host), ("versions", _versions(entries))]),
+            class_="columns",
+        ),
+        _terms("SHA-256 of the files", [(name, tag("code", digest)) for name, digest in files]),
         tag("h3", "Command"),
         tag("pre", tag("code", command)),
         id="measured",
@@ -512,14 +515,14 @@ def _method(entries: Sequence[Entry], host: dict[str, Any], command: str) -> Htm
 
 
 _MAY_SHIP = (
-    "Whether the file stays within its recipe's limits and holds no operation, type or shape that it "
-    "should not. A refused file is not written."
+    "Whether the file stays within its recipe's limits and holds no operation, type or shape that "
+    "it should not. A refused file is not written."
 )
 
 
-def _terms(pairs: Iterable[tuple[str, str]]) -> Html:
+def _terms(heading: str, pairs: Iterable[tuple[str, str]]) -> Html:
     parts = [part for name, text in pairs for part in (tag("dt", name), tag("dd", text))]
-    return tag("dl", *parts, class_="terms")
+    return tag("div", tag("h3", heading), tag("dl", *parts, class_="terms"))
 
 
 def _limits(recipe: Recipe) -> str:
@@ -551,8 +554,9 @@ def _notes(entry: Entry, host: dict[str, Any]) -> list[str]:
     load = max(_loads([entry]), default=0.0)
     if load > host["cores"]:
         notes.append(
-            f"The machine was busy: up to {load:g} processes wanted its {_count(host['cores'], 'core')}. "
-            "Compare the medians with each other; the p99 shows the other work."
+            f"The machine was busy: up to {load:g} processes wanted its "
+            f"{_count(host['cores'], 'core')}. Compare the medians with each other; the p99 shows "
+            "the other work."
         )
     return notes
 
@@ -564,7 +568,7 @@ def _machine(entries: Sequence[Entry], host: dict[str, Any]) -> list[tuple[str, 
         ("processor", f"{host['cpu']}, {host['architecture']}, {_count(host['cores'], 'core')}"),
         ("instructions that matter", ", ".join(host["instructions"]) or "none known"),
         ("frequency governor", host["governor"] or "not visible"),
-        ("load average before each measurement", span),
+        ("load average", f"{span} before each measurement"),
         ("memory", f"{host['memory_mb']:,} MiB"),
         ("system", f"{host['os']}, kernel {host['kernel']}"),
     ]
@@ -601,7 +605,7 @@ def _signed(value: float, digits: int) -> str:
 
 
 def _significant(value: float) -> str:
-    """Write a number with three significant digits, also above a thousand and below a ten-thousandth.
+    """Write a number with at least three significant digits.
 
     Example:
         >>> [_significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]

@@ -1,0 +1,73 @@
+"""The wheel as a user gets it: both packages, one command, no top-level `export`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .export.tiny_files import tiny_files
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"cnn_keras": Path("cnn_keras"), "export": Path("cnn_keras_export")}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of the sources and unpacked into a folder of its own."""
+    base = tmp_path_factory.mktemp("wheel")
+    source = base / "source"
+    for folder in PACKAGES:
+        shutil.copytree(ROOT / folder, source / folder)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "wheel", *offline, "-w", str(base), str(source)], check=True)
+    (wheel,) = base.glob("cnn_keras-*.whl")
+    target = base / "site"
+    subprocess.run([*pip, "install", *offline, "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(
+        arguments,
+        cwd=installed.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_holds_both_packages_and_no_export(installed: Path) -> None:
+    names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
+    assert names == {"cnn_keras", "cnn_keras_export", "bin"}
+    there = {str(path.relative_to(installed)) for path in installed.rglob("*.py")}
+    for folder, package in PACKAGES.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            assert str(package / path.relative_to(ROOT / folder)) in there
+
+
+def test_the_command_works_from_anywhere(installed: Path) -> None:
+    done = run(installed, str(installed / "bin" / "cnn-keras"), "list", "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"resnet110"' in done.stdout
+    refused = run(installed, str(installed / "bin" / "cnn-keras"), "audit", "missing.tflite")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+
+
+def test_it_measures_a_file(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.tflite").write_bytes(tiny_files()["float32"])
+    options = ["--num-runs", "5", "--min-secs", "0", "--warmup-secs", "0", "--json"]
+    command = [str(installed / "bin" / "cnn-keras"), "benchmark", str(tmp_path / "tiny.tflite")]
+    done = run(installed, *command, *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"][0]["num_runs"] >= 5
