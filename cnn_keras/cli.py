@@ -412,7 +412,9 @@ def main(
         outcome = command()
         if command.json:
             print(json_module.dumps(outcome.document, indent=2))  # noqa: T201
-        elif outcome.text:
+        elif isinstance(outcome.text, str):
+            print(outcome.text, end="\n" if outcome.text else "")  # noqa: T201
+        else:
             from rich.console import Console
 
             Console(highlight=False).print(outcome.text)

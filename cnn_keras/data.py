@@ -200,7 +200,7 @@ def folders(name: str, data_dir: Path | None) -> Iterator[Path]:
 
 
 def _find(name: str, source: Source, data_dir: Path | None) -> tuple[Split, Split, tuple[str, ...]]:
-    places = list(folders(name, data_dir))
+    places = list(dict.fromkeys(folders(name, data_dir)))
     for folder in places:
         for file in source.files:
             if (folder / file).is_file():

@@ -84,7 +84,7 @@ def audit(file: str | Path | bytes) -> Audit:
     try:
         model = flatbuffer.parse(data)
     except ModelFileError as error:
-        raise error if data is file else ModelFileError(f"{file}: {error}") from None
+        raise error if isinstance(file, bytes) else ModelFileError(f"{file}: {error}") from None
     graph, names = model.subgraphs[0], flatbuffer.op_names(model)
     custom = tuple(
         sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from .page import Html, join, tag
@@ -15,7 +16,7 @@ _AXIS = 34.0  # numbers and name of the horizontal axis
 _LARGEST = 22.0  # radius of the greatest bubble
 _LABELS = 152.0  # width of the bubbles' names
 _TICK_STEP = 34.0  # from one number of the horizontal axis to the next
-_LABEL_STEP = 36.0  # names have two lines
+_LABEL_STEP = 38.0  # names have two lines
 
 
 class Panel(NamedTuple):
@@ -78,7 +79,8 @@ def curves(
             if number == 0:
                 parts.append(tag("text", text, x=x(place) + 4, y=top + 9))
         for kind, values in (("first", panel.train), ("second", panel.validation)):
-            points = [(x(e), scale(v)) for e, v in zip(epochs, values, strict=True)]
+            known = [pair for pair in zip(epochs, values, strict=True) if math.isfinite(pair[1])]
+            points = [(x(epoch), scale(value)) for epoch, value in known]
             parts.append(_polyline(points, f"line {kind}"))
             if len(points) <= 20:
                 parts += [tag("circle", cx=a, cy=b, r=2.5, class_=f"dot {kind}") for a, b in points]
@@ -147,7 +149,7 @@ def bubbles(
         parts.append(tag("circle", title, cx=cx, cy=cy, r=radius, class_="bubble"))
         parts.append(_polyline([(cx, cy), (right + 10, at), (right + 24, at)], "leader"))
         parts.append(tag("circle", cx=cx, cy=cy, r=1.75, class_="dot second"))
-        parts.append(tag("text", point.name, x=right + 28, y=at + 3, class_="name"))
+        parts.append(tag("text", point.name, x=right + 28, y=at + 2, class_="name"))
         parts.append(tag("text", point.detail, x=right + 28, y=at + 17))
     return _svg(parts, bottom + _AXIS, label)
 
@@ -189,7 +191,8 @@ def apart(values: Sequence[float], scale: Callable[[float], float], step: float)
     return kept
 
 
-class _Scale(NamedTuple):
+@dataclass(frozen=True)
+class _Scale:
     """From values to places; `start` is where `low` goes, `end` where `high` goes."""
 
     low: float
@@ -265,7 +268,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Html:
 
 
 def _polyline(points: Sequence[tuple[float, float]], kind: str) -> Html:
-    shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points if math.isfinite(y))
+    shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return tag("polyline", points=shown, class_=kind)
 
 

@@ -226,7 +226,35 @@ class RecipeStudy:
         return Outcome(document, claims_table(document))
 
 
-STUDIES = {**cli.STUDIES, "recipes": RecipeStudy}
+@dataclass(frozen=True)
+class AgreementStudy:
+    """Time a file in turns with our runner and with litert-benchmark, and record the ratio."""
+
+    file: tyro.conf.Positional[Path]
+    """The .tflite file; from 0.1 ms, for that tool's fixed cost not to dominate."""
+    pairs: int = 10
+    """Runs of each tool."""
+    secs: float = 1.0
+    """Seconds of timed inferences in each run, about; half as long before them to warm up."""
+    threads: int = 1
+    """Threads that LiteRT may use."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.records import claims_table
+
+        from .studies.agreement import agreement
+
+        document = agreement(
+            self.file, self.out, pairs=self.pairs, secs=self.secs, threads=self.threads
+        )
+        return Outcome(document, claims_table(document))
+
+
+STUDIES = {**cli.STUDIES, "recipes": RecipeStudy, "agreement": AgreementStudy}
 
 COMMANDS: dict[str, type | cli.Group] = {
     "demo": Demo,

@@ -144,6 +144,9 @@ svg .bubble { fill: rgb(var(--heat) / 0.28); stroke: var(--accent); stroke-width
 .files caption { padding: 16px 16px 8px; text-align: left; color: var(--muted); font-size: 13px; }
 .files caption b { display: block; color: var(--ink); font-size: 16px; }
 .files th, .files td { padding: 7px; text-align: right; white-space: nowrap; }
+.files tr > :first-child { padding-left: 16px; }
+.files tr > :last-child { padding-right: 16px; }
+.files thead tr + tr > :first-child { padding-left: 7px; }
 .files thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
 .files thead th[scope=colgroup] { text-align: center; border-bottom: 1px solid var(--rule); }
 .files tbody th, .files thead [rowspan] { text-align: left; }
@@ -158,7 +161,8 @@ svg .bubble { fill: rgb(var(--heat) / 0.28); stroke: var(--accent); stroke-width
 .refused { color: var(--bad); font-weight: 600; }
 
 .notes { margin: 16px 0 0; padding: 12px 16px; background: var(--card);
-  border: 1px solid var(--rule); border-left: 4px solid var(--warm); border-radius: 8px; font-size: 14px; }
+  border: 1px solid var(--rule); border-left: 4px solid var(--warm); border-radius: 8px;
+  font-size: 14px; }
 .notes p { margin: 0; max-width: 110ch; overflow-wrap: anywhere; }
 .notes p + p { margin-top: 8px; }
 pre { margin: 8px 0 0; padding: 12px 16px; background: var(--card); border: 1px solid var(--rule);
@@ -189,7 +193,7 @@ section div > h3, section > h3 { padding-top: 24px; }
   .files tbody { margin-top: 8px; padding: 12px; background: var(--card);
     border: 1px solid var(--rule); border-radius: 8px; break-inside: avoid; }
   .files tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 12px; }
-  .files th, .files td { padding: 0; text-align: left; white-space: normal; }
+  .files tr > * { padding: 0 !important; text-align: left; white-space: normal; }
   .files tbody th { position: static; grid-column: span 2; font-size: 15px;
     overflow-wrap: anywhere; }
   .files td.verdict { text-align: right; font-size: 15px; }
@@ -208,7 +212,10 @@ section div > h3, section > h3 { padding-top: 24px; }
   @page { size: A4 landscape; margin: 12mm; }
   body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body > * { max-width: none; padding-inline: 0; }
+  header { padding-block: 0; }
   section { padding-block: 16pt 0; }
+  section + section { break-before: page; }
+  .facts { break-inside: avoid; font-size: 10pt; }
   nav { display: none; }
   .figures { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8pt; }
   .scroll { overflow: visible; break-inside: avoid; }

@@ -105,18 +105,18 @@ _LATENCY_COLUMNS = (
     _Column("p50, ms",
             "Median latency: the inference of one image alone, without copying it in and out, back "
             "to back after a warm-up, in a fresh process.",
-            lambda row: _significant(row["latency_p50_ms"])),
+            lambda row: significant(row["latency_p50_ms"])),
     _Column("p90, ms", "Nine of ten of these inferences are as fast or faster.",
-            lambda row: _significant(row["latency_p90_ms"])),
+            lambda row: significant(row["latency_p90_ms"])),
     _Column("p99, ms", "Ninety-nine of a hundred are; other work on the machine shows here first.",
-            lambda row: _significant(row["latency_p99_ms"])),
+            lambda row: significant(row["latency_p99_ms"])),
 )
 _START_COLUMNS = (
     _Column("load, ms",
             "Opening the file, creating the interpreter and packing the weights, once.",
-            lambda row: _significant(row["load_ms"])),
+            lambda row: significant(row["load_ms"])),
     _Column("first, ms", "The first inference after that.",
-            lambda row: _significant(row["first_ms"])),
+            lambda row: significant(row["first_ms"])),
     _Column("peak, MiB",
             "Most resident memory of the process up to its first inference; Python, numpy and the "
             "runtime take most of it.",
@@ -183,7 +183,8 @@ def markdown(entries: Sequence[Entry], host: dict[str, Any], command: str) -> st
         for file in entry.export["files"]:
             first = entry.measured(file, threads[0]) if threads else None
             load, start, peak = _texts(_START_COLUMNS, first)
-            cells = [entry.run.config["network"], file["recipe"], _judgment(file)]
+            cells = [entry.run.config["network"], file["recipe"]]
+            cells.append("; ".join([_judgment(file), *file["reasons"], *file["remarks"]]))
             cells += _texts(_FILE_COLUMNS, file)
             cells += [
                 " / ".join(_texts(_LATENCY_COLUMNS, row)) if row else _NONE
@@ -245,7 +246,7 @@ def _summary(entry: Entry) -> str:
     ]
     if timed:
         latency, recipe, count = min(timed)
-        text += f", its fastest, {recipe}, takes {_significant(latency)} ms on {_threads(count)}"
+        text += f", its fastest, {recipe}, takes {significant(latency)} ms on {_threads(count)}"
     return f"{text}."
 
 
@@ -354,7 +355,7 @@ def _matrix(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Html:
         total = sum(row) or 1
         cells = []
         for guess, count in enumerate(row):
-            kind = "right" if guess == true else "wrong" if count else "none"
+            kind = ("right" if guess == true else "wrong") if count else "none"
             # Square roots, so that one mistake in a hundred can be seen.
             share = count / total if kind == "right" else math.sqrt(count / total)
             style = f"--share:{share:.3f}" if count else None
@@ -377,7 +378,7 @@ def _scatter(entry: Entry) -> Html:
     points = [
         Bubble(
             file["recipe"],
-            f"{_significant(row['latency_p50_ms'])} ms · {file['size_bytes'] / 1000:,.0f} kB",
+            f"{significant(row['latency_p50_ms'])} ms · {file['size_bytes'] / 1000:,.0f} kB",
             row["latency_p50_ms"],
             100 * file["top1_file"],
             file["size_bytes"],
@@ -461,7 +462,7 @@ def _file_rows(entry: Entry, file: dict[str, Any]) -> Html:
     rows = [tag("tr", *cells)]
     width = 2 + len(_FILE_COLUMNS) + span + len(_AUDIT_COLUMNS)
     said = [("Refused:", f" it {reason}.") for reason in file["reasons"]]
-    said += [("Note:", f" {remark}.") for remark in file.get("remarks", ())]
+    said += [("Note:", f" {remark}.") for remark in file["remarks"]]
     for head, text in said:
         rows.append(tag("tr", tag("td", tag("b", head), text, colspan=width), class_="why"))
     return tag("tbody", *rows)
@@ -539,7 +540,7 @@ def _basis(entry: Entry) -> str:
     export = entry.export
     count = export["num_images"]
     text = f"Accuracy is on {count:,} {export['split']} images, where one image is "
-    text += f"{_significant(100 / count)} points."
+    text += f"{100 / count:.2g} points."
     if calibration := export.get("calibration"):
         text += f" Static ranges come from {calibration['num_images']} training images."
     if kinds := {row["inputs"] for _, row in entry.rows}:
@@ -554,9 +555,9 @@ def _notes(entry: Entry, host: dict[str, Any]) -> list[str]:
     load = max(_loads([entry]), default=0.0)
     if load > host["cores"]:
         notes.append(
-            f"The machine was busy: up to {load:g} processes wanted its "
-            f"{_count(host['cores'], 'core')}. Compare the medians with each other; the p99 shows "
-            "the other work."
+            f"In the minute before a measurement up to {load:g} processes wanted the "
+            f"{_count(host['cores'], 'core')}. Where that was not this command's own work, the "
+            "medians can still be compared, but p90 and p99 show the other work."
         )
     return notes
 
@@ -566,7 +567,7 @@ def _machine(entries: Sequence[Entry], host: dict[str, Any]) -> list[tuple[str, 
     span = f"{min(loads):g}" if min(loads) == max(loads) else f"{min(loads):g} to {max(loads):g}"
     return [
         ("processor", f"{host['cpu']}, {host['architecture']}, {_count(host['cores'], 'core')}"),
-        ("instructions that matter", ", ".join(host["instructions"]) or "none known"),
+        ("instructions", ", ".join(host["instructions"]) or "none known"),
         ("frequency governor", host["governor"] or "not visible"),
         ("load average", f"{span} before each measurement"),
         ("memory", f"{host['memory_mb']:,} MiB"),
@@ -604,17 +605,15 @@ def _signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
-def _significant(value: float) -> str:
-    """Write a number with at least three significant digits.
+def significant(value: float) -> str:
+    """Write a number with three significant digits, or more if it has more before the point.
 
     Example:
-        >>> [_significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
+        >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
         ['0.0287', '1.30', '10.0', '2,802']
     """
-    if not value:
-        return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:,.{max(0, 2 - exponent)}f}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -16,7 +16,6 @@ from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.runs import Run
 from export.benchmark import report
-from export.benchmark.agreement import Agreement
 from export.benchmark.cli import Benchmark, _real_inputs
 from export.benchmark.runner import Row
 from export.interpreter import ModelFileError
@@ -179,13 +178,3 @@ def test_works_without_tensorflow(
     done = run_without(absent, "-c", code, str(file("int8")))
     assert done.returncode == 0, done.stderr
     assert lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
-
-
-def test_agreement_is_recorded_with_its_figure(file: File, tmp_path: Path) -> None:
-    out = tmp_path / "agreement.json"
-    record = Agreement(file("float32"), pairs=2, secs=0.02, out=out)()
-    assert json.loads(out.read_text()) == json.loads(json.dumps(record))
-    assert record["command"].startswith("python -m export.benchmark.agreement")
-    assert [len(found) for found in record["latency_p50_ms"].values()] == [2, 2]
-    assert len(record["claims"]) == 2
-    assert "<svg" in out.with_suffix(".svg").read_text()

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.agreement import claims
 from export.benchmark.compare import Ratio, bootstrap, compare, conclude, take_turns
 from export.benchmark.runner import Block, Spec
 from export.interpreter import ModelFileError
+from export.studies.agreement import claims
 
 File = Callable[[str], Path]
 

@@ -1,7 +1,5 @@
 """Do our latencies agree with `litert-benchmark`, the tool in LiteRT's own wheel?
 
-    python -m export.benchmark.agreement FILE.tflite
-
 Both tools measure the same file in turns, each run in a fresh process with the same number of
 warm-up and timed inferences on noise. They time nearly the same: the tool calls
 `CompiledModel.run_by_name` with its buffers filled beforehand, we call `Interpreter.invoke` with
@@ -14,35 +12,29 @@ that was 2.5 µs on a network of 4 µs and 6 µs on one of 350 µs (AMD EPYC, AV
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tyro
-from rich.console import Console
 
 from cnn_keras.command import log, quiet
 from cnn_keras.errors import Error
-from cnn_keras.records import Claim, claims_table, write_record
+from cnn_keras.records import Claim, write_record
 
-from ..interpreter import Interpreter, ModelFileError
-from .compare import bootstrap, take_turns
-from .host import host
-from .process import measure
-from .runner import Block, Spec
+from ..benchmark.compare import bootstrap, take_turns
+from ..benchmark.host import host
+from ..benchmark.process import measure
+from ..benchmark.runner import Block, Spec
+from ..interpreter import Interpreter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_MODULE = "export.benchmark.agreement"
 
 # The tool rounds its results to 0.01 ms, which is 1 % of a network of 1 ms; here it must not.
 _TOOL = (
@@ -51,90 +43,72 @@ _TOOL = (
 )
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Measure a file in turns with our runner and with litert-benchmark, and record the ratio."""
+def agreement(
+    file: Path, out: Path, *, pairs: int = 10, secs: float = 1.0, threads: int = 1
+) -> dict[str, Any]:
+    """Measure a file in turns with our runner and with litert-benchmark, and record the ratio.
 
-    file: tyro.conf.Positional[Path]
-    """The .tflite file; from 0.1 ms, for the tool's fixed cost not to dominate."""
-    pairs: int = 10
-    """Runs of each tool."""
-    secs: float = 1.0
-    """Seconds of timed inferences in each run, about; half as long before them to warm up."""
-    threads: int = 1
-    """Threads that LiteRT may use."""
-    out: Path = Path("docs/results/benchmark_agreement.json")
-    """The record; its figure is written beside it."""
+    Args:
+        file: The .tflite file; from 0.1 ms, for the tool's fixed cost not to dominate.
+        out: Folder of the record.
+        pairs: Runs of each tool.
+        secs: Seconds of timed inferences in each run, about; half as long before to warm up.
+        threads: Threads that LiteRT may use.
 
-    def __call__(self) -> dict[str, Any]:
-        """Measure, and return the record.
+    Raises:
+        ModelFileError: The file is no runnable classifier.
+        Error: The tool failed.
+    """
+    trial = measure(Spec(str(file), threads), Block(min_secs=0.1))
+    num_runs = max(10, round(1e3 * secs / trial.latency_p50_ms))
+    ours, theirs = take_turns(
+        lambda: _ours(Spec(str(file), threads, secs / 2), num_runs),
+        lambda: _theirs(file, threads, num_runs),
+        pairs,
+    )
+    call_cost = call_cost_ms(file, threads)
+    return write_record(
+        out / "benchmark_agreement.json",
+        "benchmark",
+        "agreement with litert-benchmark",
+        claims(ours, theirs, call_cost),
+        seeds=[0],
+        budget={"pairs": pairs, "secs": secs, "num_runs": num_runs},
+        details={
+            "file": file.name,
+            "sha256": trial.sha256,
+            "num_threads": threads,
+            "host": host()._asdict(),
+            "latency_p50_ms": {"ours": ours, "litert-benchmark": theirs},
+            "call_cost_ms": call_cost,
+        },
+        figure=_figure(ours, theirs),
+    )
 
-        Raises:
-            ModelFileError: The file is no runnable classifier.
-            Error: The tool failed.
-        """
-        machine = host()
-        trial = measure(Spec(str(self.file), self.threads), Block(min_secs=0.1))
-        num_runs = max(10, round(1e3 * self.secs / trial.latency_p50_ms))
-        ours, theirs = take_turns(
-            lambda: self._ours(num_runs), lambda: self._theirs(num_runs), self.pairs
-        )
-        call_cost = call_cost_ms(self.file, self.threads)
-        return write_record(
-            self.out,
-            "benchmark",
-            "agreement with litert-benchmark",
-            claims(ours, theirs, call_cost),
-            seeds=[0],
-            budget={"pairs": self.pairs, "secs": self.secs, "num_runs": num_runs},
-            details={
-                "command": shlex.join(
-                    ["python", "-m", "export.benchmark.agreement", *sys.argv[1:]]
-                ),
-                "file": self.file.name,
-                "sha256": trial.sha256,
-                "num_threads": self.threads,
-                "host": machine._asdict(),
-                "latency_p50_ms": {"ours": ours, "litert-benchmark": theirs},
-                "call_cost_ms": call_cost,
-            },
-            figure=_figure(ours, theirs),
-        )
 
-    def _ours(self, num_runs: int) -> float:
-        warmup_secs = self.secs / 2
-        row = measure(
-            Spec(str(self.file), self.threads, warmup_secs), Block(num_runs, min_secs=0.0)
-        )
-        log(f"ours {row.latency_p50_ms:.4f} ms")
-        return row.latency_p50_ms
+def _ours(spec: Spec, num_runs: int) -> float:
+    latency = measure(spec, Block(num_runs, min_secs=0.0)).latency_p50_ms
+    log(f"ours {latency:.4f} ms")
+    return latency
 
-    def _theirs(self, num_runs: int) -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            result = Path(folder, "result.json")
-            options = {
-                "model": self.file,
-                "num_runs": num_runs,
-                "warmup_runs": num_runs // 2,
-                "num_threads": self.threads,
-                "result_json": result,
-            }
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    _TOOL,
-                    *(f"--{key}={value}" for key, value in options.items()),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise Error(f"litert-benchmark failed: {done.stderr.strip().splitlines()[-1]}")
-            latency: float = json.loads(result.read_text())["latency"]["median_ms"]
-        log(f"litert-benchmark {latency:.4f} ms")
-        return latency
+
+def _theirs(file: Path, num_threads: int, num_runs: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        options = {
+            "model": file,
+            "num_runs": num_runs,
+            "warmup_runs": num_runs // 2,
+            "num_threads": num_threads,
+            "result_json": result,
+        }
+        command = [sys.executable, "-c", _TOOL, *(f"--{k}={v}" for k, v in options.items())]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Error(f"litert-benchmark failed: {done.stderr.strip().splitlines()[-1]}")
+        latency: float = json.loads(result.read_text())["latency"]["median_ms"]
+    log(f"litert-benchmark {latency:.4f} ms")
+    return latency
 
 
 def call_cost_ms(file: Path, num_threads: int, num_pairs: int = 20) -> float:
@@ -232,19 +206,3 @@ def _figure(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
     axes.set(xlabel="pair", ylabel="median latency, ms", ylim=(0, None), xticks=list(pairs))
     axes.legend(loc="lower right")
     return figure
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print the claims, and return the exit code."""
-    agreement = tyro.cli(Agreement, args=argv, prog=f"python -m {_MODULE}")
-    try:
-        record = agreement()
-    except (Error, ModelFileError) as error:
-        log(str(error))
-        return error.exit_code
-    Console().print(claims_table(record))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

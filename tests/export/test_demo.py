@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cnn_keras.train import Training
+from export import demo as demo_module
+from export.cli import main
+from export.recipes import RECIPES
+
+
+def test_the_chain_ends_with_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With short trainings, and without the second data set: no cache, and a proxy that refuses."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr(demo_module, "LENET", Training.of("lenet5", "digits", recipe={"epochs": 4}))
+    short = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05}
+    monkeypatch.setattr(demo_module, "RESNET", Training.of("resnet20", "mnist", recipe=short))
+
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--threads", "1", "--json"]) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert "Go on with digits." in said.err
+    assert len(document["exports"]) == 2
+    assert len(document["benchmarks"]) == 2 * len(RECIPES)
+    html, markdown = (Path(document[key]).read_text() for key in ("report", "markdown"))
+    for name in RECIPES:
+        assert name in html
+        assert name in markdown
+    assert not list(out.rglob(".*"))
