@@ -339,10 +339,12 @@ def require(package: str) -> None:
 
 def table(columns: Sequence[str], lines: Sequence[Sequence[object]], title: str = "") -> Any:
     """Return a rich table; whole numbers are right-aligned with thousands separators."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    result = Table(*columns, title=title or None, title_justify="left")
+    result = Table(*columns, title=title or None, title_justify="left", box=SIMPLE_HEAD)
     for index, column in enumerate(result.columns):
+        column.overflow = "fold"
         if all(isinstance(line[index], int | float) for line in lines):
             column.justify = "right"
     for line in lines:
@@ -417,7 +419,9 @@ def main(
         else:
             from rich.console import Console
 
-            Console(highlight=False).print(outcome.text)
+            # A pipe or a file has no width of its own: 160 columns fold nothing.
+            width = None if sys.stdout.isatty() else 160
+            Console(highlight=False, width=width).print(outcome.text)
         sys.stdout.flush()
     except KeyboardInterrupt:
         log(f"{prog}: interrupted")

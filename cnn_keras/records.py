@@ -112,9 +112,10 @@ def write_record(
 
 def claims_table(document: Mapping[str, Any]) -> Any:
     """Return a record's claims as a table."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table("claim", "holds", "value", "95 % interval")
+    table = Table("claim", "holds", "value", "interval", box=SIMPLE_HEAD)
     for row in document["claims"]:
         interval = row["interval"]
         shown = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"

@@ -269,30 +269,26 @@ COMMANDS: dict[str, type | cli.Group] = {
 
 def export_table(document: dict[str, Any], out: Path) -> Any:
     """Return the table of an export: one row a file, refused ones with their reasons."""
-    columns = (
-        "recipe,kB,of float32,top-1,drop,agreement,max |Δ|,SNR dB,delegated,partitions,verdict"
-    )
     lines = []
     for row in document["files"]:
         audit = row["audit"]
+        delegated, partitions = audit["delegated_nodes"], audit["partitions"]
         lines.append(
             (
                 row["recipe"],
                 f"{row['size_bytes'] / 1000:.1f}",
-                f"{row['size_ratio']:.2f}",
-                f"{row['top1_file']:.4f}",
+                f"{row['top1_file']:.2%}",
                 f"{row['drop_points']:+.2f}",
-                f"{row['agreement']:.4f}",
-                number(row["max_abs_error"], ".1e"),
+                f"{row['agreement']:.2%}",
                 number(row["snr_db"], ".1f"),
-                f"{number(audit['delegated_nodes'], 'd')}/{audit['nodes']}",
-                number(audit["partitions"], "d"),
+                f"{number(delegated, 'd')}/{audit['nodes']} in {number(partitions, 'd')}",
                 "accepted" if row["accepted"] else f"refused: {'; '.join(row['reasons'])}",
             )
         )
+    columns = ("recipe", "kB", "top-1", "drop", "agree", "SNR dB", "delegated", "verdict")
     images = f"{document['num_images']} {document['split']} images"
-    title = f"{out}: Keras top-1 {document['files'][0]['top1_float']:.4f} on {images}"
-    return cli.table(columns.split(","), lines, title=title)
+    title = f"{out}: Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
+    return cli.table(columns, lines, title=title)
 
 
 def number(value: float | None, spec: str) -> str:

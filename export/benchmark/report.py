@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .host import Host
@@ -85,7 +86,9 @@ def append(path: Path, document: dict[str, Any]) -> None:
 
 def table(rows: Sequence[Row]) -> Table:
     """Return the rows as a table; times in ms, memory in MiB, sizes in kB."""
-    result = Table(title="Latency in ms, memory in MiB, size in kB", title_justify="left")
+    result = Table(
+        title="Latency in ms, memory in MiB, size in kB", title_justify="left", box=SIMPLE_HEAD
+    )
     for column in ("file", "dtype"):
         result.add_column(column, overflow="fold")
     for column in ("threads", "p50", "p90", "p99", "first", "load", "peak", "size", "delegated"):

@@ -121,6 +121,11 @@ def call_cost_ms(file: Path, num_threads: int, num_pairs: int = 20) -> float:
         num_threads: Threads that LiteRT may use.
         num_pairs: Blocks of each.
     """
+    with quiet(2):  # LiteRT lists its accelerators, when they come and when they go
+        return _call_cost_ms(file, num_threads, num_pairs)
+
+
+def _call_cost_ms(file: Path, num_threads: int, num_pairs: int) -> float:
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.options import CpuOptions, Options
@@ -130,8 +135,7 @@ def call_cost_ms(file: Path, num_threads: int, num_pairs: int = 20) -> float:
     interpreter.set_input(image)
 
     options = Options(HardwareAccelerator.CPU, cpu_options=CpuOptions(num_threads=num_threads))
-    with quiet(2):
-        compiled = CompiledModel.from_file(str(file), options=options)
+    compiled = CompiledModel.from_file(str(file), options=options)
     key, signature = next(iter(compiled.get_signature_list().items()))
     inputs = {name: compiled.create_input_buffer_by_name(key, name) for name in signature["inputs"]}
     outputs = {
