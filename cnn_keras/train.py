@@ -26,6 +26,7 @@ from .errors import Error, UsageError
 from .evaluate import confusion_matrix, scores
 from .preprocessing import Preprocessing
 from .recipes import Recipe
+from .records import hardware, versions
 from .runs import Run, load_model
 
 if TYPE_CHECKING:
@@ -399,4 +400,4 @@ def _finish(
         metrics[name] = scores(probabilities, split.labels)
         if name == "test":
             metrics["confusion_matrix"] = confusion_matrix(probabilities, split.labels).tolist()
-    run.write_json("metrics.json", metrics)
+    run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnn_keras.command import log, write_atomic
 from cnn_keras.errors import Error
+from cnn_keras.records import command_line
 from cnn_keras.runs import Run
 from cnn_keras.train import Training, train
 
@@ -44,7 +45,7 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     began = time.perf_counter()
     runs = [_train(LENET, out, data_dir), _train(RESNET, out, data_dir, fallback="digits")]
     entries = [_entry(run, out, data_dir, tuple(threads)) for run in runs]
-    machine, command = host()._asdict(), "cnn-keras demo"
+    machine, command = host()._asdict(), command_line()
     write_atomic(out / "report.md", report.markdown(entries, machine, command))
     write_atomic(out / "report.html", report.html(entries, machine, command))
     return {
