@@ -9,6 +9,7 @@ import pytest
 
 import cnn_keras
 import export
+from cnn_keras.zoo import ZOO
 from export import flatbuffer, metadata
 from export.audit import problems, remarks
 from export.interpreter import ModelFileError
@@ -32,10 +33,14 @@ def test_every_recipe_is_one_partition_without_problems(trained, name):
 
 
 # Weights do not matter here: what XNNPACK takes is decided by operations and types.
-@pytest.mark.parametrize("network", ["lenet5", "plain20", "resnet20"])
-def test_networks_are_one_partition_by_every_recipe(network):
-    float32 = export.convert(cnn_keras.build(network, input_shape=(32, 32, 1), num_classes=10))
-    images = np.random.default_rng(0).normal(size=(4, 32, 32, 1)).astype(np.float32)
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [*((name, {}) for name in ZOO), ("lenet5", {"form": "1998"}), ("resnet20", {"shortcut": "B"})],
+)
+def test_networks_are_one_partition_by_every_recipe(network, options):
+    float32 = export.convert(cnn_keras.build(network, **options))
+    shape = (4, *ZOO[network].input_shape)
+    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     for name, recipe in RECIPES.items():
         found = export.audit(export.quantize(float32, name, images))
         assert problems(found, recipe) == []
