@@ -26,7 +26,8 @@ def rows(model: keras.Model) -> list[Row]:
     are those of kernels (convolutions and dense layers), as papers count them.
 
     Example:
-        >>> rows(cnn_keras.build("lenet5"))[0][:3]
+        >>> from cnn_keras import build
+        >>> rows(build("lenet5"))[0][:3]
         ('c1', 'Conv2D Activation', (28, 28, 6))
     """
     from .blocks import row_of

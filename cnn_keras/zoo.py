@@ -100,7 +100,7 @@ def build(
 
     Example:
         >>> build("resnet20", input_shape=(28, 28, 1), num_classes=10).count_params()
-        269482
+        270858
     """
     row = network(name)
     builder = import_builder(row)

@@ -5,9 +5,9 @@ imported at its first use.
 
 Example:
     >>> import export
-    >>> float32 = export.convert(model)  # doctest: +SKIP
-    >>> int8 = export.quantize(float32, "static_wi8_ai8", calibration)  # doctest: +SKIP
-    >>> export.audit(int8).ops  # doctest: +SKIP
+    float32 = export.convert(model)
+    int8 = export.quantize(float32, "static_wi8_ai8", calibration)
+    export.audit(int8).ops
 """
 
 from __future__ import annotations

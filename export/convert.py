@@ -42,7 +42,7 @@ def convert(model: keras.Model) -> bytes:
         Error: The model needs an operation that TFLite does not have.
 
     Example:
-        >>> Path("lenet5.tflite").write_bytes(convert(model))  # doctest: +SKIP
+        Path("lenet5.tflite").write_bytes(convert(model))
     """
     shape = _image_shape(model)
     with quiet(1, 2):

@@ -94,9 +94,8 @@ class Interpreter:
             LiteRT lacks; has not one image input of static batch 1 and one output of class scores.
 
     Example:
-        >>> interpreter = Interpreter("lenet5.tflite")  # doctest: +SKIP
-        >>> interpreter(images).shape  # doctest: +SKIP
-        (360, 10)
+        interpreter = Interpreter("lenet5.tflite")
+        interpreter(images).shape  # (360, 10)
     """
 
     def __init__(

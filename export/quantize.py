@@ -65,7 +65,7 @@ def quantize(
         ModelFileError: `flatbuffer` is no TFLite file.
 
     Example:
-        >>> int8 = quantize(float32, "static_wi8_ai8", images)  # doctest: +SKIP
+        int8 = quantize(float32, "static_wi8_ai8", images)
     """
     row = find_recipe(recipe)
     model = parse(flatbuffer)

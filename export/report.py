@@ -19,6 +19,7 @@ from cnn_keras.records import versions
 from cnn_keras.runs import Run
 
 from .benchmark.host import Host, integer_note
+from .benchmark.report import significant
 from .benchmark.runner import Row
 from .charts import Bubble, Panel, bubbles, curves
 from .page import Html, page, tag
@@ -84,7 +85,7 @@ _FILE_COLUMNS = (
             "Size of the file, in thousands of bytes, labels and preprocessing included.",
             lambda file: f"{file['size_bytes'] / 1000:,.1f}"),
     _Column("ratio",
-            "Size over that of the converted float32 model before labels are added.",
+            "Size over that of the float32 file.",
             lambda file: f"{file['size_ratio']:.2f}×"),
     _Column("top-1, %",
             "Share of the held-out images whose likeliest class is the right one, by LiteRT.",
@@ -143,8 +144,8 @@ def html(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
         command: What made the page.
 
     Example:
-        >>> entries = [Entry(run, document, rows)]  # doctest: +SKIP
-        >>> text = html(entries, host()._asdict(), "cnn-keras demo")  # doctest: +SKIP
+        entries = [Entry(run, document, rows)]
+        text = html(entries, host()._asdict(), "cnn-keras demo")
     """
     title = f"Trained, exported, measured: {_enumerate(e.name for e in entries)}"
     items = [tag("li", tag("a", e.name, href=f"#network-{i}")) for i, e in enumerate(entries, 1)]
@@ -603,17 +604,6 @@ def _known(value: float | None, spec: str) -> str:
 def _signed(value: float, digits: int) -> str:
     """Write a number with a real minus sign; zero has none."""
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def significant(value: float) -> str:
-    """Write a number with three significant digits, or more if it has more before the point.
-
-    Example:
-        >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
-        ['0.0287', '1.30', '10.0', '2,802']
-    """
-    exponent = int(f"{value:.2e}".partition("e")[2])
-    return f"{value:,.{max(0, 2 - exponent)}f}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -33,9 +33,9 @@ class Process:
         ModelFileError: The file is no runnable classifier, or it crashed the process.
 
     Example:
-        >>> with Process(Spec("lenet5.tflite")) as process:  # doctest: +SKIP
-        ...     process.run(Block(min_secs=0.2))
-        ...     row = process.row()
+        with Process(Spec("lenet5.tflite")) as process:
+            process.run(Block(min_secs=0.2))
+            row = process.row()
     """
 
     def __init__(self, spec: Spec) -> None:

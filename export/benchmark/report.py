@@ -99,8 +99,8 @@ def table(rows: Sequence[Row]) -> Table:
             Path(row.file).name,
             _dtype(row),
             str(row.num_threads),
-            *(_significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),
-            *(_significant(value) for value in (row.latency_p99_ms, row.first_ms, row.load_ms)),
+            *(significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),
+            *(significant(value) for value in (row.latency_p99_ms, row.first_ms, row.load_ms)),
             f"{row.peak_rss_mb:.0f}",
             f"{row.size_bytes / 1000:,.0f}",
             f"{row.delegated_nodes}/{row.nodes} in {row.partitions}",
@@ -115,6 +115,12 @@ def _dtype(row: Row) -> str:
     return row.dtype if same else f"{row.dtype}, {row.activation_dtype} activations"
 
 
-def _significant(value: float) -> str:
-    """Write a time with three significant digits: 0.0214, 1.31, 87.4, 2800."""
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+def significant(value: float) -> str:
+    """Write a number with three significant digits, or more if it has more before the point.
+
+    Example:
+        >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
+        ['0.0287', '1.30', '10.0', '2,802']
+    """
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:,.{max(0, 2 - exponent)}f}"
