@@ -4,7 +4,7 @@ Importing this package imports neither TensorFlow nor Keras nor LiteRT; each fun
 imported at its first use.
 
 Example:
-    >>> import export
+    import export
     float32 = export.convert(model)
     int8 = export.quantize(float32, "static_wi8_ai8", calibration)
     export.audit(int8).ops
