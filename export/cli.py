@@ -297,18 +297,20 @@ def number(value: float | None, spec: str) -> str:
 
 
 def fields(document: dict[str, Any]) -> Any:
-    """Return a document as a table of two columns."""
-    lines = []
+    """Return a document as a table of names and values."""
+    from rich.table import Table
+
+    result = Table(show_header=False, box=None)
     for key, value in document.items():
-        shown = value
+        shown = str(value)
         if isinstance(value, dict):
-            shown = ", ".join(f"{k} {v}" for k, v in value.items())
+            shown = ", ".join(f"{name} {part}" for name, part in value.items())
         elif isinstance(value, list | tuple):
             shown = ", ".join(map(str, value)) or "none"
         elif isinstance(value, float):
             shown = f"{value:.6g}"
-        lines.append((key.replace("_", " "), str(shown)))
-    return cli.table(("", ""), lines)
+        result.add_row(key.replace("_", " "), shown)
+    return result
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "cnn-keras") -> int:
