@@ -280,12 +280,23 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
                 f"{row['top1_file']:.2%}",
                 f"{row['drop_points']:+.2f}",
                 f"{row['agreement']:.2%}",
+                number(row["max_abs_error"], ".0e"),
                 number(row["snr_db"], ".1f"),
                 f"{number(delegated, 'd')}/{audit['nodes']} in {number(partitions, 'd')}",
                 "accepted" if row["accepted"] else f"refused: {'; '.join(row['reasons'])}",
             )
         )
-    columns = ("recipe", "kB", "top-1", "drop", "agree", "SNR dB", "delegated", "verdict")
+    columns = (
+        "recipe",
+        "kB",
+        "top-1",
+        "drop",
+        "agree",
+        "max |Δ|",
+        "SNR dB",
+        "delegated",
+        "verdict",
+    )
     images = f"{document['num_images']} {document['split']} images"
     title = f"{out}: Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
     return cli.table(columns, lines, title=title)

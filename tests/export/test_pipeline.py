@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -144,6 +146,23 @@ def test_a_lone_keras_file_is_exported_with_its_run(
     arguments = ("--out", tmp_path / "b", "--recipes", "float16", "--run", lenet_run.path)
     assert run_main(capsys, "export", elsewhere, *arguments)[0] == 0
     assert (tmp_path / "b" / f"{lenet_run.path.name}_mine_float16.tflite").exists()
+
+
+def test_a_full_disk_leaves_nothing_half_written(lenet_run: Run, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: writing the first one fails midway."""
+    program = (
+        "import resource, sys; from export.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["export", str(lenet_run.path), "--out", str(tmp_path), "--recipes", "float32"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].endswith("_float32.tflite: File too large.")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
