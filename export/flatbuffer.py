@@ -16,10 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .interpreter import ModelFileError
-
-# The schema's `file_identifier`; it stands behind the four bytes of the root's offset.
-IDENTIFIER = b"TFL3"
+from .interpreter import FILE_IDENTIFIER, ModelFileError
 
 # The schema's `force_align` of a buffer's data: kernels read weights in blocks of 16 bytes.
 BUFFER_ALIGNMENT = 16
@@ -54,9 +51,9 @@ def parse(data: bytes) -> Any:
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
-    if data[4:8] != IDENTIFIER:
+    if data[4:8] != FILE_IDENTIFIER:
         raise ModelFileError(
-            f"Not a TFLite file: {len(data)} bytes without the identifier {IDENTIFIER.decode()}."
+            f"Not a TFLite file: {len(data)} bytes without the identifier {FILE_IDENTIFIER.decode()}."
         )
     try:
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
@@ -80,7 +77,7 @@ def pack(model: Any) -> bytes:
 
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
     builder = flatbuffers.Builder(sum(buffer.size for buffer in model.buffers) + 65536)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(builder.Output())
 
 
