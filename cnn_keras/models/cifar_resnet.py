@@ -41,7 +41,8 @@ def shortcut_to(x: Tensor, like: Tensor, shortcut: Shortcut, name: str) -> Tenso
     """Return `x` in the shape of `like` (section 3.3): itself, zero-padded (A) or projected (B)."""
     if x.shape == like.shape:
         return x
-    strides, filters = -(-x.shape[1] // like.shape[1]), like.shape[-1]
+    strides = max(-(-x.shape[side] // like.shape[side]) for side in (1, 2))
+    filters = like.shape[-1]
     if shortcut == "B":
         return conv_bn(x, filters, 1, strides, name=name)
     if strides > 1:

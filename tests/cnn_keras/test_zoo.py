@@ -132,6 +132,7 @@ def test_fixed_codes_answer_as_euclidean_distances_do() -> None:
         ("resnet20", (28, 28, 1), 3, {}),
         ("resnet20", (29, 31, 3), 100, {"shortcut": "B"}),
         ("plain20", (17, 8, 2), 2, {}),
+        ("resnet20", (2, 40, 1), 2, {}),
     ],
 )
 def test_survives_save_load_and_clone(
