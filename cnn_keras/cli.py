@@ -426,6 +426,9 @@ def main(
     except KeyboardInterrupt:
         log(f"{prog}: interrupted")
         return 130
+    except ModuleNotFoundError as error:  # a board has only what the benchmark needs
+        package = (error.name or "").partition(".")[0]
+        return _fail(Error(f"This needs the package '{package}', which is not installed."), prog)
     except Exception as error:
         # Errors that a user can mend carry their exit code, here and in `export`.
         if not isinstance(error, OSError) and not hasattr(error, "exit_code"):

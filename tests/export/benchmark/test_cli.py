@@ -24,6 +24,7 @@ from ..tiny_files import BROKEN
 from .conftest import lines
 
 File = Callable[[str], Path]
+RunWithout = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = Benchmark((), num_runs=5, min_secs=0.02, warmup_secs=0.0)
 
 
@@ -165,9 +166,7 @@ def test_broken_run_beside_the_file_means_noise_and_says_so(
         replace(QUICK, files=(file("float32"),), run=tmp_path / "run")()
 
 
-def test_works_without_tensorflow(
-    file: File, run_without: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_works_without_tensorflow(file: File, run_without: RunWithout, tmp_path: Path) -> None:
     """The command needs ai-edge-litert, numpy, rich and tyro."""
     absent = {"tensorflow", "keras", "tf_keras", "PIL", "sklearn", "scipy", "matplotlib"}
     code = (
@@ -178,3 +177,10 @@ def test_works_without_tensorflow(
     done = run_without(absent, "-c", code, str(file("int8")))
     assert done.returncode == 0, done.stderr
     assert lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
+
+
+def test_a_command_that_lacks_a_package_says_so(run_without: RunWithout) -> None:
+    done = run_without({"keras"}, "-m", "export", "summary", "lenet5")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("This needs the package 'keras', which is not installed.\n")
+    assert "Traceback" not in done.stderr
