@@ -53,7 +53,7 @@ def parse(data: bytes) -> Any:
 
     if data[4:8] != FILE_IDENTIFIER:
         raise ModelFileError(
-            f"Not a TFLite file: {len(data)} bytes without {FILE_IDENTIFIER.decode()} in bytes 4 to 7."
+            f"Not a TFLite file: {len(data)} bytes, no {FILE_IDENTIFIER.decode()} in bytes 4 to 7."
         )
     try:
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
