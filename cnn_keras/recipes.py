@@ -22,7 +22,8 @@ class Recipe:
         shift: Largest random shift, as a fraction of the image's side.
         rotation: Largest random rotation, in degrees.
         flip: Whether images are mirrored at random, where the data set allows it.
-        warmup_steps: Steps at `warmup_rate` before the schedule's own rate.
+        warmup_steps: Steps at `warmup_rate` before the schedule's own rate; left out of a training
+            whose first milestone comes sooner.
         warmup_rate: Learning rate of the warm-up.
     """
 

@@ -7,8 +7,10 @@ trainable subsampling, scaled tanh, fixed output codes: 60,000 trainable paramet
 Departures of the 1998 form from the paper:
     - The output units compare with random ±1 codes instead of hand-drawn 7×12 bitmaps (the paper
       itself names random codes as the alternative), so any class count has codes.
-    - Their Euclidean distances go through a softmax: `-|x - w|²` and `2 x·w` give the same
-      probabilities, because `|x|²` and `|w|² = 84` are the same for every class.
+    - Their Euclidean distances, divided by √84, go through a softmax. `-|x - w|²` and `2 x·w` give
+      the same probabilities there, because `|x|²` and `|w|² = 84` are the same for every class; the
+      root of the width keeps the gradient at a size that the taught form's learning rate fits
+      (undivided, the units saturate in the first epoch and nothing is learned).
     - C5 is a dense layer, which equals the paper's 5×5 convolution on its 5×5 map.
 
 Reference:
@@ -96,8 +98,9 @@ class PartialConv2D(layers.Layer):
 
 @keras.saving.register_keras_serializable("cnn_keras")
 def plus_minus_codes(shape: tuple[int, ...], dtype: str | None = None) -> Any:
-    """Return twice a random ±1 code for each class: `2 w` in the module's `2 x·w`."""
-    return ops.convert_to_tensor(np.random.default_rng(1998).choice([-2.0, 2.0], shape), dtype)
+    """Return a random ±1 code for each class, scaled: `2 w / √84` in the module's `2 x·w`."""
+    codes = np.random.default_rng(1998).choice([-1.0, 1.0], shape)
+    return ops.convert_to_tensor(2 * codes / shape[0] ** 0.5, dtype)
 
 
 @keras.saving.register_keras_serializable("cnn_keras")

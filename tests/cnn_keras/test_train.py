@@ -235,6 +235,12 @@ def test_finished_weights_do_not_depend_on_where_it_ran(undisturbed: Run) -> Non
     assert not [path for path in undisturbed.path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("options", [{"form": "1998"}, {"activation": "sigmoid"}])
+def test_every_form_of_lenet_learns_by_its_recipe(options: dict[str, str], tmp_path: Path) -> None:
+    run = train(Training.of("lenet5", "digits", recipe={}, options=options), tmp_path / "run")
+    assert run.metrics["test"]["accuracy"] > 0.93
+
+
 @pytest.mark.slow
 def test_lenet_reads_99_percent_of_the_digits(tmp_path: Path) -> None:
     accuracies = []

@@ -116,9 +116,9 @@ def test_fixed_codes_answer_as_euclidean_distances_do() -> None:
     features = keras.Model(model.input, model.get_layer("f6_activation").output)
     image = np.random.default_rng(0).normal(size=(4, 32, 32, 1)).astype("float32")
     x = np.asarray(features(image))
-    codes = np.asarray(model.get_layer("logits").kernel).T / 2
-    assert set(np.unique(codes)) == {-1, 1}
-    distances = ((x[:, None] - codes[None]) ** 2).sum(axis=-1)
+    codes = np.asarray(model.get_layer("logits").kernel).T * 84**0.5 / 2
+    np.testing.assert_allclose(np.abs(codes), 1, rtol=1e-6)
+    distances = ((x[:, None] - codes[None]) ** 2).sum(axis=-1) / 84**0.5
     expected = np.exp(-distances + distances.min(axis=1, keepdims=True))
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(np.asarray(model(image)), expected, atol=1e-5)
