@@ -202,11 +202,14 @@ def _figure(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
     """Draw the pairs, in the order in which they were measured."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    latencies, ratios = figure.subplots(2, sharex=True)
     pairs = range(1, len(ours) + 1)
-    axes.plot(pairs, ours, "o", label="cnn-keras benchmark")
-    axes.plot(pairs, theirs, "s", markerfacecolor="none", label="litert-benchmark")
-    axes.set(xlabel="pair", ylabel="median latency, ms", ylim=(0, None), xticks=list(pairs))
-    axes.legend(loc="lower right")
+    latencies.plot(pairs, ours, "o", label="cnn-keras benchmark")
+    latencies.plot(pairs, theirs, "s", markerfacecolor="none", label="litert-benchmark")
+    latencies.set(ylabel="median latency, ms", ylim=(0, 1.3 * max(*ours, *theirs)))
+    latencies.legend(loc="lower right")
+    ratios.plot(pairs, np.divide(ours, theirs), "o", color="0.3")
+    ratios.axhline(1, color="0.6", linestyle=":")
+    ratios.set(ylabel="ratio, ours to theirs", xlabel="pair", xticks=list(pairs))
     return figure
