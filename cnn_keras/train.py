@@ -65,10 +65,16 @@ class Training:
         """
         values = asdict(recipes.recipe(zoo.network(network).recipe))
         values |= {key: value for key, value in recipe.items() if value is not None}
-        for key in ("learning_rate", "batch_size", "epochs"):
-            if values[key] <= 0:
-                raise UsageError(f"The {key.replace('_', ' ')} must be above 0, not {values[key]}.")
-        return cls(network, data, Recipe(**values), **others)
+        training = cls(network, data, Recipe(**values), **others)
+        for key in ("learning_rate", "batch_size", "epochs", "train_images", "image_size"):
+            value = (values | vars(training))[key]
+            if value is not None and value <= 0:
+                raise UsageError(f"The {key.replace('_', ' ')} must be above 0, not {value}.")
+        if not 0 <= training.recipe.momentum < 1:
+            raise UsageError(f"The momentum must be from 0 to below 1, not {values['momentum']}.")
+        if training.recipe.weight_decay < 0:
+            raise UsageError(f"The weight decay must not be below 0: {values['weight_decay']}.")
+        return training
 
 
 def train(
@@ -132,16 +138,19 @@ def train(
         callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     if first < recipe.epochs:
         flip = recipe.flip and dataset.mirror
-        model.fit(
-            training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first),
-            validation_data=batches(dataset.validation, preprocessing),
-            initial_epoch=first,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps,
-            callbacks=callbacks,
-            shuffle=False,  # the batches are in their order already
-            verbose=0,
-        )
+        try:
+            model.fit(
+                training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first),
+                validation_data=batches(dataset.validation, preprocessing),
+                initial_epoch=first,
+                epochs=recipe.epochs,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                shuffle=False,  # the batches are in their order already
+                verbose=0,
+            )
+        finally:
+            recorder.bar.stop()  # or an interrupted terminal keeps its cursor hidden
     _finish(run, model, dataset, preprocessing)
     return run
 
@@ -336,7 +345,7 @@ def _recorder(
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.began = time.perf_counter()
-            bar.reset(task, epoch=epoch + 1)
+            bar.reset(task, epoch=epoch + 1, loss=math.nan, accuracy=math.nan)
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
             bar.update(task, advance=1, loss=logs["loss"], accuracy=logs["accuracy"])
@@ -366,10 +375,9 @@ def _recorder(
                 highlight=False,
             )
 
-        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-            bar.stop()
-
-    return Recorder()
+    recorder = Recorder()
+    recorder.bar = bar
+    return recorder
 
 
 def save_model(model: keras.Model, path: Path) -> None:

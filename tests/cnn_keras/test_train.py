@@ -138,6 +138,8 @@ def test_a_loss_that_explodes_stops_the_training(tmp_path: Path) -> None:
     [
         ({"epochs": 0}, "epochs must be above 0"),
         ({"learning_rate": -1.0}, "learning rate must be above 0"),
+        ({"momentum": 1.0}, "momentum must be from 0 to below 1"),
+        ({"weight_decay": -0.1}, "weight decay must not be below 0"),
         ({"batch_size": 1_000}, "less than one batch"),
     ],
 )
@@ -147,6 +149,12 @@ def test_values_no_training_can_have(
     with pytest.raises(UsageError, match=message):
         train(Training.of("lenet5", "digits", recipe=values, train_images=320), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("values", [{"train_images": 0}, {"image_size": -1}])
+def test_sizes_no_training_can_have(values: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="must be above 0"):
+        Training.of("lenet5", "digits", recipe={}, **values)
 
 
 def test_schedule_falls_at_the_milestones() -> None:
