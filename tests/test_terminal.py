@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,26 +16,27 @@ from cnn_keras.runs import Run
 
 def on_terminal(*arguments: str, interrupt_at: bytes | None = None) -> tuple[int, bytes]:
     """Run a command on a terminal of its own; return its exit code and all that it wrote."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "export", *arguments])
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "export", *arguments]
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    os.close(its)
     said, deadline = b"", time.monotonic() + 90
     try:
         while time.monotonic() < deadline:
-            if not select.select([terminal], [], [], 1)[0]:
+            if not select.select([ours], [], [], 1)[0]:
                 continue
             try:
-                said += os.read(terminal, 65_536)
+                said += os.read(ours, 65_536)
             except OSError:  # the other end is closed: the command ended
-                return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), said
+                return process.wait(10), said
             if interrupt_at and interrupt_at in said:
-                os.kill(process, signal.SIGINT)
+                process.send_signal(signal.SIGINT)
                 interrupt_at = None
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
         raise AssertionError(f"the command did not end: {said[-500:]!r}")
     finally:
-        os.close(terminal)
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def test_training_shows_progress(tmp_path: Path) -> None:
