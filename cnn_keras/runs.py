@@ -128,7 +128,10 @@ class Run:
 
     def dataset(self, data_dir: Path | None = None) -> data.Dataset:
         """Load the run's data set in this network's size; the training split as it was used."""
-        dataset = data.load(self.config["data"], data_dir)
+        return self.prepare(data.load(self.config["data"], data_dir))
+
+    def prepare(self, dataset: data.Dataset) -> data.Dataset:
+        """Return a loaded data set as the run uses it."""
         train = dataset.train
         if (count := self.config["train_images"]) is not None:
             train = train.take(data.stratified(train.labels, count, self.config["seed"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 import time
@@ -99,7 +100,7 @@ def train(
     import keras
 
     run = Run(out)
-    config = _json_types(asdict(training))
+    config = json.loads(json.dumps(asdict(training)))  # as it is read back
     if (out / "config.json").is_file():
         _require_same(run, config)
         if (out / "metrics.json").is_file():
@@ -129,7 +130,7 @@ def train(
     run.write_json("config.json", config)
     run.write_json("preprocessing.json", preprocessing.to_dict())
     write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
-    dataset = run.dataset(data_dir)
+    dataset = run.prepare(dataset)
     first = int(model.optimizer.iterations) // steps
 
     recorder = _recorder(run, model, first, recipe.epochs, steps)
@@ -300,11 +301,6 @@ def batches(split: Split, preprocessing: Preprocessing, batch_size: int = 256) -
 def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
     mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
     return lambda pixels: (pixels - mean) / std
-
-
-def _json_types(config: dict[str, Any]) -> dict[str, Any]:
-    recipe = config["recipe"] | {"milestones": list(config["recipe"]["milestones"])}
-    return config | {"recipe": recipe}
 
 
 def _require_same(run: Run, config: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,7 @@ def run_of(file: Path) -> Path | None:
     return next((path for path in candidates if path.is_dir()), None)
 
 
+@cache  # one run's files are measured one after the other
 def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.float32]:
     """Return preprocessed validation images of a run, at most `NUM_IMAGES`.
 
