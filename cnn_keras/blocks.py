@@ -7,10 +7,13 @@ row `conv2_1`; `row_of` gives the row back.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import keras
-from keras import layers
+from keras import layers, ops
+
+from .errors import UsageError
 
 Tensor: TypeAlias = keras.KerasTensor
 
@@ -22,7 +25,74 @@ BN_EPSILON = 1e-5
 # He et al., arXiv:1502.01852, equation 10: keeps the variance through rectified layers.
 KERNEL_INITIALIZER = "he_normal"
 
-ROLES = frozenset({"a", "b", "bn", "relu", "shortcut", "add", "pad", "activation", "coefficient"})
+# What may follow the row in a layer's name.
+# fmt: off
+ROLES = frozenset({
+    "a", "b", "c", "add", "shortcut",  # of a residual module
+    "1x1", "3x3", "5x5", "reduce", "pool", "proj", "concat",  # of an Inception module
+    "activation", "bn", "coefficient", "conv", "dropout", "fc", "flatten", "logits", "lrn", "pad",
+    "probabilities", "relu",
+})
+# fmt: on
+
+Padding = Literal["same", "symmetric", "valid"]
+Shortcut = Literal["A", "B", "C", "none"]
+Stem = Literal["paper", "small"]
+
+
+class Figure(NamedTuple):
+    """A number as a paper prints it."""
+
+    text: str
+    value: float
+    step: float = 0  # what its rounding allows: by default nothing
+
+    def agrees(self, counted: float) -> bool:
+        """Return whether a number that was counted may have been printed so."""
+        return abs(counted - self.value) <= self.step
+
+
+def exactly(number: int) -> Figure:
+    """Return a number that is printed in full.
+
+    Example:
+        >>> exactly(253_440)
+        Figure(text='253,440', value=253440, step=0)
+    """
+    return Figure(f"{number:,}", number)
+
+
+def millions(number: float, step: float = 1) -> Figure:
+    """Return a number of millions, rounded or cut to multiples of `step` millions.
+
+    Example:
+        >>> millions(60).agrees(60_965_224)
+        True
+    """
+    return Figure(f"{number}M", number * 1e6, step * 1e6)
+
+
+class Printed(NamedTuple):
+    """What a paper prints about one of its rows, or about all of them together.
+
+    Every family has a function `printed` from its options to such rows by name, with `"total"`
+    for the network. It is empty where the options leave the paper.
+
+    Attributes:
+        output_shape: `(height, width, channels)` or `(features,)`.
+        parameters: Weights.
+        macs: Multiply-adds.
+        neurons: Outputs of convolutions and dense layers.
+        connections: Inputs of all units together, the bias of each included.
+        contradiction: Why a figure cannot be right, where the paper contradicts itself.
+    """
+
+    output_shape: tuple[int, ...] | None = None
+    parameters: Figure | None = None
+    macs: Figure | None = None
+    neurons: Figure | None = None
+    connections: Figure | None = None
+    contradiction: str = ""
 
 
 def row_of(layer_name: str) -> str:
@@ -36,31 +106,68 @@ def row_of(layer_name: str) -> str:
     return row_of(row) if row and role in ROLES else layer_name
 
 
+def require_size(x: Tensor, minimum: int, what: str, of: str = "images") -> None:
+    """Refuse an image, or a map, of which the poolings that follow would leave nothing.
+
+    Raises:
+        UsageError: A side is shorter than `minimum`.
+    """
+    height, width = x.shape[1:3]
+    if min(height, width) < minimum:
+        raise UsageError(f"{what} needs {of} of {minimum}×{minimum} or more, not {height}×{width}.")
+
+
 def conv(
-    x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, use_bias: bool, name: str
+    x: Tensor,
+    filters: int,
+    kernel_size: int,
+    strides: int = 1,
+    *,
+    name: str,
+    use_bias: bool = True,
+    groups: int = 1,
+    padding: Padding = "same",
 ) -> Tensor:
-    """Convolve with zero padding that keeps `ceil(size / strides)`.
+    """Convolve, by default with zero padding that keeps `ceil(size / strides)`.
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
         filters: Output channels.
         kernel_size: Side of the square kernel.
         strides: Step in both directions.
-        use_bias: False where a normalization follows.
         name: Layer name.
+        use_bias: False where a normalization follows.
+        groups: Parts of the channels that do not see each other.
+        padding: With strides, ``"same"`` pads the bottom and right more, as TensorFlow does, and
+            ``"symmetric"`` pads all sides alike, as Caffe and torch do and as their weights need;
+            without strides they are the same. ``"valid"`` pads nothing.
 
     Returns:
-        Feature map `(batch, ceil(height / strides), ceil(width / strides), filters)`.
+        Feature map `(batch, ceil(height / strides), ceil(width / strides), filters)`, unless valid.
     """
+    if padding == "symmetric":
+        if strides > 1 and kernel_size > 1:
+            x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
+            padding = "valid"
+        else:
+            padding = "same"
     return layers.Conv2D(
         filters,
         kernel_size,
         strides,
-        padding="same",
+        padding=padding,
+        groups=groups,
         use_bias=use_bias,
         kernel_initializer=KERNEL_INITIALIZER,
         name=name,
     )(x)
+
+
+def conv_relu(
+    x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, name: str, **options: Any
+) -> Tensor:
+    """Convolve with a bias and rectify; `options` are those of `conv`."""
+    return relu(conv(x, filters, kernel_size, strides, name=name, **options), f"{name}_relu")
 
 
 def batch_norm(x: Tensor, name: str) -> Tensor:
@@ -73,17 +180,107 @@ def relu(x: Tensor, name: str) -> Tensor:
     return layers.ReLU(name=name)(x)
 
 
-def conv_bn(x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, name: str) -> Tensor:
-    """Convolve without bias, then normalize."""
-    x = conv(x, filters, kernel_size, strides, use_bias=False, name=name)
+def conv_bn(
+    x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, name: str, **options: Any
+) -> Tensor:
+    """Convolve without bias, then normalize; `options` are those of `conv`."""
+    x = conv(x, filters, kernel_size, strides, name=name, use_bias=False, **options)
     return batch_norm(x, f"{name}_bn")
 
 
 def conv_bn_relu(
-    x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, name: str
+    x: Tensor, filters: int, kernel_size: int, strides: int = 1, *, name: str, **options: Any
 ) -> Tensor:
-    """Convolve without bias, normalize, rectify."""
-    return relu(conv_bn(x, filters, kernel_size, strides, name=name), f"{name}_relu")
+    """Convolve without bias, normalize, rectify; `options` are those of `conv`."""
+    return relu(conv_bn(x, filters, kernel_size, strides, name=name, **options), f"{name}_relu")
+
+
+def max_pool(
+    x: Tensor, pool_size: int, strides: int, *, name: str, padding: Padding = "same"
+) -> Tensor:
+    """Take the greatest of each window.
+
+    Args:
+        x: Feature map `(batch, height, width, channels)`.
+        pool_size: Side of the window; greater than `strides`, windows overlap.
+        strides: Step in both directions.
+        name: Layer name.
+        padding: ``"same"`` keeps `ceil(size / strides)`, at even sizes as Caffe does;
+            ``"valid"`` drops what does not fill a window; ``"symmetric"`` pads a rectified map
+            with zeros on all sides, as torch does.
+    """
+    if padding == "symmetric":
+        x = layers.ZeroPadding2D(pool_size // 2, name=f"{name}_pad")(x)
+        padding = "valid"
+    return layers.MaxPooling2D(pool_size, strides, padding, name=name)(x)
+
+
+def fc_relu_dropout(x: Tensor, units: int, *, name: str, rate: float = 0.5) -> Tensor:
+    """Connect fully, rectify, and drop out in training: `(batch, features)` to `(batch, units)`."""
+    x = layers.Dense(units, kernel_initializer=KERNEL_INITIALIZER, name=name)(x)
+    return layers.Dropout(rate, name=f"{name}_dropout")(relu(x, f"{name}_relu"))
+
+
+@keras.saving.register_keras_serializable("cnn_keras")
+class LocalResponseNormalization(layers.Layer):
+    """Divide each channel by the activity of its neighbors: `tf.nn.lrn` of delegated operations.
+
+    `x / (bias + alpha * sum of squares over 2 * depth_radius + 1 channels) ** beta`. XNNPACK does
+    not run TFLite's own LRN operation, which would split the file; it runs shifted slices, and
+    `s ** -0.75` as `rsqrt(s) * sqrt(rsqrt(s))`.
+
+    Input and output `(batch, height, width, channels)`.
+
+    Args:
+        depth_radius: Neighbors to each side.
+        bias: Constant of the divisor, the papers' k.
+        alpha: Weight of each square.
+        beta: Exponent.
+
+    Reference:
+        Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
+        networks", NIPS 2012, section 3.3.
+    """
+
+    def __init__(
+        self, depth_radius: int, bias: float, alpha: float, beta: float, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.depth_radius, self.bias, self.alpha, self.beta = depth_radius, bias, alpha, beta
+
+    def call(self, x: Tensor) -> Tensor:
+        """Normalize."""
+        channels = x.shape[-1]
+        reach = min(self.depth_radius, channels - 1)
+        squares = ops.pad(self.alpha * ops.square(x), ((0, 0),) * 3 + ((reach, reach),))
+        total = self.bias + squares[..., :channels]
+        for shift in range(1, 2 * reach + 1):
+            total = total + squares[..., shift : shift + channels]
+        if self.beta == 0.75:
+            root = ops.rsqrt(total)
+            return x * root * ops.sqrt(root)
+        return x * ops.exp(-self.beta * ops.log(total))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape, which stays."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        own = ("depth_radius", "bias", "alpha", "beta")
+        return super().get_config() | {key: getattr(self, key) for key in own}
+
+
+def local_response_norm(x: Tensor, *, bias: float, alpha: float, name: str) -> Tensor:
+    """Normalize over five neighboring channels, in float32 because half precision overflows.
+
+    Args:
+        x: Feature map `(batch, height, width, channels)`.
+        bias: The papers' k.
+        alpha: Weight of each square: Caffe's alpha is five times it.
+        name: Layer name; recipes find LRN by its ending, `lrn`.
+    """
+    return LocalResponseNormalization(2, bias, alpha, 0.75, name=name, dtype="float32")(x)
 
 
 def subsample(x: Tensor, strides: int, *, name: str) -> Tensor:
@@ -106,20 +303,53 @@ def subsample(x: Tensor, strides: int, *, name: str) -> Tensor:
     )(x)
 
 
-def classifier(x: Tensor, num_classes: int, activation: str | None) -> Tensor:
+def shortcut_to(
+    x: Tensor,
+    like: Tensor,
+    shortcut: Shortcut,
+    name: str,
+    project: Callable[..., Tensor] = conv_bn,
+) -> Tensor:
+    """Return `x` in the shape of `like`, so that a residual module can add them.
+
+    Args:
+        x: Feature map `(batch, height, width, channels)`.
+        like: Feature map that it is added to.
+        shortcut: The paper's options: ``"A"`` pads with zero channels, ``"B"`` projects where the
+            shapes differ, ``"C"`` projects always.
+        name: Layer name.
+        project: The 1×1 convolution that projects.
+
+    Reference:
+        He, Zhang, Ren, Sun, arXiv:1512.03385, sections 3.3 and 4.1.
+    """
+    if x.shape == like.shape and shortcut != "C":
+        return x
+    strides = max(-(-x.shape[side] // like.shape[side]) for side in (1, 2))
+    filters = like.shape[-1]
+    if shortcut != "A":
+        return project(x, filters, 1, strides, name=name)
+    if strides > 1:
+        x = subsample(x, strides, name=name)
+    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
+
+
+def classifier(x: Tensor, num_classes: int, activation: str | None, prefix: str = "") -> Tensor:
     """Map features `(batch, features)` to class scores `(batch, num_classes)`.
 
     Args:
         x: Features.
         num_classes: Number of classes.
         activation: ``"softmax"`` for probabilities, None for logits.
+        prefix: Before the layers' names, for a second classifier.
     """
-    x = layers.Dense(num_classes, kernel_initializer=KERNEL_INITIALIZER, name="logits")(x)
-    return activate(x, activation)
+    name = f"{prefix}logits"
+    x = layers.Dense(num_classes, kernel_initializer=KERNEL_INITIALIZER, name=name)(x)
+    return activate(x, activation, prefix)
 
 
-def activate(logits: Tensor, activation: str | None) -> Tensor:
-    """Turn logits into what `classifier_activation` asks for."""
+def activate(logits: Tensor, activation: str | None, prefix: str = "") -> Tensor:
+    """Turn logits into what `classifier_activation` asks for, in float32 in mixed precision."""
     if activation is None:
         return logits
-    return layers.Activation(activation, name="probabilities")(logits)
+    return layers.Activation(activation, name=f"{prefix}probabilities", dtype="float32")(logits)

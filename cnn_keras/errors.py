@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import takewhile
 
 
 class Error(Exception):
@@ -34,7 +35,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
         >>> str(unknown("network", "resnet21", ["resnet20", "plain20"]))
         "Unknown network 'resnet21'. Did you mean 'resnet20'?"
     """
+
+    def closeness(other: str) -> tuple[float, int]:
+        # Of equally close names the one that begins alike for longest: resnet51 is like resnet50.
+        ratio = difflib.SequenceMatcher(None, name, other).ratio()
+        pairs = zip(name, other, strict=False)
+        return ratio, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"Did you mean '{close[0]}'?" if close else f"Choose from: {', '.join(names)}."
+    nearest = max(names, key=closeness, default="")
+    near = closeness(nearest)[0] >= 0.6
+    hint = f"Did you mean '{nearest}'?" if near else f"Choose from: {', '.join(names)}."
     return UsageError(f"Unknown {kind} '{name}'. {hint}")

@@ -6,9 +6,11 @@ A new network is a file in `models/` and a row here: commands, tests and documen
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
 
 from .errors import UsageError, unknown
 
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
     import keras
 
 LENET = "LeCun et al. 1998, section II-B"
-RESNET = "He et al. arXiv:1512.03385, section 4.2"
+ALEXNET = "Krizhevsky et al. 2012, section 3"
+NIN = "Lin et al. arXiv:1312.4400, section 3"
+VGG = "Simonyan and Zisserman arXiv:1409.1556, table 1"
+GOOGLENET = "Szegedy et al. arXiv:1409.4842, table 1"
+CIFAR_RESNET = "He et al. arXiv:1512.03385, section 4.2"
+RESNET = "He et al. arXiv:1512.03385, table 1"
 
 
 class Network(NamedTuple):
@@ -28,30 +35,78 @@ class Network(NamedTuple):
     num_classes: int
     depth: int  # layers with weights, as the paper counts them
     parameters: int  # trainable, at this input shape and class count
+    macs: int  # multiply-adds of one image
     recipe: str  # row of recipes.RECIPES
     paper: str
     min_image_size: int = 1  # smaller pictures are enlarged to this before training
-
-
-def _cifar(depth: int, parameters: int, shortcut: str, recipe: str = "cifar_resnet") -> Network:
-    options = {"depth": depth, "shortcut": shortcut}
-    return Network(
-        "cifar_resnet:cifar_resnet", options, (32, 32, 3), 10, depth, parameters, recipe, RESNET
-    )
+    training: Mapping[str, Any] = MappingProxyType({})  # options added while it is trained
+    loss_weights: tuple[float, ...] = (1.0,)  # one for each output that training has
+    top5_error: float | None = None  # on ImageNet, percent, as its revolution of depth is told
 
 
 # fmt: off
+def _imagenet(
+    builder: str, options: Mapping[str, Any], depth: int, parameters: int, macs: int, recipe: str,
+    paper: str, side: int = 224, **others: Any,
+) -> Network:
+    return Network(
+        builder, options, (side, side, 3), 1000, depth, parameters, macs, recipe, paper, **others
+    )
+
+
+def _vgg(configuration: str, depth: int, parameters: int, macs: int, **others: Any) -> Network:
+    options = {"configuration": configuration}
+    return _imagenet("vgg:vgg", options, depth, parameters, macs, "vgg", VGG, **others)
+
+
+def _resnet(depth: int, shortcut: str, parameters: int, macs: int, **others: Any) -> Network:
+    options = {"depth": depth, "shortcut": shortcut}
+    return _imagenet("resnet:resnet", options, depth, parameters, macs, "resnet", RESNET, **others)
+
+
+def _cifar(
+    depth: int, shortcut: str, parameters: int, macs: int, recipe: str = "cifar_resnet"
+) -> Network:
+    options = {"depth": depth, "shortcut": shortcut}
+    return Network(
+        "cifar_resnet:cifar_resnet", options, (32, 32, 3), 10, depth, parameters, macs, recipe,
+        CIFAR_RESNET,
+    )
+
+
 ZOO: dict[str, Network] = {
-    "lenet5": Network("lenet:lenet5", {}, (32, 32, 1), 10, 5, 61_706, "lenet5", LENET, 32),
-    "plain20": _cifar(20, 269_722, "none"),
-    "plain32": _cifar(32, 464_154, "none"),
-    "plain44": _cifar(44, 658_586, "none"),
-    "plain56": _cifar(56, 853_018, "none"),
-    "resnet20": _cifar(20, 269_722, "A"),
-    "resnet32": _cifar(32, 464_154, "A"),
-    "resnet44": _cifar(44, 658_586, "A"),
-    "resnet56": _cifar(56, 853_018, "A"),
-    "resnet110": _cifar(110, 1_727_962, "A", "cifar_resnet110"),
+    "lenet5": Network(
+        "lenet:lenet5", {}, (32, 32, 1), 10, 5, 61_706, 416_520, "lenet5", LENET, min_image_size=32
+    ),
+    "alexnet": _imagenet(
+        "alexnet:alexnet", {}, 8, 60_965_224, 724_406_816, "alexnet", ALEXNET, side=227,
+        min_image_size=67, top5_error=16.4,
+    ),
+    "nin": Network("nin:nin", {}, (32, 32, 3), 10, 9, 966_986, 222_486_528, "nin", NIN),
+    "vgg11": _vgg("A", 11, 132_863_336, 7_609_090_048, min_image_size=32),
+    "vgg13": _vgg("B", 13, 133_047_848, 11_308_466_176, min_image_size=32),
+    "vgg16": _vgg("D", 16, 138_357_544, 15_470_264_320, min_image_size=32),
+    "vgg19": _vgg("E", 19, 143_667_240, 19_632_062_464, min_image_size=32, top5_error=7.3),
+    "googlenet": _imagenet(
+        "googlenet:googlenet", {}, 22, 6_998_552, 1_582_671_872, "googlenet", GOOGLENET,
+        training={"auxiliary": True}, loss_weights=(1.0, 0.3, 0.3), top5_error=6.7,
+    ),
+    "plain18": _resnet(18, "none", 11_515_688, 1_794_805_760),
+    "plain34": _resnet(34, "none", 21_623_848, 3_644_493_824),
+    "resnet18": _resnet(18, "B", 11_689_512, 1_814_073_344),
+    "resnet34": _resnet(34, "B", 21_797_672, 3_663_761_408),
+    "resnet50": _resnet(50, "B", 25_557_032, 3_857_973_248),
+    "resnet101": _resnet(101, "B", 44_549_160, 7_570_194_432),
+    "resnet152": _resnet(152, "B", 60_192_808, 11_282_415_616, top5_error=3.57),
+    "plain20": _cifar(20, "none", 269_722, 40_551_040),
+    "plain32": _cifar(32, "none", 464_154, 68_862_592),
+    "plain44": _cifar(44, "none", 658_586, 97_174_144),
+    "plain56": _cifar(56, "none", 853_018, 125_485_696),
+    "resnet20": _cifar(20, "A", 269_722, 40_551_040),
+    "resnet32": _cifar(32, "A", 464_154, 68_862_592),
+    "resnet44": _cifar(44, "A", 658_586, 97_174_144),
+    "resnet56": _cifar(56, "A", 853_018, 125_485_696),
+    "resnet110": _cifar(110, "A", 1_727_962, 252_887_680, "cifar_resnet110"),
 }
 # fmt: on
 
@@ -74,26 +129,35 @@ def import_builder(row: Network) -> Any:
 
 
 def build(
-    name: str,
+    network_name: str,
+    /,
     input_shape: tuple[int, int, int] | None = None,
     num_classes: int | None = None,
     *,
+    include_top: bool = True,
+    pooling: Literal["avg", "max"] | None = None,
     classifier_activation: str | None = "softmax",
     weights: str | Path | None = None,
+    name: str | None = None,
     **options: Any,
 ) -> keras.Model:
     """Build a network as an ordinary functional `keras.Model`.
 
     Args:
-        name: Row of `ZOO`.
+        network_name: Row of `ZOO`.
         input_shape: `(height, width, channels)`; the paper's by default.
         num_classes: The paper's by default.
+        include_top: Whether the network ends with its classifier, or with its last feature maps.
+        pooling: Without the top, average (``"avg"``) or take the greatest (``"max"``) of each
+            map, or leave the maps as they are (None).
         classifier_activation: ``"softmax"`` for probabilities, None for logits.
         weights: None for random ones, or a ``.weights.h5`` or ``.keras`` file of this network.
+        name: Of the model; the network's by default.
         **options: The family's own choices, for example ``shortcut="B"`` or ``form="1998"``.
 
     Returns:
-        A model from `(batch, height, width, channels)` to `(batch, num_classes)`.
+        A model from `(batch, height, width, channels)` to `(batch, num_classes)`; without the top
+        to `(batch, height, width, features)` or, pooled, to `(batch, features)`.
 
     Raises:
         UsageError: An unknown network or option, or a shape that the network cannot take.
@@ -102,11 +166,10 @@ def build(
         >>> build("resnet20", input_shape=(28, 28, 1), num_classes=10).count_params()
         270858
     """
-    row = network(name)
+    row = network(network_name)
     builder = import_builder(row)
-    import inspect
-
     import keras
+    from keras import layers
 
     shape = tuple(input_shape or row.input_shape)
     if len(shape) != 3 or any(not isinstance(side, int) or side < 1 for side in shape):
@@ -114,15 +177,49 @@ def build(
     classes = row.num_classes if num_classes is None else num_classes
     if classes < 1:
         raise UsageError(f"A network needs one class or more, not {classes}.")
-    known = [
-        p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY
-    ]
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of {name}", option, known)
+    chosen = {**row.options, **checked_options(network_name, options)}
     image = keras.Input(shape, name="image")
-    scores = builder(image, classes, classifier_activation, **{**row.options, **options})
-    model = keras.Model(image, scores, name=name)
+    outputs = builder(image, classes if include_top else None, classifier_activation, **chosen)
+    if not include_top and pooling is not None:
+        poolings = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+        if pooling not in poolings:
+            raise UsageError(f"The pooling is 'avg', 'max' or None, not '{pooling}'.")
+        outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
+    model = keras.Model(image, outputs, name=name or network_name)
     if weights is not None:
         model.load_weights(weights)
     return model
+
+
+def checked_options(network_name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a family's options as its builder takes them, from values or their spelling.
+
+    Args:
+        network_name: Row of `ZOO`.
+        options: Keyword arguments; ``"true"``, ``"false"`` and numerals stand for their values.
+
+    Raises:
+        UsageError: The network has no such option, or the option no such value.
+    """
+    builder = import_builder(network(network_name))
+    hints = get_type_hints(builder)
+    known = [
+        p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY
+    ]
+    checked = {}
+    for option, value in options.items():
+        if option not in known:
+            raise unknown(f"option of {network_name}", option, known)
+        kind = hints[option]
+        allowed = (True, False) if kind is bool else get_args(kind)
+        spelled = {
+            str(choice).lower() if kind is bool else str(choice): choice for choice in allowed
+        }
+        if not allowed:  # a number
+            spelled = {str(value): int(value)} if str(value).isdigit() else {}
+        key = str(value).lower() if kind is bool else str(value)
+        if key not in spelled:
+            choices = ", ".join(spelled) or "a number"
+            raise UsageError(f"The {option} of {network_name} is {choices}, not '{value}'.")
+        checked[option] = spelled[key]
+    return checked

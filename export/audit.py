@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,10 +120,16 @@ def problems(audit: Audit, recipe: Recipe) -> list[str]:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
     if audit.recipe != recipe.name:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.name}")
-    islands = [op for op in audit.float_islands if op.split()[0] not in recipe.float_ops]
+    islands = [island for island in audit.float_islands if not _is_allowed(island, recipe)]
     if islands:
         found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
     return found
+
+
+def _is_allowed(island: str, recipe: Recipe) -> bool:
+    op, _, tensor = island.partition(" ")
+    layers = recipe.float_layers
+    return op in recipe.float_ops or (layers is not None and bool(re.fullmatch(layers, tensor)))
 
 
 def remarks(audit: Audit) -> list[str]:

@@ -84,10 +84,13 @@ def _rules(row: Recipe) -> list[dict[str, Any]]:
     """Return the recipe in the quantizer's terms; of two rules for an operation the last holds."""
     from litert_quantizer import recipe as named
 
+    kept = [(".*", op) for op in row.float_ops]
+    if row.float_layers is not None:
+        kept.append((row.float_layers, "*"))
     rules = [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.name)()
     return [
         *rules,
-        *({"regex": ".*", "operation": op, "algorithm_key": "no_quantize"} for op in row.float_ops),
+        *({"regex": regex, "operation": op, "algorithm_key": "no_quantize"} for regex, op in kept),
     ]
 
 

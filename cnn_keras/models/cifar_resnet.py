@@ -9,11 +9,21 @@ Reference:
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from keras import layers, ops
+from keras import layers
 
-from ..blocks import Tensor, classifier, conv_bn, conv_bn_relu, relu, subsample
+from ..blocks import (
+    Printed,
+    Shortcut,
+    Tensor,
+    classifier,
+    conv_bn,
+    conv_bn_relu,
+    millions,
+    relu,
+    shortcut_to,
+)
 from ..errors import UsageError
 
 
@@ -34,20 +44,30 @@ SECTION_4_2 = (
 )
 # fmt: on
 
-Shortcut = Literal["A", "B", "none"]
+
+# Table 6: parameters by number of layers.
+TABLE_6 = {
+    20: millions(0.27, 0.01),
+    32: millions(0.46, 0.01),
+    44: millions(0.66, 0.01),
+    56: millions(0.85, 0.01),
+    110: millions(1.7, 0.1),
+    1202: millions(19.4, 0.1),
+}
 
 
-def shortcut_to(x: Tensor, like: Tensor, shortcut: Shortcut, name: str) -> Tensor:
-    """Return `x` in the shape of `like` (section 3.3): itself, zero-padded (A) or projected (B)."""
-    if x.shape == like.shape:
-        return x
-    strides = max(-(-x.shape[side] // like.shape[side]) for side in (1, 2))
-    filters = like.shape[-1]
-    if shortcut == "B":
-        return conv_bn(x, filters, 1, strides, name=name)
-    if strides > 1:
-        x = subsample(x, strides, name=name)
-    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
+def printed(*, depth: int, shortcut: Shortcut = "A") -> dict[str, Printed]:
+    """Return the paper's figures: maps at the end of each stage, and Table 6."""
+    if shortcut not in ("A", "none"):
+        return {}
+    maps = {
+        f"{stage.row}_{(depth - 2) // 6}": Printed(
+            (stage.output_map_size, stage.output_map_size, stage.filters)
+        )
+        for stage in SECTION_4_2
+    }
+    total = Printed(parameters=TABLE_6.get(depth) if shortcut == "A" else None)
+    return {"conv1": Printed((32, 32, 16)), **maps, "logits": Printed((10,)), "total": total}
 
 
 def module(x: Tensor, filters: int, strides: int, shortcut: Shortcut, row: str) -> Tensor:
@@ -61,7 +81,7 @@ def module(x: Tensor, filters: int, strides: int, shortcut: Shortcut, row: str) 
 
 def cifar_resnet(
     image: Tensor,
-    num_classes: int,
+    num_classes: int | None,
     classifier_activation: str | None = "softmax",
     *,
     depth: int,
@@ -71,28 +91,28 @@ def cifar_resnet(
 
     Args:
         image: `(batch, height, width, channels)`; 32×32×3 in the paper.
-        num_classes: Number of classes.
+        num_classes: Number of classes; None leaves out pooling and classifier.
         classifier_activation: ``"softmax"`` or None for logits.
         depth: Number of weighted layers, 6n + 2.
-        shortcut: ``"A"`` zero-padded identity, ``"B"`` projection where the shape changes,
-            ``"none"`` for the plain twin.
+        shortcut: ``"A"`` zero-padded identity, ``"B"`` projection where the shape changes, ``"C"``
+            projection everywhere, ``"none"`` for the plain twin.
 
     Returns:
-        Class scores `(batch, num_classes)`.
+        Class scores `(batch, num_classes)`, or the last module's maps.
 
     Raises:
-        UsageError: `depth` is not 6n + 2, or an unknown shortcut.
+        UsageError: `depth` is not 6n + 2.
     """
     n, rest = divmod(depth - 2, 6)
     if n < 1 or rest:
         raise UsageError(f"A depth of 6n + 2 is expected (8, 14, 20, ...), not {depth}.")
-    if shortcut not in ("A", "B", "none"):
-        raise UsageError(f"Shortcuts are 'A', 'B' or 'none', not '{shortcut}'.")
 
     x = conv_bn_relu(image, SECTION_4_2[0].filters, 3, name="conv1")
     for stage in SECTION_4_2:
         for i in range(1, n + 1):
             strides = 2 if i == 1 and stage is not SECTION_4_2[0] else 1
             x = module(x, stage.filters, strides, shortcut, f"{stage.row}_{i}")
+    if num_classes is None:
+        return x
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return classifier(x, num_classes, classifier_activation)

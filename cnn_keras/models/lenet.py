@@ -26,8 +26,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ..blocks import Tensor, activate, classifier
-from ..errors import UsageError
+from ..blocks import Printed, Tensor, activate, classifier, exactly, require_size
 
 # Table I: the six maps of S2 (rows) that each of the sixteen maps of C3 (columns) looks at.
 # fmt: off
@@ -42,7 +41,23 @@ TABLE_I = (
 )
 # fmt: on
 
+# Section II-B, layer by layer, and the paper's sum.
+SECTION_II_B = {
+    "c1": Printed((28, 28, 6), exactly(156), connections=exactly(122_304)),
+    "s2": Printed((14, 14, 6), exactly(12), connections=exactly(5_880)),
+    "c3": Printed((10, 10, 16), exactly(1_516), connections=exactly(151_600)),
+    "s4": Printed((5, 5, 16), exactly(32), connections=exactly(2_000)),
+    "c5": Printed((120,), exactly(48_120), connections=exactly(48_120)),
+    "f6": Printed((84,), exactly(10_164)),
+    "total": Printed(parameters=exactly(60_000), connections=exactly(340_908)),
+}
+
 Form = Literal["taught", "1998"]
+
+
+def printed(*, form: Form = "taught", **_: Any) -> dict[str, Printed]:
+    """Return the paper's figures."""
+    return SECTION_II_B if form == "1998" else {}
 
 
 @keras.saving.register_keras_serializable("cnn_keras")
@@ -111,7 +126,7 @@ def scaled_tanh(x: Tensor) -> Tensor:
 
 def lenet5(
     image: Tensor,
-    num_classes: int,
+    num_classes: int | None,
     classifier_activation: str | None = "softmax",
     *,
     form: Form = "taught",
@@ -121,23 +136,18 @@ def lenet5(
 
     Args:
         image: `(batch, height, width, channels)`, 16×16 or more; 32×32×1 in the paper.
-        num_classes: Number of classes.
+        num_classes: Number of classes; None leaves out what follows S4.
         classifier_activation: ``"softmax"`` or None for logits.
         form: ``"taught"`` or ``"1998"``.
         activation: Squashing function of the taught form; the 1998 form has its scaled tanh.
 
     Returns:
-        Class scores `(batch, num_classes)`.
+        Class scores `(batch, num_classes)`, or the maps of S4.
 
     Raises:
-        UsageError: An unknown form, or an image on which nothing is left for C5.
+        UsageError: An image on which nothing is left for C5.
     """
-    if form not in ("taught", "1998"):
-        raise UsageError(f"LeNet-5 has the forms 'taught' and '1998', not '{form}'.")
-    if min(image.shape[1:3]) < 16:
-        raise UsageError(
-            f"LeNet-5 needs images of 16×16 or more, not {image.shape[1]}×{image.shape[2]}."
-        )
+    require_size(image, 16, "LeNet-5")
     partial = form == "1998"
 
     def squash(x: Tensor, row: str) -> Tensor:
@@ -155,6 +165,8 @@ def lenet5(
     c3 = PartialConv2D(TABLE_I, 5, name="c3") if partial else layers.Conv2D(16, 5, name="c3")
     x = squash(c3(x), "c3")
     x = subsample(x, "s4")
+    if num_classes is None:
+        return x
     x = layers.Flatten(name="flatten")(x)
     x = squash(layers.Dense(120, name="c5")(x), "c5")
     x = squash(layers.Dense(84, name="f6")(x), "f6")
