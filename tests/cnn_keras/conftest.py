@@ -1,0 +1,23 @@
+"""What the tests of networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import keras
+import pytest
+
+import cnn_keras
+from cnn_keras.anatomy import outline
+
+
+@pytest.fixture(scope="session")
+def model_of() -> Callable[[str], keras.Model]:
+    """Every network of the zoo, built once: its weights have shapes but no values."""
+
+    @cache
+    def build(name: str) -> keras.Model:
+        return outline(lambda: cnn_keras.build(name))
+
+    return build
