@@ -32,19 +32,46 @@ def test_every_recipe_is_one_partition_without_problems(trained, name):
     assert found.delegated_nodes == found.nodes == sum(found.ops.values())
 
 
-# Weights do not matter here: what XNNPACK takes is decided by operations and types.
+# Weights do not matter here: what XNNPACK takes is decided by operations and types. The networks
+# for ImageNet are small here, one of each kind; `study conversion` converts all at full size.
 @pytest.mark.parametrize(
-    ("network", "options"),
-    [*((name, {}) for name in ZOO), ("lenet5", {"form": "1998"}), ("resnet20", {"shortcut": "B"})],
+    ("network", "side", "options"),
+    [
+        *((name, 32, {}) for name, row in ZOO.items() if row.input_shape[0] == 32),
+        ("lenet5", 32, {"form": "1998"}),
+        ("resnet20", 32, {"shortcut": "B"}),
+        ("alexnet", 67, {}),
+        ("alexnet", 67, {"form": "2014"}),
+        ("vgg11", 32, {"batch_normalization": True}),
+        ("googlenet", 64, {}),
+        ("googlenet", 64, {"normalization": "batch_norm", "form": "torchvision"}),
+        ("resnet18", 64, {}),
+        ("resnet18", 64, {"shortcut": "A"}),
+        ("resnet18", 64, {"preactivation": True}),
+        ("resnet50", 64, {"stride_on": "3x3"}),
+        ("plain18", 64, {}),
+    ],
 )
-def test_networks_are_one_partition_by_every_recipe(network, options):
-    float32 = export.convert(cnn_keras.build(network, **options))
-    shape = (4, *ZOO[network].input_shape)
-    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+def test_networks_are_one_partition_by_every_recipe(network, side, options):
+    shape = (side, side, ZOO[network].input_shape[-1])
+    float32 = export.convert(cnn_keras.build(network, shape, 10, **options))
+    images = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
     for name, recipe in RECIPES.items():
         found = export.audit(export.quantize(float32, name, images))
         assert problems(found, recipe) == []
         assert (found.partitions, found.delegated_nodes) == (1, found.nodes)
+
+
+def test_lrn_stays_float_in_an_integer_file_by_its_own_rule():
+    static = RECIPES["static_wi8_ai8"]
+    float32 = export.convert(cnn_keras.build("alexnet", (67, 67, 3), 10))
+    images = np.random.default_rng(0).normal(size=(4, 67, 67, 3)).astype(np.float32)
+    found = export.audit(export.quantize(float32, static.name, images))
+    islands = [island for island in found.float_islands if "AVERAGE_POOL" not in island]
+    assert islands
+    assert all("lrn" in island for island in islands)
+    assert problems(found, static) == []
+    assert len(problems(found, static._replace(float_layers=None))) == 1
 
 
 def test_float_islands_are_named_and_allowed_only_by_the_recipe(trained):

@@ -1,0 +1,169 @@
+"""Whether every network of the zoo becomes one file that XNNPACK runs whole, equal to Keras."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnn_keras.command import log
+from cnn_keras.preprocessing import Images, Preprocessing
+from cnn_keras.records import Claim, write_record
+from cnn_keras.zoo import build, network
+
+from ..audit import audit
+from ..convert import convert
+from ..interpreter import Interpreter
+from ..quantize import quantize
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+MAX_RELATIVE_ERROR = 1e-4
+RECIPES = ("float32", "static_wi8_ai8")
+
+
+def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
+    """Convert networks at their paper's size and record what became of each.
+
+    Weights are random, which neither operations nor types depend on; normalizations have the
+    statistics of the photographs, so that no network saturates.
+
+    Args:
+        networks: Rows of the zoo.
+        out: Folder of the record.
+
+    Returns:
+        The record.
+    """
+    rows = []
+    for name in networks:
+        log(name)
+        rows += convert_network(name)
+        gc.collect()
+    return write_record(
+        out / "conversion.json",
+        "study",
+        "conversion",
+        _claims(rows),
+        seeds=[0],
+        budget={"photographs": 2},
+        details={"files": rows},
+        figure=_figure(rows),
+    )
+
+
+def convert_network(name: str) -> list[dict[str, Any]]:
+    """Build a network at its paper's size, convert it, and compare it with Keras.
+
+    Args:
+        name: Row of the zoo.
+
+    Returns:
+        One row a recipe: size, operations, partitions, delegated nodes; for the float32 file also
+        the seconds that conversion took and the greatest difference of a probability from Keras',
+        as a part of the greatest probability.
+    """
+    import keras
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(0)
+    images = photographs(network(name).input_shape)
+    model = build(name)
+    normalize_by(model, images)
+    began = time.perf_counter()
+    float32 = convert(model)
+    seconds = time.perf_counter() - began
+    expected = np.asarray(model(images, training=False))
+    del model
+    rows = []
+    for recipe in RECIPES:
+        content = quantize(float32, recipe, images)
+        found = audit(content)
+        row = {
+            "network": name,
+            "recipe": recipe,
+            "size_bytes": found.size_bytes,
+            "nodes": found.nodes,
+            "delegated_nodes": found.delegated_nodes,
+            "partitions": found.partitions,
+            "flex_ops": len(found.flex_ops),
+        }
+        if recipe == "float32":
+            probabilities = Interpreter(content, num_threads=2)(images)
+            row["convert_seconds"] = round(seconds, 2)
+            row["max_relative_error"] = float(
+                np.abs(probabilities - expected).max() / expected.max()
+            )
+            row["max_probability"] = float(expected.max())
+        rows.append(row)
+    return rows
+
+
+def photographs(shape: tuple[int, int, int]) -> Images:
+    """Return scikit-learn's two photographs `(2, height, width, channels)`, normalized."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    height, width, channels = shape
+    preprocessing = Preprocessing(height, width, channels, (127.5,) * channels, (64.0,) * channels)
+    pictures = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    return preprocessing(np.stack([preprocessing.pixels(picture) for picture in pictures]))
+
+
+def normalize_by(model: keras.Model, images: Images) -> None:
+    """Give every batch normalization the statistics that it has on some images."""
+    import keras
+
+    layers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    momentum = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, value in zip(layers, momentum, strict=True):
+        layer.momentum = value
+
+
+def _claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
+    pieces = [row["partitions"] for row in rows]
+    left = [row["nodes"] - (row["delegated_nodes"] or 0) for row in rows]
+    flex = [row["flex_ops"] for row in rows]
+    errors = [row["max_relative_error"] for row in rows if "max_relative_error" in row]
+    networks = len(errors)
+    return [
+        Claim(
+            f"all {len(rows)} files of {networks} networks are one XNNPACK partition",
+            set(pieces) == {1},
+            max(piece or 0 for piece in pieces),
+        ),
+        Claim("every node of every file is delegated", max(left) == 0, max(left)),
+        Claim("no file needs a Flex operation", max(flex) == 0, max(flex)),
+        Claim(
+            f"every float32 file equals Keras on photographs to {MAX_RELATIVE_ERROR:g} of the "
+            "greatest probability",
+            max(errors) <= MAX_RELATIVE_ERROR,
+            max(errors),
+            (min(errors), max(errors)),
+        ),
+    ]
+
+
+def _figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots()
+    for index, recipe in enumerate(RECIPES):
+        sizes = [row["size_bytes"] / 1e6 for row in rows if row["recipe"] == recipe]
+        axes.bar([place + 0.4 * index for place in range(len(sizes))], sizes, 0.4, label=recipe)
+    axes.set_yscale("log")
+    axes.set_ylabel("file, MB")
+    axes.set_xticks([place + 0.2 for place in range(len(networks))], networks, rotation=45)
+    axes.legend(fontsize="small")
+    return figure
