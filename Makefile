@@ -22,7 +22,13 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
-test-slow: setup
+# torch and JAX, for the tests that hold our networks against torchvision and against each other.
+.venv-torch/installed: tests/backends/requirements.txt
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --requirement tests/backends/requirements.txt
+	@touch $@
+
+test-slow: setup .venv-torch/installed
 	$(BIN)/python -m pytest -m slow
 
 lint: setup
@@ -32,4 +38,4 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-torch build dist *.egg-info

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union
 
@@ -41,19 +41,35 @@ class List:
                 "name": name,
                 "depth": row.depth,
                 "parameters": row.parameters,
+                "macs": row.macs,
                 "input_shape": row.input_shape,
                 "num_classes": row.num_classes,
+                "top5_error": row.top5_error,
                 "paper": row.paper,
             }
             for name, row in ZOO.items()
         ]
-        columns = ("name", "depth", "parameters", "input shape", "classes", "paper")
-        return Outcome(rows, table(columns, [tuple(row.values()) for row in rows]))
+        columns = ("name", "depth", "parameters", "MACs", "input", "classes", "top-5 error, %")
+        lines = [
+            (
+                *(name, row.depth, row.parameters, row.macs),
+                "×".join(map(str, row.input_shape)),
+                row.num_classes,
+                "" if row.top5_error is None else row.top5_error,
+                row.paper,
+            )
+            for name, row in ZOO.items()
+        ]
+        return Outcome(rows, table((*columns, "paper"), lines))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Show a network's rows: output, parameters, multiply-adds."""
+    """Show a network's rows beside its paper's numbers.
+
+    Output, receptive field, parameters, multiply-adds, neurons and activation memory, with a note
+    wherever the paper prints something else.
+    """
 
     name: tyro.conf.Positional[NetworkName]
     """Network, as `list` names it."""
@@ -63,49 +79,28 @@ class Summary:
     """Number of classes; the paper's by default."""
     options: tuple[str, ...] = ()
     """The family's own choices, for example form=1998 or shortcut=B."""
+    markdown: bool = False
+    """Print a table for a page on GitHub."""
     json: bool = False
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .zoo import build, network
+        from .zoo import network
 
-        paper = network(self.name).paper
+        network(self.name)  # a wrong name is said before Keras is imported
         start_keras()
-        from .anatomy import rows
+        from . import summary
 
-        model = build(self.name, self.input_shape, self.num_classes, **parse_options(self.options))
-        found = rows(model)
-        parameters, macs = sum(r.parameters for r in found), sum(r.macs for r in found)
-        document = {
-            "name": self.name,
-            "paper": paper,
-            "input_shape": list(model.input_shape[1:]),
-            "parameters": parameters,
-            "macs": macs,
-            "rows": [row._asdict() for row in found],
-        }
-        lines = [
-            (r.row, r.layers, "×".join(map(str, r.output_shape)), r.parameters, r.macs)
-            for r in found
-        ]
-        lines.append(("total", "", "", parameters, macs))
-        columns = ("row", "layers", "output", "parameters", "MACs")
-        return Outcome(document, table(columns, lines, title=f"{self.name}: {paper}"))
+        options = parse_options(self.options)
+        found = summary.summarize(self.name, self.input_shape, self.num_classes, options)
+        text = summary.markdown(found) if self.markdown else summary.table(found)
+        return Outcome(summary.document(found), text)
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a network by its paper's recipe.
+@dataclass(frozen=True, kw_only=True)
+class RecipeValues:
+    """What to replace in a network's own training recipe."""
 
-    The same command resumes a training that was interrupted or killed.
-    """
-
-    name: tyro.conf.Positional[NetworkName]
-    """Network, as `list` names it."""
-    data: str
-    """Data set: digits, fashion_mnist, mnist, cifar10, cifar100."""
-    out: Path
-    """Run folder to write."""
     epochs: int | None = None
     """Passes over the training images; the schedule is stretched to them."""
     batch_size: int | None = None
@@ -116,12 +111,44 @@ class Train:
     """Momentum of the gradient."""
     weight_decay: float | None = None
     """Coefficient of the L2 penalty."""
+    milestones: tuple[float, ...] | None = None
+    """Parts of the training after which the rate falls, for example 0.5 0.75."""
+    factor: float | None = None
+    """What the rate is multiplied with at a milestone."""
+    flip: bool | None = None
+    """Mirror pictures at random; never where it would change the class of a known data set."""
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what was given, by the recipe's names."""
+        given = {field.name: getattr(self, field.name) for field in fields(RecipeValues)}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Train(RecipeValues):
+    """Train a network by its paper's recipe.
+
+    The same command resumes a training that was interrupted or killed.
+    """
+
+    name: tyro.conf.Positional[NetworkName]
+    """Network, as `list` names it."""
+    data: str
+    """Data set: digits, fashion_mnist, mnist, cifar10, cifar100; or folder:PATH, pictures in
+    train/ and val/ with a sub-folder for each class, or such sub-folders, which are then split."""
+    out: Path
+    """Run folder to write."""
     seed: int = 0
     """Decides initial weights, order and distortions."""
     train_images: int | None = None
     """Train on this many images, seeded and stratified."""
     image_size: int | None = None
-    """Side of the network's input; the data set's by default."""
+    """Side of the network's input; by default that of the weights, the data set or the paper."""
+    weights: Path | None = None
+    """Start from this run folder, .keras or .weights.h5 file of the same network. A run's options,
+    input and normalization come with it."""
+    freeze_until: str | None = None
+    """Leave the rows up to this one, as `summary` names them, as the weights have them."""
     options: tuple[str, ...] = ()
     """The family's own choices, for example form=1998 or shortcut=B."""
     data_dir: Path | None = None
@@ -132,27 +159,19 @@ class Train:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .data import SOURCES
-        from .errors import unknown
         from .train import Training, train
 
         training = Training.of(
             self.name,
             self.data,
-            recipe={
-                "epochs": self.epochs,
-                "batch_size": self.batch_size,
-                "learning_rate": self.learning_rate,
-                "momentum": self.momentum,
-                "weight_decay": self.weight_decay,
-            },
+            recipe=self.recipe(),
             seed=self.seed,
             options=parse_options(self.options),
             train_images=self.train_images,
             image_size=self.image_size,
+            weights=self.weights,
+            freeze_until=self.freeze_until,
         )
-        if self.data not in SOURCES:
-            raise unknown("data set", self.data, SOURCES)
         if self.tensorboard:
             require("tensorboard")
         start_keras()
@@ -168,6 +187,65 @@ class Train:
             f"{metrics['validation']['accuracy']:.4f}, {metrics['train_seconds']:.0f} s of training"
         )
         return Outcome({"run": str(self.out), **metrics}, text)
+
+
+@dataclass(frozen=True)
+class ImportWeights:
+    """Make a run folder of weights that keras.applications or torchvision publishes.
+
+    Every tensor is used and every layer filled, or nothing is written; no code in the file is run.
+    """
+
+    name: tyro.conf.Positional[NetworkName]
+    """The weights' name there: vgg16, vgg16_bn, resnet50, googlenet, ..."""
+    file: tyro.conf.Positional[Path]
+    """.h5 or .keras of keras.applications; .pth, .pt or .safetensors of torchvision."""
+    out: Path
+    """Run folder to write."""
+    labels: Path | None = None
+    """Class names, one a line; by default ImageNet's if there are 1,000 classes, else numbers."""
+    image_size: int = 224
+    """Side of the pictures that the weights were trained on; 224 of all published ones."""
+    data: str = "photographs"
+    """Data set that exports are judged on: folder:PATH, with sub-folders named like labels. By
+    default two photographs, without labels: files are then held against the Keras model alone."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from .weights import find, import_weights
+
+        find(self.name, self.file)  # a wrong name is said before Keras is imported
+        start_keras()
+        imported = import_weights(
+            self.name,
+            self.file,
+            self.out,
+            labels=self.labels,
+            image_size=self.image_size,
+            data_name=self.data,
+            data_dir=self.data_dir,
+        )
+        config = imported.run.config
+        document = {
+            "run": str(self.out),
+            **config,
+            "num_classes": len(imported.run.classes),
+            "guesses": {name: guess._asdict() for name, guess in imported.guesses.items()},
+        }
+        options = ", ".join(f"{key}={value}" for key, value in config["options"].items())
+        sees = ", ".join(
+            f"{guess.label} ({guess.probability:.2f}) in {name}"
+            for name, guess in imported.guesses.items()
+        )
+        text = (
+            f"{self.out}: {config['network']}{f' with {options}' if options else ''} and the "
+            f"weights of {imported.weights.publisher.name}, {document['num_classes']} classes; "
+            f"sees {sees}"
+        )
+        return Outcome(document, text)
 
 
 @dataclass(frozen=True)
@@ -189,7 +267,13 @@ class Evaluate:
 
         run = Run.open(self.run)
         start_keras()
-        split = run.dataset(self.data_dir).split(self.split)
+        dataset = run.dataset(self.data_dir)
+        split = dataset.split(self.split)
+        if not dataset.labeled:
+            raise UsageError(
+                f"Nobody has labeled the {dataset.name} of {self.run}: import its weights with "
+                "--data folder:PATH."
+            )
         probabilities = run.predict(split.images)
         found = scores(probabilities, split.labels)
         confusion = confusion_matrix(probabilities, split.labels)
@@ -202,6 +286,7 @@ class Evaluate:
         lines = [
             (name, int(row.sum()), f"{row[i] / max(row.sum(), 1):.4f}")
             for i, (name, row) in enumerate(zip(run.classes, confusion, strict=True))
+            if row.any()  # a network may tell more classes than its data set has
         ]
         lines.append(("all", found["num_images"], f"{found['accuracy']:.4f}"))
         columns = ("class", "images", "accuracy")
@@ -246,7 +331,7 @@ class Predict:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(RecipeValues):
     """Train a network with several seeds and record its test accuracy.
 
     Finished runs are skipped, so that the command resumes.
@@ -260,8 +345,12 @@ class Accuracy:
     """Accuracy claimed, between 0 and 1."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One run each."""
-    epochs: int | None = None
-    """Passes over the training images; the recipe's by default."""
+    train_images: int | None = None
+    """Train on this many images, seeded and stratified."""
+    image_size: int | None = None
+    """Side of the network's input; the data set's by default."""
+    options: tuple[str, ...] = ()
+    """The family's own choices, as `train` takes them."""
     max_seconds: float | None = None
     """Also claim that no training takes longer."""
     runs: Path = Path("runs")
@@ -278,7 +367,14 @@ class Accuracy:
         from .studies.accuracy import accuracy
         from .train import Training
 
-        training = Training.of(self.name, self.data, recipe={"epochs": self.epochs})
+        training = Training.of(
+            self.name,
+            self.data,
+            recipe=self.recipe(),
+            train_images=self.train_images,
+            image_size=self.image_size,
+            options=parse_options(self.options),
+        )
         start_keras()
         document = accuracy(
             training,
@@ -292,6 +388,23 @@ class Accuracy:
         return Outcome(document, claims_table(document))
 
 
+@dataclass(frozen=True)
+class DepthStudy:
+    """Record the revolution of depth, and what Inception modules cost, naive and reduced."""
+
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        start_keras()
+        from .studies.depth import depth, tables
+
+        document = depth(self.out)
+        return Outcome(document, tables(document))
+
+
 class Group(NamedTuple):
     """Commands under one name: `cnn-keras study accuracy`."""
 
@@ -299,29 +412,30 @@ class Group(NamedTuple):
     commands: Mapping[str, type]
 
 
-STUDIES: dict[str, type] = {"accuracy": Accuracy}
+STUDIES: dict[str, type] = {"accuracy": Accuracy, "depth": DepthStudy}
 
 COMMANDS: dict[str, type] = {
     "list": List,
     "summary": Summary,
     "train": Train,
+    "import-weights": ImportWeights,
     "evaluate": Evaluate,
     "predict": Predict,
 }
 
 
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Turn `["depth=20", "form=1998"]` into keyword arguments of a builder.
+def parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Turn `["depth=20", "form=1998"]` into a builder's options, which `zoo` reads.
 
     Raises:
         UsageError: A pair without `=`.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"An option is KEY=VALUE, not '{pair}'.")
-        options[key] = int(value) if key == "depth" and value.isdigit() else value
+        options[key] = value
     return options
 
 

@@ -2,6 +2,16 @@
 
 The validation split is cut from the training images once, seeded and stratified; neither training
 nor calibration touches it. The test split is the data set's own.
+
+`folder:PATH` is a folder of pictures with a sub-folder for each class (see `pictures`):
+
+train/ val/ test/    each serves as what it is called
+train/ val/          `val/` is the validation and the test split: `best.keras` is chosen by it, but
+                     not `model.keras`, whose results a run reports
+the classes' folders a fifth of the pictures is the test split and a tenth the validation split,
+                     seeded and stratified, the same for every run
+
+`photographs` are those that every machine has; nobody has labeled them (see `photographs`).
 """
 
 from __future__ import annotations
@@ -19,12 +29,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import photographs, pictures
+from .command import log
 from .errors import Error, unknown
 from .preprocessing import Pixels, Preprocessing
 
 Labels = NDArray[np.int64]
 
-SPLIT_SEED = 0  # of the validation split: the same images for every run
+SPLIT_SEED = 0  # of what is held out: the same images for every run
+
+FOLDER = "folder:"  # begins the name of a data set that is a folder of pictures
+MIN_TO_SPLIT = 5  # pictures of a class: one, a fifth, is for the test
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -101,7 +116,10 @@ class Split(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A data set, ready to train on."""
+    """A data set, ready to train on, if it is labeled.
+
+    One that is not has no classes, and -1 for every label.
+    """
 
     name: str
     train: Split
@@ -109,6 +127,33 @@ class Dataset(NamedTuple):
     test: Split
     classes: tuple[str, ...]
     mirror: bool
+    contents: str | None = None  # of a folder: tells whether pictures came, went or changed
+
+    @property
+    def labeled(self) -> bool:
+        """Whether it is known what its images show."""
+        return bool(self.classes)
+
+    def in_classes(self, classes: tuple[str, ...]) -> Dataset:
+        """Return the data set with its labels as places among `classes`, which may be more.
+
+        Raises:
+            Error: It has a class that is not among them.
+        """
+        if self.classes in ((), classes):
+            return self
+        for name in self.classes:
+            if name not in classes:
+                raise Error(
+                    f"The class '{name}' of {self.name} is none of the network's "
+                    f"{len(classes)} labels, {classes[0]} to {classes[-1]}."
+                )
+        places = np.array([classes.index(name) for name in self.classes])
+        train, validation, test = (
+            split._replace(labels=places[split.labels])
+            for split in (self.train, self.validation, self.test)
+        )
+        return self._replace(train=train, validation=validation, test=test, classes=classes)
 
     def split(self, name: str) -> Split:
         """Return a split by name: ``"train"``, ``"validation"`` or ``"test"``."""
@@ -118,19 +163,39 @@ class Dataset(NamedTuple):
         return splits[name]
 
 
-def load(name: str, data_dir: Path | None = None) -> Dataset:
+def full_name(name: str) -> str:
+    """Return a data set's name as a run keeps it: a folder's path is made absolute.
+
+    Raises:
+        UsageError: There is no such data set.
+    """
+    if name.startswith(FOLDER) and name != FOLDER:
+        return FOLDER + str(Path(name.removeprefix(FOLDER)).expanduser().resolve())
+    if name not in SOURCES:
+        raise unknown("data set", name, [*SOURCES, f"{FOLDER}PATH"])
+    return name
+
+
+def load(
+    name: str, data_dir: Path | None = None, shape: tuple[int, int, int] = (224, 224, 3)
+) -> Dataset:
     """Load a data set from the first place that has it, else download it by `keras.datasets`.
 
     Args:
-        name: Row of `SOURCES`.
-        data_dir: Looked at first: itself and its sub-folder `name`.
+        name: Row of `SOURCES`, ``"folder:PATH"``, or ``"photographs"``.
+        data_dir: Looked at first: itself and its sub-folder of that name.
+        shape: Height, width and channels that pictures and photographs are brought to; any other
+            data set comes in its own.
 
     Raises:
         UsageError: There is no such data set.
         Error: It is in none of the places and cannot be downloaded, or its files are broken.
     """
-    if name not in SOURCES:
-        raise unknown("data set", name, SOURCES)
+    if name == photographs.NAME:
+        return _photographs(shape)
+    name = full_name(name)
+    if name.startswith(FOLDER):
+        return _load_folder(Path(name.removeprefix(FOLDER)), data_dir, shape)
     source = SOURCES[name]
     if name == "digits":
         train, test = _digits()
@@ -139,9 +204,73 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
         train, test, classes = _find(name, source, data_dir)
     for part in (train, test):
         _check(name, part, len(classes))
-    held_out = stratified(train.labels, source.validation, SPLIT_SEED)
-    kept = np.setdiff1d(np.arange(len(train.labels)), held_out)
+    kept, held_out = _hold_out(train.labels, source.validation)
     return Dataset(name, train.take(kept), train.take(held_out), test, classes, source.mirror)
+
+
+def _photographs(shape: tuple[int, int, int]) -> Dataset:
+    """Return 200 crops for calibration and 100 each to judge by."""
+
+    def split(count: int, half: int, seed: int) -> Split:
+        return Split(photographs.crops(shape, count, half, seed), np.full(count, -1))
+
+    splits = split(200, 0, 0), split(100, 1, 1), split(100, 1, 2)
+    return Dataset(photographs.NAME, *splits, (), mirror=True)
+
+
+def _load_folder(folder: Path, data_dir: Path | None, shape: tuple[int, int, int]) -> Dataset:
+    if data_dir is not None and (data_dir / folder.name).is_dir():
+        folder = data_dir / folder.name
+    parts = pictures.parts(folder)
+    if "all" in parts:
+        train, validation, test = _cut(folder, parts["all"])
+    else:
+        train, validation, test = parts["train"], parts["val"], parts.get("test", parts["val"])
+    skipped = sum(part.skipped for part in parts.values())
+    height, width, channels = shape
+    log(
+        f"{folder}: {len(train.classes)} classes; {len(train.paths)} training, "
+        f"{len(validation.paths)} validation and {len(test.paths)} test pictures"
+        + (" (val/, for there is no test/)" if test is validation else "")
+        + (f"; {skipped} other files skipped" if skipped else "")
+        + f"; seen as {height}×{width} {'gray' if channels == 1 else 'RGB'}"
+    )
+
+    def split(part: pictures.Listing) -> Split:
+        return Split(pictures.decode(part.paths, shape), part.labels)
+
+    held_out = split(validation)
+    return Dataset(
+        folder.name,
+        split(train),
+        held_out,
+        held_out if test is validation else split(test),
+        train.classes,
+        mirror=True,
+        contents=pictures.contents(
+            folder, [path for part in parts.values() for path in part.paths]
+        ),
+    )
+
+
+def _cut(folder: Path, everything: pictures.Listing) -> tuple[pictures.Listing, ...]:
+    """Return training, validation and test pictures."""
+    labels = everything.labels
+    counts = np.bincount(labels)
+    if counts.min() < MIN_TO_SPLIT:
+        raise Error(
+            f"{folder / everything.classes[counts.argmin()]} holds {counts.min()} pictures, and a "
+            f"split needs {MIN_TO_SPLIT}: add some, or split them yourself into train/ and val/."
+        )
+    rest, test = _hold_out(labels, len(labels) // 5)
+    kept, held_out = _hold_out(labels[rest], len(labels) // 10)
+    return everything.take(rest[kept]), everything.take(rest[held_out]), everything.take(test)
+
+
+def _hold_out(labels: Labels, count: int) -> tuple[Labels, Labels]:
+    """Return the places of the images that stay and of the `count` that are held out."""
+    held_out = stratified(labels, count, SPLIT_SEED)
+    return np.setdiff1d(np.arange(len(labels)), held_out), held_out
 
 
 def stratified(labels: NDArray[np.integer[Any]], count: int, seed: int) -> Labels:
@@ -175,8 +304,7 @@ def _digits() -> tuple[Split, Split]:
     everything = Split(pixels, scans.target.astype(np.int64)).resized(
         Preprocessing(32, 32, 1, (0.0,), (1.0,))
     )
-    test = stratified(everything.labels, 360, SPLIT_SEED)
-    train = np.setdiff1d(np.arange(len(everything.labels)), test)
+    train, test = _hold_out(everything.labels, 360)
     return everything.take(train), everything.take(test)
 
 

@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import data, zoo
 from .command import write_atomic
 from .errors import Error
@@ -122,16 +124,41 @@ class Run:
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
-        images = self.preprocessing(pixels)
-        probabilities: Probabilities = self.model().predict(images, batch_size=256, verbose=0)
-        return probabilities
+        return predict(self.model(), self.preprocessing, pixels)
+
+    def load(self, data_dir: Path | None = None) -> data.Dataset:
+        """Load the run's data set as it is; only a folder's pictures come in this network's size.
+
+        Raises:
+            Error: It cannot be had, or pictures in the folder have changed since the training.
+        """
+        shaped = self.preprocessing
+        shape = (shaped.height, shaped.width, shaped.channels)
+        dataset = data.load(self.config["data"], data_dir, shape)
+        before = self.config.get("contents")
+        if dataset.contents != before:
+            raise Error(
+                f"The pictures of {self.config['data']} are not those that {self.path} was trained "
+                f"with ({dataset.contents}; then {before}), and its splits would mix: put them "
+                "back, or train anew."
+            )
+        return dataset
 
     def dataset(self, data_dir: Path | None = None) -> data.Dataset:
-        """Load the run's data set in this network's size; the training split as it was used."""
-        return self.prepare(data.load(self.config["data"], data_dir))
+        """Load the run's data set in this network's size; the training split as it was used.
+
+        Raises:
+            Error: See `load`.
+        """
+        return self.prepare(self.load(data_dir))
 
     def prepare(self, dataset: data.Dataset) -> data.Dataset:
-        """Return a loaded data set as the run uses it."""
+        """Return a loaded data set as the run uses it.
+
+        Raises:
+            Error: It has a class that the network lacks.
+        """
+        dataset = dataset.in_classes(self.classes)
         train = dataset.train
         if (count := self.config["train_images"]) is not None:
             train = train.take(data.stratified(train.labels, count, self.config["seed"]))
@@ -140,6 +167,22 @@ class Run:
             validation=dataset.validation.resized(self.preprocessing),
             test=dataset.test.resized(self.preprocessing),
         )
+
+
+def batch_size(preprocessing: Preprocessing) -> int:
+    """Return how many images to show a network at once without training it: 256, or fewer if large.
+
+    With 2^21 pixels VGG's first maps, of 64 channels in float32, take half a gigabyte.
+    """
+    return max(1, min(256, 2**21 // (preprocessing.height * preprocessing.width)))
+
+
+def predict(model: keras.Model, preprocessing: Preprocessing, pixels: Pixels) -> Probabilities:
+    """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
+    size = batch_size(preprocessing)
+    starts = range(0, len(pixels), size)
+    parts = [model.predict_on_batch(preprocessing(pixels[at : at + size])) for at in starts]
+    return np.concatenate(parts)
 
 
 def load_model(path: Path, *, compiled: bool = False) -> keras.Model:

@@ -1,8 +1,11 @@
 """Training a network of the zoo with `model.fit`, resumable to the bit.
 
-An epoch's order and distortions depend only on the seed and the epoch's number, and after every
-epoch network and optimizer are saved together. So a training that was killed goes on from its last
-epoch and ends with the weights of one that was not.
+An epoch's order, distortions and dropout depend only on the seed and the epoch's number, and after
+every epoch network and optimizer are saved together. So a training that was killed goes on from its
+last epoch and ends with the weights of one that was not.
+
+GoogLeNet alone differs in the last bits, even between two trainings that nothing disturbed:
+TensorFlow sums the gradients of three or more branches in the order in which they are ready.
 """
 
 from __future__ import annotations
@@ -13,22 +16,25 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import data, recipes, zoo
 from .command import log, write_atomic
-from .data import Split
+from .data import Split, full_name
 from .errors import Error, UsageError
 from .evaluate import confusion_matrix, scores
-from .preprocessing import Preprocessing
+from .preprocessing import Pixels, Preprocessing
+from .pretrained import Pretrained, options_of
 from .recipes import Recipe
 from .records import hardware, versions
-from .runs import Run, load_model
+from .runs import Run, batch_size, load_model, predict
+from .transfer import freeze_until, load_by_name, main_network
 
 if TYPE_CHECKING:
     import keras
@@ -42,10 +48,12 @@ class Training:
     Attributes:
         network: Row of the zoo.
         options: The family's own choices.
-        data: Data set name.
+        data: Data set name; of a folder with its absolute path.
         seed: Of the initial weights, the order and the distortions.
         train_images: Use this many training images, seeded and stratified; all by default.
-        image_size: Side of the square input; by default the data set's, or the network's least.
+        image_size: Side of the square input; by default see `input_shape`.
+        weights: File or run folder to start from, as an absolute path.
+        freeze_until: Paper row up to which those weights stay as they are.
         recipe: The paper's, with what was overridden.
     """
 
@@ -56,25 +64,53 @@ class Training:
     options: dict[str, Any] = field(default_factory=dict)
     train_images: int | None = None
     image_size: int | None = None
+    weights: str | None = None
+    freeze_until: str | None = None
 
     @classmethod
-    def of(cls, network: str, data: str, *, recipe: dict[str, Any], **others: Any) -> Training:
+    def of(
+        cls,
+        network: str,
+        data: str,
+        *,
+        recipe: dict[str, Any],
+        options: dict[str, Any] | None = None,
+        weights: Path | None = None,
+        **others: Any,
+    ) -> Training:
         """Return the training by the network's own recipe, with some of its values replaced.
 
+        Weights that are a run's come with its options, unless others are given.
+
         Raises:
-            UsageError: An unknown network, or a value that no training can have.
+            UsageError: An unknown network or data set, another network's weights, or a value that
+                no training can have.
         """
         values = asdict(recipes.recipe(zoo.network(network).recipe))
         values |= {key: value for key, value in recipe.items() if value is not None}
-        training = cls(network, data, Recipe(**values), **others)
+        others["options"] = options or {}
+        if weights is not None:
+            weights = weights.expanduser().resolve()
+            others["weights"] = str(weights)
+            others["options"] = options_of(weights, network) | others["options"]
+        training = cls(network, full_name(data), Recipe(**values), **others)
         for key in ("learning_rate", "batch_size", "epochs", "train_images", "image_size"):
             value = (values | vars(training))[key]
             if value is not None and value <= 0:
                 raise UsageError(f"The {key.replace('_', ' ')} must be above 0, not {value}.")
+        if training.seed < 0:
+            raise UsageError(f"The seed must not be below 0: {training.seed}.")
         if not 0 <= training.recipe.momentum < 1:
             raise UsageError(f"The momentum must be from 0 to below 1, not {values['momentum']}.")
         if training.recipe.weight_decay < 0:
             raise UsageError(f"The weight decay must not be below 0: {values['weight_decay']}.")
+        marks = training.recipe.milestones
+        if list(marks) != sorted(set(marks)) or any(not 0 < mark < 1 for mark in marks):
+            raise UsageError(f"Milestones rise from above 0 to below 1, unlike {list(marks)}.")
+        if training.recipe.factor <= 0:
+            raise UsageError(f"The factor must be above 0, not {training.recipe.factor}.")
+        if training.freeze_until is not None and weights is None:
+            raise UsageError("Rows that start at random cannot be frozen: name their --weights.")
         return training
 
 
@@ -93,7 +129,8 @@ def train(
         The finished run, with `model.keras` and `metrics.json`.
 
     Raises:
-        UsageError: `out` holds a training of another configuration.
+        UsageError: `out` holds a training of another configuration, or the weights to start from do
+            not fit.
         Error: The loss is no longer a number, or the data cannot be had.
         KeyboardInterrupt: The run is left resumable.
     """
@@ -101,7 +138,8 @@ def train(
 
     run = Run(out)
     config = json.loads(json.dumps(asdict(training)))  # as it is read back
-    if (out / "config.json").is_file():
+    begun = (out / "config.json").is_file()
+    if begun:
         _require_same(run, config)
         if (out / "metrics.json").is_file():
             log(f"{out} is finished already; delete it to train again.")
@@ -111,38 +149,49 @@ def train(
 
     keras.utils.set_random_seed(training.seed)
     recipe = training.recipe
-    dataset = data.load(training.data, data_dir)
-    preprocessing = fit_preprocessing(training, dataset)
+    last = out / "last.keras"
+    start = None
+    if training.weights is not None and not last.is_file():
+        start = Pretrained.open(Path(training.weights))
+    if begun:
+        dataset, preprocessing = run.load(data_dir), run.preprocessing
+    else:
+        shape = input_shape(training, start)
+        dataset = data.load(training.data, data_dir, shape)
+        preprocessing = fit_preprocessing(dataset.train.images, shape, start)
     steps = _num_train(training, dataset) // recipe.batch_size
     if steps == 0:
         raise UsageError(
             f"{_num_train(training, dataset)} training images are less than one batch of "
             f"{recipe.batch_size}: lower --batch-size."
         )
-    if (out / "last.keras").is_file():
+    if last.is_file():
         zoo.import_builder(zoo.network(training.network))
-        model = load_model(out / "last.keras", compiled=True)
+        model = load_model(last, compiled=True)
         log(f"Resume after epoch {int(model.optimizer.iterations) // steps} of {recipe.epochs}.")
     else:
-        shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
-        model = zoo.build(training.network, shape, len(dataset.classes), **training.options)
-        compile_model(model, recipe, steps)
-    run.write_json("config.json", config)
-    run.write_json("preprocessing.json", preprocessing.to_dict())
-    write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
+        model = _build(training, preprocessing, dataset.classes, start)
+        compile_model(model, recipe, steps, zoo.network(training.network).loss_weights)
+    if not begun:
+        contents = {} if dataset.contents is None else {"contents": dataset.contents}
+        run.write_json("config.json", config | contents)
+        run.write_json("preprocessing.json", preprocessing.to_dict())
+        write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
     dataset = run.prepare(dataset)
     first = int(model.optimizer.iterations) // steps
 
-    recorder = _recorder(run, model, first, recipe.epochs, steps)
+    recorder = _recorder(run, model, training, first, steps)
     callbacks = [recorder]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     if first < recipe.epochs:
         flip = recipe.flip and dataset.mirror
+        stream = training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first)
+        held_out = batches(dataset.validation, preprocessing)
         try:
             model.fit(
-                training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first),
-                validation_data=batches(dataset.validation, preprocessing),
+                _for_every_output(stream, model),
+                validation_data=_for_every_output(held_out, model),
                 initial_epoch=first,
                 epochs=recipe.epochs,
                 steps_per_epoch=steps,
@@ -156,20 +205,91 @@ def train(
     return run
 
 
-def fit_preprocessing(training: Training, dataset: data.Dataset) -> Preprocessing:
-    """Return the network's input size, and the training pixels' mean and deviation."""
+def input_shape(training: Training, start: Pretrained | None) -> tuple[int, int, int]:
+    """Return height, width and channels of the network's input.
+
+    Those of the weights that it starts from; else those of the data set, in no less than the
+    network's least size; else, for a folder of pictures, the paper's. `image_size` goes before all.
+    """
     row = zoo.network(training.network)
-    images = dataset.train.images
-    side = training.image_size or max(*images.shape[1:3], row.min_image_size)
-    mean = images.mean(axis=(0, 1, 2), dtype=np.float64)
-    std = images.std(axis=(0, 1, 2), dtype=np.float64)
+    if start is not None and start.shape is not None:
+        height, width, channels = start.shape
+    elif training.data in data.SOURCES:
+        height, width, channels = data.SOURCES[training.data].shape
+        height = width = max(height, width, row.min_image_size)
+    else:
+        height, width, channels = row.input_shape
+    side = training.image_size
+    return (side, side, channels) if side else (height, width, channels)
+
+
+def fit_preprocessing(
+    images: Pixels, shape: tuple[int, int, int], start: Pretrained | None = None
+) -> Preprocessing:
+    """Return how pictures become the network's input.
+
+    Args:
+        images: The training images `(n, height, width, channels)`.
+        shape: Height, width and channels of the network's input.
+        start: Weights to start from; what their input was normalized with is kept.
+
+    Returns:
+        The normalization of `start`, or that by the training pixels' mean and deviation.
+    """
+    height, width, channels = shape
+    if start is not None and start.preprocessing is not None:
+        return replace(start.preprocessing, height=height, width=width)
+    if images.shape[-1] != channels:
+        unscaled = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+        images = unscaled.resize(images)
+    mean, std = _pixel_statistics(images)
     return Preprocessing(
-        side,
-        side,
-        images.shape[-1],
+        height,
+        width,
+        channels,
         tuple(round(float(value), 3) for value in mean),
-        tuple(round(float(value), 3) for value in std),
+        # A channel may be empty, as in microscopy.
+        tuple(round(float(value), 3) or 1.0 for value in std),
     )
+
+
+def _pixel_statistics(images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each channel's mean and deviation; exact, for the sums are of integers."""
+    total = np.zeros(images.shape[-1])
+    squares = np.zeros(images.shape[-1])
+    for at in range(0, len(images), 256):  # all at once would take eight times the images' memory
+        chunk = images[at : at + 256]
+        total += chunk.sum(axis=(0, 1, 2), dtype=np.int64)
+        squares += np.square(chunk, dtype=np.uint16).sum(axis=(0, 1, 2), dtype=np.int64)
+    mean = total / images[..., 0].size
+    variance = squares / images[..., 0].size - mean**2
+    return mean, np.sqrt(np.maximum(variance, 0))  # rounding takes a constant channel below
+
+
+def _build(
+    training: Training,
+    preprocessing: Preprocessing,
+    classes: tuple[str, ...],
+    start: Pretrained | None,
+) -> keras.Model:
+    """Build the network as it is trained, with the weights that it starts from."""
+    options = {**zoo.network(training.network).training, **training.options}
+    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    model = zoo.build(training.network, shape, len(classes), **options)
+    if start is None:
+        return model
+    same_classes = start.classes in (None, classes)
+    kept = load_by_name(model, start.weights, classifier=same_classes)
+    if training.freeze_until is not None:
+        freeze_until(model, training.freeze_until)
+    what = f"all but {', '.join(kept)}" if kept else "all layers, the classifier's too"
+    why = "" if same_classes else " (other classes)"
+    trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    log(
+        f"Start from the weights of {start.path} in {what}{why}; {trained:,} of "
+        f"{model.count_params():,} weights are trained."
+    )
+    return model
 
 
 def _num_train(training: Training, dataset: data.Dataset) -> int:
@@ -177,13 +297,20 @@ def _num_train(training: Training, dataset: data.Dataset) -> int:
     return min(training.train_images or available, available)
 
 
-def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
-    """Give a model the recipe's optimizer, loss and metric.
+def compile_model(
+    model: keras.Model,
+    recipe: Recipe,
+    steps_per_epoch: int,
+    loss_weights: Sequence[float] = (1.0,),
+) -> None:
+    """Give a model the recipe's optimizer, and each of its outputs a loss.
 
     Args:
-        model: From images to probabilities.
+        model: From images to probabilities; the first output is the network's, and has its accuracy
+            measured, others are auxiliary classifiers'.
         recipe: The training recipe.
         steps_per_epoch: To turn the recipe's milestones into steps.
+        loss_weights: What each output's loss counts in their sum.
     """
     import keras
 
@@ -200,10 +327,18 @@ def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> N
         # takes it from the weights directly.
         weight_decay=recipe.weight_decay / (1 - recipe.momentum) or None,
     )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=False)
+    outputs: dict[str, Any] = {"loss": loss, "metrics": ["accuracy"]}
+    if len(model.outputs) > 1:
+        names = model.output_names
+        outputs = {
+            "loss": dict.fromkeys(names, loss),
+            "loss_weights": dict(zip(names, loss_weights, strict=True)),
+            "metrics": {names[0]: ["accuracy"]},
+        }
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=False),
-        metrics=["accuracy"],
+        **outputs,
         # XLA's convolutions on a CPU are slower than oneDNN's.
         jit_compile=keras.backend.backend() == "jax",
     )
@@ -289,13 +424,22 @@ def distort(pixels: tf.Tensor, recipe: Recipe, flip: bool, stream: tf.Tensor) ->
     )
 
 
-def batches(split: Split, preprocessing: Preprocessing, batch_size: int = 256) -> tf.data.Dataset:
+def batches(split: Split, preprocessing: Preprocessing) -> tf.data.Dataset:
     """Return a split in order, normalized: images `(batch, height, width, channels)` and labels."""
     import tensorflow as tf
 
     normalize = _normalizer(preprocessing)
-    rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size)
+    rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
+    rows = rows.batch(batch_size(preprocessing))
     return rows.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+
+
+def _for_every_output(stream: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
+    """Return batches with the labels for each output of a model that has several."""
+    names = model.output_names
+    if len(names) == 1:
+        return stream
+    return stream.map(lambda x, y: (x, dict.fromkeys(names, y)))
 
 
 def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -314,13 +458,14 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
 
 
 def _recorder(
-    run: Run, model: keras.Model, first: int, epochs: int, steps: int
+    run: Run, model: keras.Model, training: Training, first: int, steps: int
 ) -> keras.callbacks.Callback:
     """Return the callback that shows progress and saves what a resumed training needs."""
     import keras
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    epochs = training.recipe.epochs
     history = run.history[:first]
     console = Console(stderr=True)
     bar = Progress(
@@ -341,9 +486,11 @@ def _recorder(
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.began = time.perf_counter()
+            seed_dropout(self.model, training.seed, epoch)
             bar.reset(task, epoch=epoch + 1, loss=math.nan, accuracy=math.nan)
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+            logs = main_logs(logs, self.model)
             bar.update(task, advance=1, loss=logs["loss"], accuracy=logs["accuracy"])
             if not math.isfinite(logs["loss"]):
                 raise Error(
@@ -352,6 +499,7 @@ def _recorder(
                 )
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            logs = main_logs(logs, self.model)
             seconds = time.perf_counter() - self.began
             rate = float(self.model.optimizer.learning_rate)
             best = max((row["val_accuracy"] for row in history), default=-1.0)
@@ -363,7 +511,7 @@ def _recorder(
             writer.writerows(history)
             write_atomic(run.path / "history.csv", text.getvalue())
             if logs["val_accuracy"] > best:
-                save_model(self.model, run.path / "best.keras")
+                save_model(main_network(self.model), run.path / "best.keras")
             save_model(self.model, run.path / "last.keras")
             bar.console.print(
                 f"epoch {epoch + 1}/{epochs}  loss {logs['loss']:.4f}  accuracy "
@@ -374,6 +522,31 @@ def _recorder(
     recorder = Recorder()
     recorder.bar = bar
     return recorder
+
+
+def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Let what an epoch drops depend on nothing before it; a saved network would not keep that."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for place, state in enumerate(states):
+        drawn = np.random.default_rng([seed, epoch, place]).integers(2**31)
+        state.assign([drawn, 0])
+
+
+def main_logs(logs: dict[str, float], model: keras.Model) -> dict[str, float]:
+    """Return Keras' logs with the first output's under the names that a single output's have.
+
+    The weighted sum over all outputs is the ``"total_loss"`` then.
+    """
+    if len(model.outputs) == 1:
+        return logs
+    own = model.output_names[0]
+    names = {
+        f"{part}{own}_{metric}": f"{part}{metric}"
+        for part in ("", "val_")
+        for metric in ("accuracy", "loss")
+    }
+    main = {name: logs[key] for key, name in names.items() if key in logs}
+    return main | {"total_loss": logs["loss"]}
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -393,6 +566,7 @@ def _finish(
     run: Run, model: keras.Model, dataset: data.Dataset, preprocessing: Preprocessing
 ) -> None:
     """Save the network and use the test split, once."""
+    model = main_network(model)
     save_model(model, run.path / "model.keras")
     metrics: dict[str, Any] = {
         "num_train_images": len(dataset.train.labels),
@@ -400,7 +574,7 @@ def _finish(
     }
     for name in ("validation", "test"):
         split = dataset.split(name)
-        probabilities = model.predict(preprocessing(split.images), batch_size=256, verbose=0)
+        probabilities = predict(model, preprocessing, split.images)
         metrics[name] = scores(probabilities, split.labels)
         if name == "test":
             metrics["confusion_matrix"] = confusion_matrix(probabilities, split.labels).tolist()

@@ -151,7 +151,8 @@ def build(
         pooling: Without the top, average (``"avg"``) or take the greatest (``"max"``) of each
             map, or leave the maps as they are (None).
         classifier_activation: ``"softmax"`` for probabilities, None for logits.
-        weights: None for random ones, or a ``.weights.h5`` or ``.keras`` file of this network.
+        weights: None for random ones, or a ``.weights.h5`` or ``.keras`` file of this network;
+            without the top the file may have one.
         name: Of the model; the network's by default.
         **options: The family's own choices, for example ``shortcut="B"`` or ``form="1998"``.
 
@@ -160,7 +161,9 @@ def build(
         to `(batch, height, width, features)` or, pooled, to `(batch, features)`.
 
     Raises:
-        UsageError: An unknown network or option, or a shape that the network cannot take.
+        UsageError: An unknown network or option, a shape that the network cannot take, or weights
+            of another network.
+        Error: A file without weights.
 
     Example:
         >>> build("resnet20", input_shape=(28, 28, 1), num_classes=10).count_params()
@@ -187,7 +190,13 @@ def build(
         outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
     model = keras.Model(image, outputs, name=name or network_name)
     if weights is not None:
-        model.load_weights(weights)
+        from .transfer import load_by_name, read_weights
+
+        found = read_weights(weights)
+        if not include_top:
+            found = {layer.name: found.get(layer.name, []) for layer in model.layers}
+        if load_by_name(model, found):
+            raise UsageError(f"{weights} is not of {classes} classes: give its own num_classes.")
     return model
 
 

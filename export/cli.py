@@ -129,13 +129,17 @@ class Verify:
         limits = recipe(name)
         run = Run.open(path)
         start_keras()
-        split = run.dataset(self.data_dir).split(self.split)
+        dataset = run.dataset(self.data_dir)
+        split = dataset.split(self.split)
+        labels = split.labels if dataset.labeled else None
         reference = run.predict(split.images)
-        verdict = verify(content, reference, run.preprocessing(split.images), split.labels, limits)
+        verdict = verify(content, reference, run.preprocessing(split.images), labels, limits)
         reasons = [*problems(found, limits), *verdict.reasons]
         document = {
             "file": str(self.file),
             "recipe": name,
+            "data": dataset.name,
+            "labeled": dataset.labeled,
             "split": self.split,
             **verdict.to_dict(),
             "accepted": not reasons,
@@ -178,7 +182,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class RecipeStudy:
+class RecipeStudy(cli.RecipeValues):
     """Export every network by every recipe and record what each costs.
 
     Finished trainings are skipped, so that the command resumes.
@@ -188,12 +192,6 @@ class RecipeStudy:
     """Networks, as `list` names them."""
     data: str = "digits"
     """Data set, as `train` names it."""
-    epochs: int | None = None
-    """Passes over the training images; each recipe's by default."""
-    batch_size: int | None = None
-    """Images a step."""
-    learning_rate: float | None = None
-    """Rate before the first milestone."""
     seed: int = 0
     """Of every training."""
     runs: Path = Path("runs")
@@ -214,15 +212,33 @@ class RecipeStudy:
         start_keras()
         from .studies.recipes import recipes
 
-        given = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-        }
-        recipe = {key: value for key, value in given.items() if value is not None}
         document = recipes(
-            self.networks, self.data, recipe, self.seed, self.runs, self.out, self.data_dir
+            self.networks, self.data, self.recipe(), self.seed, self.runs, self.out, self.data_dir
         )
+        return Outcome(document, claims_table(document))
+
+
+@dataclass(frozen=True)
+class ConversionStudy:
+    """Convert every network at its paper's size, and record partitions and equality with Keras."""
+
+    networks: tuple[str, ...] = tuple(ZOO)
+    """Networks, as `list` names them."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.records import claims_table
+        from cnn_keras.zoo import network
+
+        for name in self.networks:
+            network(name)
+        start_keras()
+        from .studies.conversion import conversion
+
+        document = conversion(self.networks, self.out)
         return Outcome(document, claims_table(document))
 
 
@@ -254,7 +270,91 @@ class AgreementStudy:
         return Outcome(document, claims_table(document))
 
 
-STUDIES = {**cli.STUDIES, "recipes": RecipeStudy, "agreement": AgreementStudy}
+@dataclass(frozen=True)
+class PeerStudy:
+    """Time networks in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA, in turns."""
+
+    networks: tuple[str, ...] = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50")
+    """Networks, as `list` names them."""
+    engines: tuple[str, ...] = ("onnxruntime", "openvino", "xla")
+    """Those beside LiteRT."""
+    threads: tuple[int, ...] = (1, 2)
+    """Numbers of threads."""
+    rounds: int = 10
+    """Turns of each engine."""
+    secs: float = 1.0
+    """Seconds of timed inferences in a turn."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.records import claims_table
+        from cnn_keras.zoo import network
+
+        from .studies.peers import peers, require
+
+        for name in self.networks:
+            network(name)
+        require(self.engines)
+        start_keras()
+        document = peers(
+            self.networks,
+            self.out,
+            engines=self.engines,
+            threads=self.threads,
+            secs=self.secs,
+            rounds=self.rounds,
+        )
+        return Outcome(document, claims_table(document))
+
+
+@dataclass(frozen=True)
+class LrnStudy:
+    """Time AlexNet and GoogLeNet with local response normalization in turns with those without."""
+
+    networks: tuple[str, ...] = ("alexnet", "googlenet")
+    """Which of the two."""
+    image_size: int | None = None
+    """Side of the image; the paper's by default."""
+    rounds: int = 10
+    """Pairs of processes for each recipe and number of threads."""
+    secs: float = 2.0
+    """Seconds of timed inferences of each file in a round."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.errors import unknown
+        from cnn_keras.records import claims_table
+
+        from .studies.lrn import WITHOUT, lrn
+
+        for name in self.networks:
+            if name not in WITHOUT:
+                raise unknown("network with LRN", name, WITHOUT)
+        start_keras()
+        document = lrn(
+            self.out,
+            networks=self.networks,
+            image_size=self.image_size,
+            secs=self.secs,
+            rounds=self.rounds,
+        )
+        return Outcome(document, claims_table(document))
+
+
+STUDIES = {
+    **cli.STUDIES,
+    "recipes": RecipeStudy,
+    "conversion": ConversionStudy,
+    "agreement": AgreementStudy,
+    "peers": PeerStudy,
+    "lrn": LrnStudy,
+}
 
 COMMANDS: dict[str, type | cli.Group] = {
     "demo": Demo,
@@ -277,8 +377,8 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
             (
                 row["recipe"],
                 f"{row['size_bytes'] / 1000:.1f}",
-                f"{row['top1_file']:.2%}",
-                f"{row['drop_points']:+.2f}",
+                number(row["top1_file"], ".2%"),
+                number(row["drop_points"], "+.2f"),
                 f"{row['agreement']:.2%}",
                 number(row["max_abs_error"], ".0e"),
                 number(row["snr_db"], ".1f"),
@@ -298,7 +398,10 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
         "verdict",
     )
     images = f"{document['num_images']} {document['split']} images"
-    title = f"{out}: Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
+    judged = f"held against the Keras model on {images} of {document['data']}, without labels"
+    if document["labeled"]:
+        judged = f"Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
+    title = f"{out}: {judged}"
     return cli.table(columns, lines, title=title)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnn_keras.command import log, progress, write_atomic
 from cnn_keras.data import Dataset
-from cnn_keras.runs import Run
+from cnn_keras.runs import Run, predict
 
 from . import metadata
 from .audit import audit, problems, remarks
@@ -60,8 +60,9 @@ def export(
     _require_writable(out)
     preprocessing, dataset = source.run.preprocessing, source.dataset
     held_out = dataset.split(split)
+    labels = held_out.labels if dataset.labeled else None
     images = preprocessing(held_out.images)
-    reference = source.model.predict(images, batch_size=256, verbose=0)
+    reference = predict(source.model, preprocessing, held_out.images)
     log(f"{source.name}: convert")
     float32 = convert(source.model)
     calibration = preprocessing(
@@ -69,7 +70,7 @@ def export(
     )
     about = metadata.Metadata(
         source.name,
-        f"{source.run.config['network']} trained on {dataset.name} by cnn-keras",
+        _origin(source),
         source.run.classes,
         preprocessing.to_dict(),
     )
@@ -85,7 +86,7 @@ def export(
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
         found = audit(content)
-        verdict = verify(content, reference, images, held_out.labels, recipe)
+        verdict = verify(content, reference, images, labels, recipe)
         reasons = [*problems(found, recipe), *verdict.reasons]
         path = out / f"{source.name}_{recipe.name}.tflite"
         if reasons:
@@ -111,6 +112,7 @@ def export(
         "run": os.path.relpath(source.run.path, out),
         "network": source.run.config["network"],
         "data": dataset.name,
+        "labeled": dataset.labeled,
         "split": split,
         "num_images": len(images),
         "calibration": {
@@ -122,6 +124,15 @@ def export(
     }
     write_atomic(out / "export.json", json.dumps(document, indent=2) + "\n")
     return document
+
+
+def _origin(source: Source) -> str:
+    """Say in one line what network it is and who trained it."""
+    config = source.run.config
+    network, imported = config["network"], config.get("imported")
+    if imported is None:
+        return f"{network} trained on {source.dataset.name} by cnn-keras"
+    return f"{network} with the weights {imported['file']} of {imported['publisher']}"
 
 
 def _require_writable(out: Path) -> None:

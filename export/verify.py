@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,8 @@ class Comparison:
 
     Attributes:
         num_images: Images compared.
-        top1_float: Share that the Keras model classifies rightly.
+        top1_float: Share that the Keras model classifies rightly; None where nobody has labeled the
+            images, and so in the next two.
         top1_file: Share that the file classifies rightly.
         drop_points: What the file loses, in percentage points; negative if it gains.
         agreement: Share of images with the same answer.
@@ -34,9 +35,9 @@ class Comparison:
     """
 
     num_images: int
-    top1_float: float
-    top1_file: float
-    drop_points: float
+    top1_float: float | None
+    top1_file: float | None
+    drop_points: float | None
     agreement: float
     max_abs_error: float | None
     snr_db: float | None
@@ -63,7 +64,7 @@ def verify(
     flatbuffer: bytes,
     reference: NDArray[np.float32],
     images: NDArray[np.float32],
-    labels: NDArray[np.integer[Any]],
+    labels: NDArray[np.integer[Any]] | None,
     recipe: Recipe,
 ) -> Verdict:
     """Run a file on held-out images and hold it against the Keras model and its recipe's limits.
@@ -71,14 +72,15 @@ def verify(
     A drop in accuracy beyond the limit refuses the file unless chance explains it: among the images
     that only one of the two classifies rightly, the model must lead by no more than a fair coin
     does in one of twenty trials (McNemar's exact test, one-sided). So 180 images do not refuse a
-    file for one image, which is 0.56 points there; on thousands the limit alone decides.
+    file for one image, which is 0.56 points there; on thousands the limit alone decides. Without
+    labels there is no accuracy: the other limits, on what model and file answer, decide.
 
     Args:
         flatbuffer: The file.
         reference: The Keras model's probabilities `(n, num_classes)` for the images.
         images: Preprocessed images `(n, height, width, channels)` that neither training nor
             calibration has seen.
-        labels: Their classes `(n,)`.
+        labels: Their classes `(n,)`; None if nobody knows.
         recipe: Its limits apply.
 
     Raises:
@@ -90,9 +92,10 @@ def verify(
         McNemar, "Note on the sampling error of the difference between correlated proportions or
         percentages", Psychometrika 12, 1947.
     """
-    if not len(images) or not len(images) == len(reference) == len(labels):
+    num_labels = len(images) if labels is None else len(labels)
+    if not len(images) or not len(images) == len(reference) == num_labels:
         raise UsageError(
-            f"{len(images)} images, {len(reference)} references and {len(labels)} labels; "
+            f"{len(images)} images, {len(reference)} references and {num_labels} labels; "
             "verification needs as many of each."
         )
     if not np.isfinite(reference).all():
@@ -103,18 +106,27 @@ def verify(
             f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."
         )
     answers, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
-    right_float, right_file = expected == labels, answers == labels
-    lost, gained = int((right_float & ~right_file).sum()), int((right_file & ~right_float).sum())
     max_abs_error, snr_db = _errors(outputs, reference)
     comparison = Comparison(
         num_images=len(images),
-        top1_float=float(right_float.mean()),
-        top1_file=float(right_file.mean()),
-        drop_points=100 * (lost - gained) / len(images),
+        top1_float=None,
+        top1_file=None,
+        drop_points=None,
         agreement=float((answers == expected).mean()),
         max_abs_error=max_abs_error,
         snr_db=snr_db,
     )
+    lost = gained = 0
+    if labels is not None:
+        right_float, right_file = expected == labels, answers == labels
+        lost = int((right_float & ~right_file).sum())
+        gained = int((right_file & ~right_float).sum())
+        comparison = replace(
+            comparison,
+            top1_float=float(right_float.mean()),
+            top1_file=float(right_file.mean()),
+            drop_points=100 * (lost - gained) / len(images),
+        )
     reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe)
     return Verdict(**asdict(comparison), accepted=not reasons, reasons=tuple(reasons))
 
@@ -147,10 +159,10 @@ def _faults(outputs: NDArray[np.float32], reference: NDArray[np.float32]) -> lis
 def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> list[str]:
     """Return which limits of the recipe are exceeded."""
     limits, reasons = recipe.limits, []
-    if comparison.drop_points > limits.max_drop_points and _chance(lost, gained) < SIGNIFICANCE:
+    drop = comparison.drop_points or 0
+    if drop > limits.max_drop_points and _chance(lost, gained) < SIGNIFICANCE:
         reasons.append(
-            f"loses {comparison.drop_points:.2f} points of accuracy; {recipe.name} may lose "
-            f"{limits.max_drop_points}"
+            f"loses {drop:.2f} points of accuracy; {recipe.name} may lose {limits.max_drop_points}"
         )
     if comparison.agreement < limits.min_agreement:
         reasons.append(

@@ -8,18 +8,30 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import numpy as np
 import pytest
 
-from cnn_keras import data
+from cnn_keras import data, zoo
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.evaluate import scores
 from cnn_keras.preprocessing import Preprocessing
 from cnn_keras.recipes import CIFAR_RESNET, RECIPES
 from cnn_keras.runs import Run
-from cnn_keras.train import Training, compile_model, distort, train, training_batches
+from cnn_keras.train import (
+    Training,
+    compile_model,
+    distort,
+    fit_preprocessing,
+    seed_dropout,
+    train,
+    training_batches,
+)
+from cnn_keras.transfer import read_weights
+
+from .picture_folder import NAMES, write
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
 
@@ -38,6 +50,20 @@ def start(out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cnn_keras", "train", "lenet5", "--data", "digits"]
     command += ["--epochs", "4", "--train-images", "320", "--seed", "5", "--out", str(out)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def interrupt(training: Training, out: Path, epoch: int) -> None:
+    """Train until this epoch, counted from 0, is about to begin."""
+
+    def stop(model: keras.Model, seed: int, number: int) -> None:
+        if number == epoch:
+            raise KeyboardInterrupt
+        seed_dropout(model, seed, number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cnn_keras.train.seed_dropout", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(training, out)
 
 
 def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
@@ -111,6 +137,17 @@ def test_interrupted_run_is_resumable(undisturbed: Run, tmp_path: Path) -> None:
     assert np.array_equal(weights(undisturbed)[0], weights(resumed)[0])
 
 
+def test_a_run_from_before_these_options_resumes(undisturbed: Run, tmp_path: Path) -> None:
+    out = tmp_path / "old"
+    interrupt(SMALL, out, epoch=2)
+    config = Run(out).config
+    del config["weights"], config["freeze_until"]
+    Run(out).write_json("config.json", config)
+    resumed = train(SMALL, out)
+    pairs = zip(weights(undisturbed), weights(resumed), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
 def test_another_configuration_is_not_mixed_in(undisturbed: Run) -> None:
     with pytest.raises(UsageError, match="epochs 4, not 5"):
         train(replace(SMALL, recipe=replace(SMALL.recipe, epochs=5)), undisturbed.path)
@@ -151,10 +188,214 @@ def test_values_no_training_can_have(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("values", [{"train_images": 0}, {"image_size": -1}])
+@pytest.mark.parametrize("values", [{"train_images": 0}, {"image_size": -1}, {"seed": -1}])
 def test_sizes_no_training_can_have(values: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="must be above 0"):
+    with pytest.raises(UsageError, match=r"must (be above|not be below) 0"):
         Training.of("lenet5", "digits", recipe={}, **values)
+
+
+def test_rows_at_random_are_not_frozen() -> None:
+    with pytest.raises(UsageError, match="name their --weights"):
+        Training.of("lenet5", "digits", recipe={}, freeze_until="c3")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("pictures") / "digits", count=60)
+
+
+def from_folder(folder: Path, **others: object) -> Training:
+    recipe = {"epochs": 4, "batch_size": 16, "learning_rate": 0.02}
+    return Training.of("lenet5", f"folder:{folder}", recipe=recipe, **others)
+
+
+def test_a_folder_of_pictures_is_learned(folder: Path, tmp_path: Path) -> None:
+    training = from_folder(folder)
+    run = train(training, tmp_path / "run")
+    assert run.classes == NAMES
+    assert run.preprocessing.channels == 1  # as the paper's input is
+    assert run.preprocessing.height == 32
+    assert run.metrics["num_train_images"] == 180 - 36 - 18
+    assert run.metrics["test"]["accuracy"] > 0.9
+    split = Run.open(run.path).dataset().test
+    assert scores(run.predict(split.images), split.labels) == run.metrics["test"]
+    interrupt(training, tmp_path / "interrupted", epoch=2)
+    resumed = train(training, tmp_path / "interrupted")
+    assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(resumed), strict=True))
+
+
+def test_a_folder_that_changed_is_not_mixed_in(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=20)
+    interrupt(from_folder(folder), tmp_path / "run", epoch=1)
+    kept = (folder / "one" / "000.png").rename(tmp_path / "000.png")
+    with pytest.raises(Error, match=r"are not those .* \(59 pictures, .*; then 60 pictures"):
+        train(from_folder(folder), tmp_path / "run")
+    kept.rename(folder / "one" / "000.png")
+    run = train(from_folder(folder), tmp_path / "run")
+    (folder / "two" / "new.png").write_bytes((folder / "two" / "000.png").read_bytes())
+    with pytest.raises(Error, match=r"\(61 pictures, .*; then 60 pictures"):
+        run.dataset()
+
+
+def test_weights_are_fine_tuned(lenet_run: Run, folder: Path, tmp_path: Path) -> None:
+    training = from_folder(folder, weights=lenet_run.path, freeze_until="c5")
+    run = train(training, tmp_path / "run")
+    assert run.preprocessing == lenet_run.preprocessing
+    assert run.config["weights"] == str(lenet_run.path)
+    assert run.config["freeze_until"] == "c5"
+    before, after = (read_weights(r.path / "model.keras") for r in (lenet_run, run))
+    same = {layer for layer in after if np.array_equal(before[layer][-1], after[layer][-1])}
+    assert same == {"c1", "c3", "c5"}
+    assert after["logits"][0].shape == (84, 3)
+    assert run.metrics["test"]["accuracy"] > 0.9
+    interrupt(training, tmp_path / "interrupted", epoch=1)
+    resumed = train(training, tmp_path / "interrupted")
+    assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(resumed), strict=True))
+    with pytest.raises(UsageError, match="freeze_until c5, not c3"):
+        train(from_folder(folder, weights=lenet_run.path, freeze_until="c3"), run.path)
+    with pytest.raises(UsageError, match=r"weights .* not None"):
+        train(from_folder(folder), run.path)
+
+
+def test_the_classifier_of_the_same_classes_is_taken(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = {"epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0}
+    run = train(
+        Training.of("lenet5", "digits", recipe=still, weights=lenet_run.path / "best.keras"),
+        tmp_path / "run",
+    )
+    assert (
+        "in all layers, the classifier's too; 61,706 of 61,706 weights" in capsys.readouterr().err
+    )
+    before, after = (read_weights(path / "best.keras") for path in (lenet_run.path, run.path))
+    np.testing.assert_allclose(after["logits"][0], before["logits"][0], atol=1e-6)
+
+
+def test_a_run_s_options_come_with_its_weights(tmp_path: Path) -> None:
+    old = Training.of("lenet5", "digits", recipe={"epochs": 1}, options={"activation": "sigmoid"})
+    path = train(replace(old, train_images=320), tmp_path / "old").path
+    new = Training.of("lenet5", "digits", recipe={"epochs": 1}, weights=path)
+    assert new.options == {"activation": "sigmoid"}
+    with pytest.raises(UsageError, match="are of lenet5, not resnet20"):
+        Training.of("resnet20", "digits", recipe={}, weights=path)
+
+
+def test_weights_that_do_not_fit_leave_no_run(lenet_run: Run, tmp_path: Path) -> None:
+    training = Training.of("lenet5", "digits", recipe={}, weights=lenet_run.path, image_size=64)
+    with pytest.raises(UsageError, match="their layer 'c5' is 400×120 with 120, its own 2704×120"):
+        train(training, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_channel_may_be_empty() -> None:
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    images[:2, ..., 0] = 200
+    images[..., 1] = 77
+    found = fit_preprocessing(images, (8, 8, 3))
+    assert found.mean == (100.0, 77.0, 0.0)
+    assert found.std == (100.0, 1.0, 1.0)
+
+
+def test_statistics_are_of_the_channels_that_the_network_sees() -> None:
+    gray = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    found = fit_preprocessing(gray, (8, 8, 3))
+    np.testing.assert_allclose(found.mean, np.full(3, gray.mean()), atol=1e-3)
+    np.testing.assert_allclose(found.std, np.full(3, gray.std()), atol=1e-3)
+
+
+def heads(
+    image: keras.KerasTensor, num_classes: int, activation: str, *, auxiliary: bool = False
+) -> list[keras.KerasTensor] | keras.KerasTensor:
+    """Classify, when it is trained, also after the first two convolutions."""
+    outputs, x = [], image
+    for row in ("a", "b", ""):
+        prefix = f"{row}_aux_" if row else ""
+        if row:
+            x = keras.layers.Conv2D(4, 3, 2, activation="relu", name=row)(x)
+        y = keras.layers.Dropout(0.4, name=f"{prefix}dropout")(x)
+        y = keras.layers.Flatten(name=f"{prefix}flatten")(y)
+        y = keras.layers.Dense(num_classes, name=f"{prefix}logits")(y)
+        outputs.append(keras.layers.Activation(activation, name=f"{prefix}probabilities")(y))
+    return [outputs[-1], *outputs[:-1]] if auxiliary else outputs[-1]
+
+
+@pytest.fixture
+def headed(monkeypatch: pytest.MonkeyPatch) -> Training:
+    """A network of three outputs when it is trained, small enough for a test, with dropout."""
+    module = ModuleType("heads")
+    module.heads = heads  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cnn_keras.models.heads", module)
+    row = zoo.network("lenet5")._replace(
+        builder="heads:heads", training={"auxiliary": True}, loss_weights=(1.0, 0.5, 0.25)
+    )
+    monkeypatch.setitem(zoo.ZOO, "heads", row)
+    return Training.of("heads", "digits", recipe={"epochs": 3}, train_images=320)
+
+
+def test_several_outputs_are_trained_and_the_main_one_is_kept(
+    headed: Training, tmp_path: Path
+) -> None:
+    run = train(headed, tmp_path / "run")
+    last = keras.saving.load_model(run.path / "last.keras")
+    assert last.output_names == ["probabilities", "a_aux_probabilities", "b_aux_probabilities"]
+    for name in ("model.keras", "best.keras"):
+        assert set(read_weights(run.path / name)) == {"a", "b", "logits"}
+    model = run.model()
+    assert len(model.outputs) == 1
+    assert model.name == "heads"
+    split = run.dataset().test
+    assert scores(run.predict(split.images), split.labels) == run.metrics["test"]
+    np.testing.assert_array_equal(
+        last.predict_on_batch(run.preprocessing(split.images[:9]))[0],
+        model.predict_on_batch(run.preprocessing(split.images[:9])),
+    )
+    row = run.history[-1]
+    metrics = ["accuracy", "loss", "val_accuracy", "val_loss", "total_loss"]
+    assert list(row) == ["epoch", "seconds", "learning_rate", *metrics]
+    assert row["val_loss"] == pytest.approx(run.metrics["validation"]["loss"], rel=1e-4)
+    assert row["val_accuracy"] == pytest.approx(run.metrics["validation"]["accuracy"])
+    # Every output learns: the sum is less than what guessing costs, the main loss being less too.
+    assert row["loss"] < row["total_loss"] < (1 + 0.5 + 0.25) * math.log(10)
+
+
+def test_losses_are_weighted(headed: Training) -> None:
+    model = zoo.build("heads", auxiliary=True)
+    compile_model(model, headed.recipe, 10, (1.0, 0.5, 0.25))
+    images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
+    labels = dict.fromkeys(model.output_names, np.arange(8))
+    found = model.evaluate(images, labels, verbose=0, return_dict=True)
+    parts = [found[f"{name}_loss"] for name in model.output_names]
+    assert found["loss"] == pytest.approx(parts[0] + 0.5 * parts[1] + 0.25 * parts[2], rel=1e-5)
+
+
+def test_several_outputs_and_dropout_resume_to_the_bit(headed: Training, tmp_path: Path) -> None:
+    undisturbed = train(headed, tmp_path / "undisturbed")
+    interrupt(headed, tmp_path / "interrupted", epoch=1)
+    resumed = train(headed, tmp_path / "interrupted")
+    for name in ("model.keras", "best.keras", "last.keras"):
+        found, expected = (read_weights(run.path / name) for run in (resumed, undisturbed))
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[key][0], expected[key][0]) for key in expected)
+    columns = ("loss", "total_loss", "val_loss")
+    tables = [[[row[c] for c in columns] for row in run.history] for run in (undisturbed, resumed)]
+    assert tables[0] == tables[1]
+
+
+def test_what_an_epoch_drops_depends_on_seed_and_epoch() -> None:
+    model = keras.Sequential(
+        [keras.Input((64,)), keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)]
+    )
+
+    def drawn(seed: int, epoch: int) -> np.ndarray:
+        seed_dropout(model, seed, epoch)
+        found: np.ndarray = model(np.ones((1, 64), np.float32), training=True).numpy()
+        return found
+
+    np.testing.assert_array_equal(drawn(3, 1), drawn(3, 1))
+    assert not np.array_equal(drawn(3, 1), drawn(3, 2))
+    assert not np.array_equal(drawn(3, 1), drawn(4, 1))
+    assert (drawn(3, 1) != 0).mean() < 0.45  # the two layers do not drop the same places
 
 
 def test_schedule_falls_at_the_milestones() -> None:

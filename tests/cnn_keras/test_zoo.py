@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -163,3 +164,21 @@ def test_wrong_requests_are_said_in_one_line(
         cnn_keras.build(network, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_weights_of_a_file_fill_the_whole_network_or_its_trunk(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"resnet20{suffix}"
+    whole = cnn_keras.build("resnet20", num_classes=3)
+    (whole.save if suffix == ".keras" else whole.save_weights)(path)
+    trunk = cnn_keras.build("resnet20", include_top=False, weights=path)
+    for layer in trunk.layers:
+        for ours, theirs in zip(layer.weights, whole.get_layer(layer.name).weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for network, options, message in (
+        ("resnet20", {"num_classes": 10}, "is not of 10 classes"),
+        ("resnet20", {"num_classes": 3, "shortcut": "B"}, "do not fit resnet20"),
+        ("resnet32", {"num_classes": 3}, "do not fit resnet32"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            cnn_keras.build(network, weights=path, **options)

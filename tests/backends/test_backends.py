@@ -1,0 +1,149 @@
+"""Equality with torchvision, and of the backends, in an environment that has torch and JAX."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import cnn_keras
+from cnn_keras import photographs, state_dict, weights
+from cnn_keras.preprocessing import Preprocessing
+
+from ..cnn_keras.test_state_dict import FORMATS
+from ..cnn_keras.test_weights import TOLERANCE, logits, randomize, require_equal, with_tensors
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PYTHON = ROOT / ".venv-torch" / "bin" / "python"
+
+# vgg11_bn for convolutions that have a bias before their normalization.
+PUBLISHED = ("alexnet", "vgg16", "vgg11_bn", "googlenet", "resnet18", "resnet34", "resnet50")
+
+# Every family, in sizes that take a second.
+# fmt: off
+FORMS: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
+    ("lenet5",    {},                                (32, 32, 1)),
+    ("lenet5",    {"form": "1998"},                  (32, 32, 1)),
+    ("alexnet",   {},                                (99, 99, 3)),
+    ("alexnet",   {"form": "2014"},                  (99, 99, 3)),
+    ("nin",       {},                                (32, 32, 3)),
+    ("vgg11",     {},                                (64, 64, 3)),
+    ("vgg11",     {"batch_normalization": True},     (64, 64, 3)),
+    ("googlenet", {},                                (96, 96, 3)),
+    ("googlenet", {"auxiliary": True},               (96, 96, 3)),
+    ("googlenet", {"normalization": "batch_norm", "form": "torchvision"}, (96, 96, 3)),
+    ("resnet18",  {},                                (64, 64, 3)),
+    ("resnet18",  {"shortcut": "A"},                 (64, 64, 3)),
+    ("resnet18",  {"preactivation": True},           (64, 64, 3)),
+    ("resnet50",  {},                                (64, 64, 3)),
+    ("resnet50",  {"stride_on": "3x3"},              (64, 64, 3)),
+    ("resnet20",  {},                                (32, 32, 3)),
+    ("plain20",   {},                                (32, 32, 3)),
+]
+# fmt: on
+
+
+def run_there(script: str, *arguments: str | Path, backend: str = "torch") -> None:
+    """Run a script of this folder in the environment that has torch and JAX."""
+    if not PYTHON.exists():
+        pytest.fail(
+            "There is no .venv-torch: `make test-slow` makes it from "
+            "tests/backends/requirements.txt."
+        )
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    command = [PYTHON, "-W", "error::FutureWarning", HERE / script, *arguments]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("published")
+    run_there("published.py", folder, *PUBLISHED)
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_equals_torchvision(name: str, suffix: str, published: Path) -> None:
+    path = published / f"{name}.{suffix}"
+    row = weights.find(name, path)
+    model = weights.build(weights.File(path, row))
+    originals = photographs.originals().values()
+    pixels = np.stack([image[100:324, 200:424] for image in originals])
+    images = Preprocessing(224, 224, 3, row.mean, row.std)(pixels)
+    require_equal(logits(model, images), np.load(published / f"{name}.npz")["logits"])
+
+
+def test_every_row_of_torchvision_fits_its_tensors(published: Path) -> None:
+    layouts = json.loads((published / "layouts.json").read_text())
+    rows = {row.name: row for row in weights.WEIGHTS if row.publisher is weights.TORCHVISION}
+    assert rows.keys() == layouts.keys()
+    for name, row in rows.items():
+        zeros = {key: np.broadcast_to(np.float32(0), shape) for key, shape in layouts[name].items()}
+        assert weights.build(with_tensors(row, zeros)).output_shape == (None, 1000)
+        keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
+def test_reads_what_torch_writes_today(name: str, published: Path) -> None:
+    found = state_dict.read(published / name)
+    assert list(found) == list(FORMATS)
+    for key, expected in FORMATS.items():
+        np.testing.assert_array_equal(found[key], expected)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every form, built and saved here, with what it answers."""
+    from . import rebuilt
+
+    folder: Path = tmp_path_factory.mktemp("forms")
+    forms, layouts, arrays = [], {}, {}
+    for network, options, shape in FORMS:
+        name = "_".join([network, *map(str, options.values())])
+        model = randomize(cnn_keras.build(network, shape, 7, **options))
+        images = normalized(shape)
+        np.savez(folder / f"{name}.npz", images=images)
+        model.save_weights(folder / f"{name}.weights.h5")
+        model.save(folder / f"{name}.keras")
+        forms.append({"name": name, "network": network, "options": options, "num_classes": 7})
+        layouts[name] = rebuilt.layout(model)
+        arrays[name], _ = rebuilt.answers(model, images)
+    (folder / "forms.json").write_text(json.dumps(forms))
+    (folder / "tensorflow.json").write_text(json.dumps(layouts))
+    np.savez(folder / "tensorflow.npz", **arrays)
+    return folder
+
+
+def normalized(shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    view = Preprocessing(*shape, (127.5,) * shape[-1], (127.5,) * shape[-1])
+    return view(photographs.crops(shape, 2, 0, 0))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backends_agree(backend: str, saved: Path) -> None:
+    run_there("rebuilt.py", saved, backend=backend)
+    layouts = {
+        name: json.loads((saved / f"{name}.json").read_text()) for name in ("tensorflow", backend)
+    }
+    assert layouts[backend] == layouts["tensorflow"]
+    expected, found = np.load(saved / "tensorflow.npz"), np.load(saved / f"{backend}.npz")
+    assert len(expected.files) == len(FORMS)
+    for name in expected.files:
+        for how in ("built", "loaded"):
+            require_equal(found[f"{name} {how}"], expected[name])
+        sums = found[f"{name} probabilities"].sum(axis=1)
+        np.testing.assert_allclose(sums, 1, atol=TOLERANCE)

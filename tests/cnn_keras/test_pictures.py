@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_keras import data, pictures
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.preprocessing import Preprocessing, open_image
+
+from .picture_folder import NAMES, write
+
+SPLITS = ("train", "validation", "test")
+
+
+def named(folder: Path) -> str:
+    return f"folder:{folder}"
+
+
+def test_a_folder_is_split_by_seed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=20)
+    first, second = (data.load(named(folder), shape=(24, 20, 3)) for _ in range(2))
+    assert first.name == "digits"
+    assert first.classes == NAMES
+    counts = {name: np.bincount(first.split(name).labels).tolist() for name in SPLITS}
+    assert counts == {"train": [14, 14, 14], "validation": [2, 2, 2], "test": [4, 4, 4]}
+    for name in SPLITS:
+        np.testing.assert_array_equal(first.split(name).images, second.split(name).images)
+    everything = np.concatenate([first.split(name).images for name in SPLITS])
+    assert everything.shape == (60, 24, 20, 3)
+    assert len(np.unique(everything.reshape(60, -1), axis=0)) == 60
+
+
+def test_pictures_are_seen_as_predict_sees_them(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=20)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    with Image.open(folder / "one" / "001.JPG") as picture:
+        picture.save(folder / "one" / "001.JPG", exif=turned)
+    listing = pictures.listing(folder)
+    found = pictures.decode(listing.paths, (32, 32, 1))
+    preprocessing = Preprocessing(32, 32, 1, (0.0,), (1.0,))
+    for path, pixels in zip(listing.paths, found, strict=True):
+        np.testing.assert_array_equal(pixels, preprocessing.pixels(open_image(path)))
+    assert {open_image(path).format for path in listing.paths} == {"PNG", "JPEG", "WEBP"}
+
+
+def test_train_and_val_serve_as_they_are_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "train", count=6)
+    write(tmp_path / "val", count=3, first=6)
+    both = data.load(named(tmp_path), shape=(8, 8, 1))
+    assert [len(both.split(name).labels) for name in SPLITS] == [18, 9, 9]
+    assert both.test is both.validation
+    assert "9 test pictures (val/, for there is no test/)" in capsys.readouterr().err
+    write(tmp_path / "test", count=4, first=9)
+    all_three = data.load(named(tmp_path), shape=(8, 8, 1))
+    assert [len(all_three.split(name).labels) for name in SPLITS] == [18, 9, 12]
+    np.testing.assert_array_equal(all_three.validation.images, both.validation.images)
+    assert "no test/" not in capsys.readouterr().err
+
+
+def test_other_files_are_counted_and_pictures_may_lie_deeper(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path / "digits")
+    (folder / "one" / "notes.txt").write_text("not a picture")
+    (folder / "one" / ".hidden.png").write_bytes(b"not a picture")
+    (folder / ".git").mkdir()
+    (folder / "README.md").write_text("not a class")
+    (folder / "two" / "second roll").mkdir()
+    (folder / "two" / "000.png").rename(folder / "two" / "second roll" / "000.png")
+    found = data.load(named(folder), shape=(8, 8, 1))
+    assert sum(len(found.split(name).labels) for name in SPLITS) == 30
+    assert "3 classes; 21 training" in (said := capsys.readouterr().err)
+    assert "2 other files skipped; seen as 8×8 gray" in said
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "two").rename(tmp_path / "train")
+    assert data.load(named(tmp_path), shape=(8, 8, 1)).classes == ("Zero", "one", "train")
+
+
+def test_contents_tell_that_pictures_changed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits")
+
+    def contents() -> str | None:
+        return data.load(named(folder), shape=(8, 8, 1)).contents
+
+    before = contents()
+    assert before is not None
+    assert before.startswith("30 pictures, ")
+    assert contents() == before
+    os.utime(folder / "one" / "000.png", (0, 0))
+    assert contents() == before
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert data.load(named(moved), shape=(8, 8, 1)).contents == before
+    (moved / "one" / "000.png").rename(moved / "two" / "other.png")
+    assert data.load(named(moved), shape=(8, 8, 1)).contents not in (before, None)
+
+
+def test_a_moved_folder_is_found_in_the_data_folder(tmp_path: Path) -> None:
+    write(tmp_path / "new" / "digits")
+    gone = named(tmp_path / "old" / "digits")
+    assert data.load(gone, tmp_path / "new", (8, 8, 1)).classes == NAMES
+    with pytest.raises(Error, match="No such folder of pictures"):
+        data.load(gone, tmp_path, (8, 8, 1))
+
+
+def no_classes(folder: Path) -> None:
+    folder.mkdir()
+    Image.new("L", (8, 8)).save(folder / "a.png")
+
+
+def one_class(folder: Path) -> None:
+    (folder / "a").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(folder / "a" / "a.png")
+
+
+def an_empty_class(folder: Path) -> None:
+    write(folder)
+    (folder / "three").mkdir()
+    (folder / "three" / "a.bmp").touch()
+
+
+def a_small_class(folder: Path) -> None:
+    write(folder)
+    for path in sorted((folder / "one").iterdir())[4:]:
+        path.unlink()
+
+
+def no_val(folder: Path) -> None:
+    write(folder / "train")
+
+
+def no_train(folder: Path) -> None:
+    write(folder / "val")
+
+
+def no_classes_in_train(folder: Path) -> None:
+    write(folder / "val")
+    no_classes(folder / "train")
+
+
+def a_new_class_in_val(folder: Path) -> None:
+    write(folder / "train")
+    (write(folder / "val") / "two").rename(folder / "val" / "three")
+
+
+def a_truncated_picture(folder: Path) -> None:
+    path = write(folder) / "one" / "000.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def a_text_called_picture(folder: Path) -> None:
+    (write(folder) / "one" / "000.png").write_text("not a picture")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "No such folder of pictures: {}"),
+        (no_classes, "{} holds no folders: it needs one for each class"),
+        (one_class, "{} holds only the class 'a'"),
+        (an_empty_class, "{}/three holds no JPEG, PNG or WebP picture (1 other files)"),
+        (a_small_class, "{}/one holds 4 pictures, and a split needs 5"),
+        (no_val, "{} holds train/ but no val/"),
+        (no_train, "{} holds val/ but no train/"),
+        (no_classes_in_train, "{}/train holds no folders"),
+        (a_new_class_in_val, "{}/val/three is a class that the training pictures lack"),
+        (a_truncated_picture, "{}/one/000.png cannot be read as an image"),
+        (a_text_called_picture, "{}/one/000.png is not an image"),
+    ],
+)
+def test_folders_no_network_can_learn_from(
+    make: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    make(folder)
+    with pytest.raises(Error) as caught:
+        data.load(named(folder), shape=(8, 8, 1))
+    assert str(caught.value).startswith(message.format(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data.full_name("folder:digits") == named(tmp_path / "digits")
+    assert data.full_name("digits") == "digits"
+    with pytest.raises(UsageError, match="Did you mean 'folder:PATH'"):
+        data.full_name("folder:")

@@ -1,0 +1,159 @@
+"""Both fixtures are torch's own; `tests/backends/published.py` wrote them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn_keras import state_dict
+from cnn_keras.errors import Error
+
+FIXTURES = Path(__file__).parent
+SHARED = np.arange(12.0, dtype=np.float32)
+FORMATS = {
+    "whole": np.arange(6.0, dtype=np.float32).reshape(2, 3),
+    "parameter": np.array([1, 2], np.float32),
+    "transposed": SHARED.reshape(3, 4).T,
+    "part": SHARED[4:6],
+    "half": np.array([0.5, 1.5], np.float16),
+    "number": np.array(7),
+}
+
+
+@pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
+def test_reads_what_torch_wrote(name: str) -> None:
+    found = state_dict.read(FIXTURES / name)
+    assert list(found) == list(FORMATS)
+    for key, expected in FORMATS.items():
+        np.testing.assert_array_equal(found[key], expected)
+        assert found[key].dtype == expected.dtype
+
+
+def literal(value: object) -> bytes:
+    """Pickle a number, string, tuple or None, without the frame around it."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def stream(pickled: bytes, *storages: np.ndarray) -> bytes:
+    """A file from before torch 1.6, of a pickled state dict and the storages "0", "1", ..."""
+    head = b"".join(
+        pickle.dumps(value, 2)
+        for value in (state_dict.MAGIC_NUMBER, state_dict.PROTOCOL_VERSION, {"little_endian": True})
+    )
+    keys = pickle.dumps([str(place) for place in range(len(storages))], 2)
+    data = b"".join(len(part).to_bytes(8, "little") + part.tobytes() for part in storages)
+    return head + pickled + keys + data
+
+
+def tensor(key: str, size: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]):
+    storage = literal("storage") + b"ctorch\nFloatStorage\n" + literal(key) + literal("cuda:0")
+    storage = b"(" + storage + literal(size) + literal(None) + b"tQ"
+    place = literal(offset) + literal(shape) + literal(strides)
+    return b"ctorch._utils\n_rebuild_tensor\n(" + storage + place + b"tR"
+
+
+def test_reads_the_parameters_of_2017(tmp_path: Path) -> None:
+    """resnet18-5c106cde.pth has them so: made empty, the tensor in their state."""
+    values = np.arange(4, dtype=np.float32)
+    parameter = b"ctorch.nn.parameter\nParameter\n)\x81(" + tensor("0", 4, 0, (2, 2), (2, 1))
+    parameter += literal(None) * 2 + literal(True) + literal(False) + b"tb"
+    path = tmp_path / "old.pth"
+    path.write_bytes(stream(b"}" + literal("weight") + parameter + b"s.", values))
+    np.testing.assert_array_equal(state_dict.read(path)["weight"], values.reshape(2, 2))
+
+
+class Touch:
+    """Pickled, it makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def attribute_of_an_allowed_name(_: Path) -> bytes:
+    """Protocol 4 follows the dots of a name: `OrderedDict.__init__.__globals__` would lead out."""
+    name = "OrderedDict.fromkeys"
+    return b"\x80\x04" + literal("collections") + literal(name) + b"\x93)R."
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (lambda marker: pickle.dumps({"weight": Touch(marker)}, 2), "posix.system"),
+        (lambda marker: pickle.dumps(Touch(marker), 4), "posix.system"),
+        (lambda marker: b"cbuiltins\neval\n(" + literal("1 + 1") + b"tR.", "builtins.eval"),
+        (attribute_of_an_allowed_name, "collections.OrderedDict.fromkeys"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bare", "stream", "zip"])
+def test_no_code_in_a_file_is_run(
+    payload: Callable[[Path], bytes], said: str, kind: str, tmp_path: Path
+) -> None:
+    marker, path = tmp_path / "it_ran", tmp_path / "evil.pth"
+    content = payload(marker)
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+    else:
+        path.write_bytes(content if kind == "bare" else stream(content))
+    with pytest.raises(Error, match=f"it holds {said}, and nothing but tensors is loaded"):
+        state_dict.read(path)
+    assert not marker.exists()
+    if "posix" in said:  # the payload does what it is thought to do
+        pickle.loads(content)
+        assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (0, (5,), (1,)),
+        (2, (3,), (1,)),
+        (0, (2, 2), (3, 1)),
+        (-1, (2,), (1,)),
+        (0, (2,), (-1,)),
+    ],
+)
+def test_a_tensor_outside_its_storage_is_refused(place: tuple[object, ...], tmp_path: Path) -> None:
+    path = tmp_path / "outside.pth"
+    state = b"}" + literal("weight") + tensor("0", 4, *place) + b"s."
+    path.write_bytes(stream(state, np.zeros(4, np.float32)))
+    with pytest.raises(Error, match="cannot be read as a state dict"):
+        state_dict.read(path)
+
+
+@pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
+def test_a_cut_off_file_is_refused(name: str, tmp_path: Path) -> None:
+    whole = (FIXTURES / name).read_bytes()
+    path = tmp_path / name
+    for length in range(0, len(whole) - 1, 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(Error, match="cannot be read as a state dict"):
+            state_dict.read(path)
+
+
+def test_other_contents_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    for state, said in (
+        (literal(3) + b".", "it holds a int, not a dict of tensors"),
+        (b"}" + literal("epoch") + literal(3) + b"s.", "its 'epoch' is no tensor"),
+        (b"ctorchvision.models.resnet\nResNet\n)R.", "torchvision.models.resnet.ResNet"),
+    ):
+        path.write_bytes(stream(state))
+        with pytest.raises(Error, match=said):
+            state_dict.read(path)
+    path.write_text("no weights at all")
+    with pytest.raises(Error, match="cannot be read as a state dict"):
+        state_dict.read(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(Error, match=r"holds no data\.pkl"):
+        state_dict.read(path)
