@@ -3,7 +3,7 @@
 model.keras         the network after the last epoch
 best.keras          the network after its best epoch on the validation split
 last.keras          network and optimizer, rewritten after every epoch; a training resumes here
-config.json         what was asked for
+config.json         what was asked for, or where the weights were imported from
 history.csv         one row an epoch
 metrics.json        validation and test results, confusion matrix
 preprocessing.json  from pixels to tensor
@@ -52,7 +52,8 @@ class Run:
             raise Error(f"No such run folder: {path}.")
         if not (path / "model.keras").is_file():
             raise Error(
-                f"{path} holds no trained model: `cnn-keras train` writes model.keras there."
+                f"{path} holds no trained model: `cnn-keras train` or `import-weights` writes "
+                "model.keras there."
             )
         return cls(path)
 
@@ -132,13 +133,12 @@ class Run:
         Raises:
             Error: It cannot be had, or pictures in the folder have changed since the training.
         """
-        shaped = self.preprocessing
-        shape = (shaped.height, shaped.width, shaped.channels)
-        dataset = data.load(self.config["data"], data_dir, shape)
-        before = self.config.get("contents")
+        name, before = self.config["data"], self.config.get("contents")
+        seen = self.preprocessing
+        dataset = data.load(name, data_dir, (seen.height, seen.width, seen.channels))
         if dataset.contents != before:
             raise Error(
-                f"The pictures of {self.config['data']} are not those that {self.path} was trained "
+                f"The pictures of {name} are not those that {self.path} was trained "
                 f"with ({dataset.contents}; then {before}), and its splits would mix: put them "
                 "back, or train anew."
             )

@@ -41,7 +41,7 @@ def accuracy(
     Returns:
         The record; its interval is over seeds, or for one seed over the test images.
     """
-    name = f"{training.network}_{training.data}"
+    name = f"{training.network}_{Path(training.data).name}"  # of a folder only its own name
     finished = []
     for seed in seeds:
         log(f"{name}, seed {seed}")

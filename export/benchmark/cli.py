@@ -174,11 +174,10 @@ def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.flo
     Raises:
         Error: The folder is no run, or its data set is not here.
     """
-    from cnn_keras import data
     from cnn_keras.runs import Run
 
     run = Run.open(run_path)
-    images = data.load(run.config["data"], data_dir).validation.images[:NUM_IMAGES]
+    images = run.load(data_dir).validation.images[:NUM_IMAGES]
     return run.preprocessing(run.preprocessing.resize(images))
 
 

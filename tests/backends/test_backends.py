@@ -29,14 +29,16 @@ PYTHON = ROOT / ".venv-torch" / "bin" / "python"
 # vgg11_bn for convolutions that have a bias before their normalization.
 PUBLISHED = ("alexnet", "vgg16", "vgg11_bn", "googlenet", "resnet18", "resnet34", "resnet50")
 
-# Every family, in sizes that take a second.
+# Every family, in sizes that take a second. NiN's is odd: where "same" pads one side alone, Keras
+# 3.15 on torch averages over a repeated edge, unlike on other backends; Keras' pull request 23233,
+# not yet released, mends it.
 # fmt: off
 FORMS: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
     ("lenet5",    {},                                (32, 32, 1)),
     ("lenet5",    {"form": "1998"},                  (32, 32, 1)),
     ("alexnet",   {},                                (99, 99, 3)),
     ("alexnet",   {"form": "2014"},                  (99, 99, 3)),
-    ("nin",       {},                                (32, 32, 3)),
+    ("nin",       {},                                (33, 33, 3)),
     ("vgg11",     {},                                (64, 64, 3)),
     ("vgg11",     {"batch_normalization": True},     (64, 64, 3)),
     ("googlenet", {},                                (96, 96, 3)),
@@ -136,10 +138,8 @@ def normalized(shape: tuple[int, int, int]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_backends_agree(backend: str, saved: Path) -> None:
     run_there("rebuilt.py", saved, backend=backend)
-    layouts = {
-        name: json.loads((saved / f"{name}.json").read_text()) for name in ("tensorflow", backend)
-    }
-    assert layouts[backend] == layouts["tensorflow"]
+    layouts = [json.loads((saved / f"{name}.json").read_text()) for name in ("tensorflow", backend)]
+    assert layouts[0] == layouts[1]
     expected, found = np.load(saved / "tensorflow.npz"), np.load(saved / f"{backend}.npz")
     assert len(expected.files) == len(FORMS)
     for name in expected.files:

@@ -91,7 +91,7 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("summary resnet51", 2, "Unknown network 'resnet51'. Did you mean 'resnet56'?"),
+        ("summary resnet51", 2, "Unknown network 'resnet51'. Did you mean 'resnet50'?"),
         ("train lenet5 --data digit --out {}/new", 2, "Did you mean 'digits'?"),
         ("train lenet5 --data digits --out {}/new --epoch 3", 2, "Unrecognized options: --epoch"),
         ("train lenet5 --data digits --out {}/new --epochs many", 2, "'many'"),

@@ -49,7 +49,8 @@ def test_an_imported_run_is_exported_verified_and_measured(
     assert [row["recipe"] for row in document["files"]] == list(names)
     for row in document["files"]:
         assert (row["top1_float"], row["top1_file"], row["drop_points"]) == (None, None, None)
-        assert row["agreement"] >= RECIPES[row["recipe"]].limits.min_agreement
+        assert row["audit"]["partitions"] == 1
+    for row in document["files"][:2]:  # how an untrained network takes integers says nothing
         assert row["accepted"], row["reasons"]
 
     path = tmp_path / "r18_float16.tflite"
