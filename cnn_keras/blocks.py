@@ -7,10 +7,12 @@ row `conv2_1`; `row_of` gives the row back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from .errors import UsageError
@@ -226,8 +228,10 @@ class LocalResponseNormalization(layers.Layer):
     """Divide each channel by the activity of its neighbors: `tf.nn.lrn` of delegated operations.
 
     `x / (bias + alpha * sum of squares over 2 * depth_radius + 1 channels) ** beta`. XNNPACK does
-    not run TFLite's own LRN operation, which would split the file; it runs shifted slices, and
-    `s ** -0.75` as `rsqrt(s) * sqrt(rsqrt(s))`.
+    not run TFLite's own LRN operation, which would split the file. It runs `s ** -0.75` as
+    `rsqrt(s) * sqrt(rsqrt(s))`, and the sum as a convolution along the channels: its kernel is the
+    band of neighbors of 16 channels, and it steps from 16 to 16. Adding shifted slices takes about
+    1.6 times as long, and a 1×1 convolution with the band of all channels more, the wider the map.
 
     Input and output `(batch, height, width, channels)`.
 
@@ -248,18 +252,28 @@ class LocalResponseNormalization(layers.Layer):
         super().__init__(**kwargs)
         self.depth_radius, self.bias, self.alpha, self.beta = depth_radius, bias, alpha, beta
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the constant kernel, `(1, cells, channels in a cell, sums at a step)`."""
+        channels = input_shape[-1]
+        block, cell = math.gcd(channels, 16), math.gcd(channels, 2)
+        reach = -(-self.depth_radius // cell) * cell  # whole cells
+        distance = np.abs(np.arange(-reach, block + reach)[:, None] - np.arange(block))
+        band = self.alpha * (distance <= self.depth_radius)
+        self._kernel = band.reshape(1, -1, cell, block).astype("float32")
+
     def call(self, x: Tensor) -> Tensor:
         """Normalize."""
-        channels = x.shape[-1]
-        reach = min(self.depth_radius, channels - 1)
-        squares = ops.pad(self.alpha * ops.square(x), ((0, 0),) * 3 + ((reach, reach),))
-        total = self.bias + squares[..., :channels]
-        for shift in range(1, 2 * reach + 1):
-            total = total + squares[..., shift : shift + channels]
+        _, _, cell, block = self._kernel.shape
+        batch, height, width, channels = ops.shape(x)
+        squares = ops.reshape(ops.square(x), (-1, width, channels // cell, cell))
+        kernel = ops.cast(self._kernel, self.compute_dtype)
+        total = self.bias + ops.conv(squares, kernel, (1, block // cell), "same")
         if self.beta == 0.75:
             root = ops.rsqrt(total)
-            return x * root * ops.sqrt(root)
-        return x * ops.exp(-self.beta * ops.log(total))
+            scale = root * ops.sqrt(root)
+        else:
+            scale = ops.exp(-self.beta * ops.log(total))
+        return x * ops.reshape(scale, (batch, height, width, channels))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape, which stays."""

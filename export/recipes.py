@@ -66,19 +66,30 @@ _ROUNDED = Limits(max_drop_points=0.1, min_agreement=0.99, max_abs_error=0.06)
 _INTEGER_WEIGHTS = Limits(max_drop_points=0.5, min_agreement=0.97)
 _INTEGER = Limits(max_drop_points=0.5, min_agreement=0.95)
 
+# Local response normalization stays float: XNNPACK does not take integer RSQRT and SQRT, and the
+# constants of its sums are no weights to be rounded.
+_LRN = ".*lrn.*"
+
 _ROWS = (
     Recipe("float32", "as trained", _EQUAL),
-    Recipe("float16", "weights in half precision, float32 arithmetic", _ROUNDED),
+    Recipe(
+        "float16",
+        "weights in half precision, float32 arithmetic",
+        _ROUNDED,
+        float_layers=_LRN,
+    ),
     Recipe(
         "dynamic_wi8_afp32",
         "8-bit weights; activations made 8-bit as they come",
         _INTEGER_WEIGHTS,
         float_ops=("DEPTHWISE_CONV_2D",),
+        float_layers=_LRN,
     ),
     Recipe(
         "weight_only_wi8_afp32",
         "8-bit weights, float32 arithmetic",
         _INTEGER_WEIGHTS,
+        float_layers=_LRN,
     ),
     Recipe(
         "static_wi8_ai8",
@@ -87,7 +98,7 @@ _ROWS = (
         needs_calibration=True,
         integer=True,
         float_ops=("INPUT", "OUTPUT", "SOFTMAX", "AVERAGE_POOL_2D"),
-        float_layers=".*lrn.*",  # its integer RSQRT and SQRT are not delegated
+        float_layers=_LRN,
     ),
 )
 

@@ -8,7 +8,7 @@ from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool, row_of
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
-@pytest.mark.parametrize(("depth_radius", "channels"), [(0, 5), (1, 5), (2, 96), (5, 5), (7, 3)])
+@pytest.mark.parametrize(("depth_radius", "channels"), [(0, 5), (1, 6), (2, 96), (2, 24), (5, 5), (7, 3), (20, 64)])
 def test_lrn_and_its_gradient_equal_tensorflows(
     depth_radius: int, channels: int, beta: float
 ) -> None:
@@ -29,7 +29,7 @@ def test_lrn_and_its_gradient_equal_tensorflows(
         found.append((y, tape.gradient(total, x)))
     for ours, theirs in zip(*found, strict=True):
         # Sums in another order: some units in the last of float32's 24 bits.
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-6 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("size", [7, 8, 224, 225])
