@@ -252,7 +252,7 @@ class LocalResponseNormalization(layers.Layer):
         super().__init__(**kwargs)
         self.depth_radius, self.bias, self.alpha, self.beta = depth_radius, bias, alpha, beta
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         """Make the constant kernel, `(1, cells, channels in a cell, sums at a step)`."""
         channels = input_shape[-1]
         block, cell = math.gcd(channels, 16), math.gcd(channels, 2)
