@@ -54,10 +54,12 @@ def accuracy(
     else:
         mean = values[0]
         low, high = wilson(mean, results[0]["num_images"])
+    count = finished[0].metrics["num_train_images"]
     claims = [
         Claim(
             f"{training.network} reaches {at_least:.1%} on the test split of {training.data} "
-            f"within {training.recipe.epochs} epochs, mean of {len(seeds)} seed(s)",
+            f"within {training.recipe.epochs} epochs of {count:,} images, mean of {len(seeds)} "
+            "seed(s)",
             mean >= at_least,
             mean,
             (low, high),
@@ -80,7 +82,7 @@ def accuracy(
         seeds=seeds,
         budget={
             "epochs": training.recipe.epochs,
-            "train_images": finished[0].metrics["num_train_images"],
+            "train_images": count,
             "train_seconds": seconds,
         },
         details={"test": results, "config": finished[0].config},
