@@ -8,7 +8,9 @@ from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool, row_of
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
-@pytest.mark.parametrize(("depth_radius", "channels"), [(0, 5), (1, 6), (2, 96), (2, 24), (5, 5), (7, 3), (20, 64)])
+@pytest.mark.parametrize(
+    ("depth_radius", "channels"), [(0, 5), (1, 6), (2, 96), (2, 24), (5, 5), (7, 3), (20, 64)]
+)
 def test_lrn_and_its_gradient_equal_tensorflows(
     depth_radius: int, channels: int, beta: float
 ) -> None:
