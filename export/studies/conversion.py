@@ -34,8 +34,8 @@ RECIPES = ("float32", "static_wi8_ai8")
 def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
     """Convert networks at their paper's size and record what became of each.
 
-    Weights are random, which neither operations nor types depend on; normalizations have the
-    statistics of crops of photographs, so that no network saturates, and are judged on others.
+    Weights are random, which neither operations nor types depend on, but conditioned by
+    `normalize_by`; networks are judged on other crops than those.
 
     Args:
         networks: Rows of the zoo.
@@ -69,9 +69,7 @@ def convert_network(name: str) -> list[dict[str, Any]]:
 
     Returns:
         One row a recipe: size, operations, partitions, delegated nodes; for the float32 file also
-        the seconds that conversion took and its relative error against Keras; where that is beyond
-        the limit also Keras' own against double precision, since a deep network of random weights
-        amplifies the rounding of either.
+        the seconds that conversion took and its relative error against Keras.
     """
     import keras
 
@@ -105,8 +103,6 @@ def convert_network(name: str) -> list[dict[str, Any]]:
                 "max_probability": float(expected.max()),
                 "max_relative_error": relative_error(found, expected),
             }
-            if row["max_relative_error"] > MAX_RELATIVE_ERROR:
-                row["keras_relative_error"] = relative_error(expected, exactly(model, images))
         rows.append(row)
     return rows
 
@@ -114,20 +110,6 @@ def convert_network(name: str) -> list[dict[str, Any]]:
 def relative_error(found: Probabilities, expected: Probabilities) -> float:
     """Return the greatest difference of a probability, as a part of the greatest probability."""
     return float(np.abs(found - expected).max() / expected.max())
-
-
-def exactly(model: keras.Model, images: Images) -> Probabilities:
-    """Return a network's probabilities in double precision, to tell how far Keras itself is off."""
-    import keras
-
-    keras.config.set_dtype_policy("float64")
-    try:
-        double = build(model.name)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    double.set_weights(model.get_weights())
-    probabilities: Probabilities = np.asarray(double(images, training=False))
-    return probabilities
 
 
 def crops(shape: tuple[int, int, int], half: int) -> Images:
@@ -138,13 +120,19 @@ def crops(shape: tuple[int, int, int], half: int) -> Images:
 
 
 def normalize_by(model: keras.Model, images: Images) -> None:
-    """Give every batch normalization the statistics that it has on some images."""
+    """Give every batch normalization the statistics that it has on some images, and a shift of one.
+
+    Unshifted, rectifiers cut away half of what they get, and rounding grows with every layer of
+    random weights: float32 probabilities of plain-56 are then 2.6e-4 from those in double precision,
+    and with this shift 2e-6. Yang et al., arXiv:1902.08129, section 4, tell why.
+    """
     import keras
 
     layers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     momentum = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0
+        layer.beta.assign(keras.ops.ones_like(layer.beta))
     model(images, training=True)
     for layer, value in zip(layers, momentum, strict=True):
         layer.momentum = value
@@ -156,8 +144,6 @@ def _claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
     flex = [row["flex_ops"] for row in rows]
     floats = [row for row in rows if row["recipe"] == "float32"]
     errors = [row["max_relative_error"] for row in floats]
-    off = [row for row in floats if "keras_relative_error" in row]
-    most = max((row["max_relative_error"] / row["keras_relative_error"] for row in off), default=0)
     networks = len(errors)
     return [
         Claim(
@@ -173,12 +159,6 @@ def _claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
             max(errors) <= MAX_RELATIVE_ERROR,
             max(errors),
             (min(errors), max(errors)),
-        ),
-        Claim(
-            f"where it does not ({', '.join(row['network'] for row in off) or 'nowhere'}), it is "
-            "no farther from Keras than twice what Keras is from double precision (ratio)",
-            most <= 2,
-            most,
         ),
     ]
 
