@@ -52,9 +52,14 @@ def hardware() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that matter to a result."""
+    """Return the versions of Python and of the packages that matter to a result.
+
+    Where Keras computed on another backend than TensorFlow, that is one of them.
+    """
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    keras = sys.modules.get("keras")
+    backend = keras.config.backend() if keras else "tensorflow"
+    for package in dict.fromkeys((*PACKAGES, backend)):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -53,7 +53,7 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
         out / "conversion.json",
         "study",
         "conversion",
-        _claims(rows),
+        claims(rows),
         seeds=[0],
         budget={"crops": CROPS},
         details={"files": rows},
@@ -122,9 +122,9 @@ def crops(shape: tuple[int, int, int], half: int) -> Images:
 def normalize_by(model: keras.Model, images: Images) -> None:
     """Give every batch normalization the statistics that it has on some images, and a shift of one.
 
-    Unshifted, rectifiers cut away half of what they get, and rounding grows with every layer of
-    random weights: float32 probabilities of plain-56 are then 2.6e-4 from those in double precision,
-    and with this shift 2e-6. Yang et al., arXiv:1902.08129, section 4, tell why.
+    Unshifted, rectifiers cut away half of what they get, and every layer of random weights enlarges
+    rounding (Yang et al., arXiv:1902.08129): float32 probabilities of plain-56 are then 2.6e-4 from
+    those in double precision, and with this shift 2e-6.
     """
     import keras
 
@@ -138,7 +138,8 @@ def normalize_by(model: keras.Model, images: Images) -> None:
         layer.momentum = value
 
 
-def _claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
+def claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
+    """Say of all files what has to hold of each; rows as from `convert_network`."""
     pieces = [row["partitions"] for row in rows]
     left = [row["nodes"] - (row["delegated_nodes"] or 0) for row in rows]
     flex = [row["flex_ops"] for row in rows]
