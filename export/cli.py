@@ -10,11 +10,14 @@ from typing import Any
 import tyro
 
 from cnn_keras import cli
-from cnn_keras.command import Outcome, start_keras
+from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
+
+ANDROID_DEMO = Path(__file__).resolve().parents[1] / "android_demo"
+ANDROID_RECIPES = ("float32", "static_wi8_ai8")
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Export:
 
     source: tyro.conf.Positional[Path]
     """Run folder, or a .keras file in one."""
-    out: Path
-    """Folder for the files and export.json."""
+    out: Path | None = None
+    """Folder for the files and export.json; with --android it may be left out."""
     recipes: tuple[str, ...] = ()
     """Names as in the README: float32, float16, static_wi8_ai8, ...; all by default."""
+    android: bool = False
+    """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
     split: str = "validation"
     """Held-out images that judge the files: validation or test."""
     run: Path | None = None
@@ -72,24 +77,31 @@ class Export:
 
         from .recipes import RECIPES, recipe
 
-        recipes = [recipe(name) for name in dict.fromkeys(self.recipes or RECIPES)]
+        default = ANDROID_RECIPES if self.android else RECIPES
+        recipes = [recipe(name) for name in dict.fromkeys(self.recipes or default)]
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
         lone = self.source.suffix == ".keras"
         run = Run.open(self.run or (self.source.parent if lone else self.source))
-        start_keras()
-        from .pipeline import Source, export
+        from .pipeline import Source, add_to_app, app_models, export
 
+        if self.out is None and not self.android:
+            raise UsageError("Name a folder for the files with --out.")
+        out = self.out or run.path / "files"
+        models = app_models(ANDROID_DEMO) if self.android else None
+        start_keras()
         run.import_layers()
         model = load_model(self.source if lone else run.path / "model.keras")
         name = run.path.resolve().name
         if lone and self.source.stem != "model":
             name = f"{name}_{self.source.stem}"
-        document = export(
-            Source(name, model, run, run.dataset(self.data_dir)), self.out, recipes, self.split
-        )
+        source = Source(name, model, run, run.dataset(self.data_dir))
+        document = export(source, out, recipes, self.split)
+        if models:
+            for copy in add_to_app(document, out, models):
+                log(f"in the app: {copy}")
         refused = [row for row in document["files"] if not row["accepted"]]
-        return Outcome(document, export_table(document, self.out), exit_code=1 if refused else 0)
+        return Outcome(document, export_table(document, out), exit_code=1 if refused else 0)
 
 
 @dataclass(frozen=True)

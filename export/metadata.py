@@ -1,7 +1,8 @@
-"""Labels and preprocessing inside the file, in TFLite's own metadata format.
+"""Labels, preprocessing and more inside the file, in TFLite's own metadata format.
 
 A ``ModelMetadata`` flatbuffer stands in the model's buffer ``TFLITE_METADATA``; the files that it
-names, ``labels.txt`` and ``preprocessing.json``, stand in a zip archive behind the model.
+names, ``labels.txt``, ``preprocessing.json`` and ``drawing.json``, stand in a zip archive behind
+the model.
 MediaPipe, ML Kit and Android's metadata library read both.
 
 Reference:
@@ -26,7 +27,8 @@ from .interpreter import ModelFileError
 
 BUFFER_NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
-LABELS_FILE, PREPROCESSING_FILE = "labels.txt", "preprocessing.json"
+LABELS_FILE = "labels.txt"
+PREPROCESSING_FILE, DRAWING_FILE = "preprocessing.json", "drawing.json"
 
 # All fields written here are in the first version of the schema.
 MIN_PARSER_VERSION = "1.0.0"
@@ -97,12 +99,14 @@ class Metadata(NamedTuple):
         preprocessing: `cnn_keras.preprocessing.Preprocessing` as JSON types: ``height``, ``width``,
             ``channels`` and, per channel in pixel values 0..255, ``mean`` and ``std``. None where
             nobody has stated it.
+        drawing: What `drawing.drawing` has measured, for a drawing pad; None for color pictures.
     """
 
     name: str
     description: str
     labels: tuple[str, ...]
     preprocessing: dict[str, Any] | None
+    drawing: dict[str, float] | None = None
 
 
 def write(flatbuffer: bytes, metadata: Metadata) -> bytes:
@@ -122,8 +126,8 @@ def write(flatbuffer: bytes, metadata: Metadata) -> bytes:
         raise ModelFileError(f"{len(metadata.labels)} labels for a file of {classes} classes.")
     _set_buffer(model, _encode(metadata))
     files = {LABELS_FILE: "".join(f"{label}\n" for label in metadata.labels)}
-    if metadata.preprocessing is not None:
-        files[PREPROCESSING_FILE] = json.dumps(metadata.preprocessing, indent=2) + "\n"
+    for name, values in _json_files(metadata).items():
+        files[name] = json.dumps(values, indent=2) + "\n"
     return _append(pack(model), files)
 
 
@@ -147,12 +151,12 @@ def read(flatbuffer: bytes) -> Metadata | None:
             for file in output.tables(TensorMetadata.ASSOCIATED_FILES)
             if file.int8(AssociatedFile.TYPE) == _FILE_IS_AXIS_LABELS
         ]
-        preprocessing = files.get(PREPROCESSING_FILE)
         return Metadata(
             name=root.string(ModelMetadata.NAME),
             description=root.string(ModelMetadata.DESCRIPTION),
             labels=tuple(files[labels[0]].decode().splitlines()) if labels else (),
-            preprocessing=None if preprocessing is None else json.loads(preprocessing),
+            preprocessing=json.loads(files.get(PREPROCESSING_FILE, b"null")),
+            drawing=json.loads(files.get(DRAWING_FILE, b"null")),
         )
     except (*BROKEN, *_BROKEN_ZIP) as error:
         raise ModelFileError(
@@ -184,6 +188,11 @@ def _append(model: bytes, files: Mapping[str, str]) -> bytes:
     return whole.getvalue()
 
 
+def _json_files(metadata: Metadata) -> dict[str, dict[str, Any]]:
+    files = {PREPROCESSING_FILE: metadata.preprocessing, DRAWING_FILE: metadata.drawing}
+    return {name: values for name, values in files.items() if values is not None}
+
+
 def _associated_files(data: bytes) -> dict[str, bytes]:
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return {}
@@ -194,9 +203,11 @@ def _associated_files(data: bytes) -> dict[str, bytes]:
 def _encode(metadata: Metadata) -> bytes:
     import flatbuffers
 
-    files = []
-    if metadata.preprocessing is not None:
-        files.append(_file(PREPROCESSING_FILE, "From pixels to tensor.", _FILE_IS_DESCRIPTION))
+    abouts = {
+        PREPROCESSING_FILE: "From pixels to tensor.",
+        DRAWING_FILE: "How drawings fill the frame.",
+    }
+    files = [_file(name, abouts[name], _FILE_IS_DESCRIPTION) for name in _json_files(metadata)]
     builder = flatbuffers.Builder(1024)
     root = _write_table(
         builder,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnn_keras.command import log, progress, write_atomic
 from cnn_keras.data import Dataset
+from cnn_keras.errors import UsageError
 from cnn_keras.runs import Run, predict
 
 from . import metadata
 from .audit import audit, problems, remarks
 from .calibration import sample
 from .convert import convert
+from .drawing import drawing
 from .quantize import quantize
 from .recipes import Recipe
 from .verify import verify
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_IMAGES = 200
 CALIBRATION_SEED = 0
+DRAWN_IMAGES = 1000  # that the drawing pad's measures are the mean of
 
 
 class Source(NamedTuple):
@@ -73,6 +76,7 @@ def export(
         _origin(source),
         source.run.classes,
         preprocessing.to_dict(),
+        drawing(dataset.train.images[:DRAWN_IMAGES]),
     )
     full_size = len(metadata.write(float32, about))
     files = []
@@ -124,6 +128,38 @@ def export(
     }
     write_atomic(out / "export.json", json.dumps(document, indent=2) + "\n")
     return document
+
+
+def add_to_app(document: dict[str, Any], out: Path, models: Path) -> list[Path]:
+    """Copy the files of an export that passed into the Android app, which lists what it finds.
+
+    Args:
+        document: What `export` returned.
+        out: Its folder.
+        models: The app's folder for them, from `app_models`.
+
+    Returns:
+        The copies.
+    """
+    names = [row["file"] for row in document["files"] if row["file"]]
+    for name in names:
+        write_atomic(models / name, (out / name).read_bytes())
+    return [models / name for name in names]
+
+
+def app_models(app: Path) -> Path:
+    """Return the folder in which the Android app has its models.
+
+    Args:
+        app: `android_demo/` of a clone.
+
+    Raises:
+        UsageError: There is no app.
+    """
+    main = app / "app/src/main"
+    if not main.is_dir():
+        raise UsageError(f"No Android app in {app}: --android needs a clone of cnn-keras.")
+    return main / "assets/models"
 
 
 def _origin(source: Source) -> str:

@@ -54,6 +54,8 @@ def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: 
         assert about.preprocessing == json.loads(
             json.dumps(lenet_run.preprocessing.to_dict())  # tuples become lists
         )
+        assert about.drawing is not None
+        assert 0.9 < about.drawing["extent"] <= 1  # scans of digits fill their frame
         with zipfile.ZipFile(path) as archive:
             assert archive.read("labels.txt").decode().split() == list("0123456789")
 
@@ -73,6 +75,30 @@ def test_verify_and_audit_agree_with_export(
     for key in ("top1_file", "agreement", "max_abs_error", "snr_db"):
         assert document[key] == pytest.approx(row[key])
     assert run_main(capsys, "verify", exported / row["file"], "--split", "test")[0] == 0
+
+
+def test_files_are_added_to_the_app(
+    lenet_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("export.cli.ANDROID_DEMO", tmp_path)
+    command = ("export", lenet_run.path, "--out", tmp_path / "out", "--android")
+    code, _, err = run_main(capsys, *command)
+    assert code == 2
+    assert "No Android app in" in err
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "app/src/main").mkdir(parents=True)
+    assert run_main(capsys, *command)[0] == 0
+    copies = sorted((tmp_path / "app/src/main/assets/models").iterdir())
+    name = lenet_run.path.name
+    assert [path.name for path in copies] == [
+        f"{name}_float32.tflite",
+        f"{name}_static_wi8_ai8.tflite",
+    ]
+    for path in copies:
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
 
 
 @pytest.fixture
