@@ -1,0 +1,115 @@
+package org.cnnkeras.demo.engine
+
+import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** The demo's own files through LiteRT's library. What they answer stands in the parity tests. */
+class HostEngineTest {
+    private val factory = HostEngineFactory()
+
+    @Test
+    fun probabilitiesSumToOne() {
+        for (file in listOf(FLOAT, INTEGER)) {
+            assertEquals(file, 1f, classify(file, bar()).sum(), 0.01f)
+        }
+    }
+
+    @Test
+    fun bothFilesSeeTheSameInAPicture() {
+        val float = classify(FLOAT, bar())
+        val integer = classify(INTEGER, bar())
+        // 0.03 is the largest difference that `cnn-keras export` printed on 180 validation images.
+        for (index in float.indices) assertEquals(float[index], integer[index], 0.05f)
+        assertFalse("No weight was quantized", float.contentEquals(integer))
+    }
+
+    @Test
+    fun theAnswerDependsOnTheInputAlone() {
+        factory.open(model(FLOAT), numThreads = 2).use { engine ->
+            val first = run(engine, bar())
+            val other = run(engine, FloatArray(INPUTS))
+            assertFalse(first.contentEquals(other))
+            assertArrayEquals(first, run(engine, bar()), 0f)
+        }
+    }
+
+    @Test
+    fun everyStageTakesTime() {
+        factory.open(model(FLOAT), numThreads = 1).use { engine ->
+            val times = engine.run(floats(bar()), bytes(OUTPUTS * Float.SIZE_BYTES))
+            assertTrue("$times", times.copyInNanos > 0)
+            assertTrue("$times", times.invokeNanos > 0)
+            assertTrue("$times", times.copyOutNanos > 0)
+        }
+    }
+
+    /** XNNPACK's pool holds one thread less than it was given: the caller works too. */
+    @Test
+    fun theNumberOfThreadsReachesTheRuntime() {
+        factory.open(model(FLOAT), numThreads = 1).close()
+        val before = nativeThreads()
+        factory.open(model(FLOAT), numThreads = 4).use {
+            assertEquals(before + 3, nativeThreads())
+        }
+        assertEquals("Threads after close", before, nativeThreads())
+    }
+
+    @Test
+    fun aFileThatIsNoneIsRefusedInOneSentence() {
+        val noise = bytes(1000)
+        val failure = assertThrows(EngineException::class.java) { factory.open(noise, 1) }
+        assertTrue(failure.message!!, failure.message!!.endsWith("."))
+        assertFalse(failure.message!!.contains('\n'))
+    }
+
+    @Test
+    fun aBufferOfTheWrongSizeIsRefused() {
+        factory.open(model(FLOAT), numThreads = 1).use { engine ->
+            val failure = assertThrows(EngineException::class.java) {
+                engine.run(bytes(4), bytes(OUTPUTS * Float.SIZE_BYTES))
+            }
+            assertEquals("The input has 4096 bytes in the file, not 4.", failure.message)
+        }
+    }
+
+    private fun classify(file: String, picture: FloatArray): FloatArray =
+        factory.open(model(file), numThreads = 1).use { run(it, picture) }
+
+    private fun run(engine: Engine, picture: FloatArray): FloatArray {
+        val output = bytes(OUTPUTS * Float.SIZE_BYTES)
+        engine.run(floats(picture), output)
+        return FloatArray(OUTPUTS) { output.getFloat(it * Float.SIZE_BYTES) }
+    }
+
+    /** An upright bar, white on black. */
+    private fun bar() = FloatArray(INPUTS) { if (it % SIDE in 14..17 && it / SIDE in 4..27) 1f else 0f }
+
+    private fun floats(values: FloatArray): ByteBuffer =
+        bytes(values.size * Float.SIZE_BYTES).also { it.asFloatBuffer().put(values) }
+
+    private fun bytes(size: Int): ByteBuffer =
+        ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder())
+
+    private fun model(file: String): ByteBuffer {
+        val content = File("src/main/assets/models", file).readBytes()
+        return bytes(content.size).also { it.put(content).rewind() }
+    }
+
+    /** Every thread of this process, Java's own included. */
+    private fun nativeThreads(): Int = File("/proc/self/task").list()!!.size
+
+    private companion object {
+        const val FLOAT = "lenet5_digits_float32.tflite"
+        const val INTEGER = "lenet5_digits_static_wi8_ai8.tflite"
+        const val SIDE = 32
+        const val INPUTS = SIDE * SIDE
+        const val OUTPUTS = 10
+    }
+}
