@@ -5,7 +5,11 @@ PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c "" 2>/dev
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-slow lint clean
+# Compiles, tests and packs the Android app without an Android SDK, see android_demo/README.md.
+MAVEN := mvn --batch-mode --no-transfer-progress --file android_demo/pom.xml
+APK := android_demo/build/cnn-keras-demo.apk
+
+.PHONY: setup demo test test-slow test-android apk apk-check lint clean
 
 setup: .venv/installed
 
@@ -31,6 +35,27 @@ test: setup
 test-slow: setup .venv-torch/installed
 	$(BIN)/python -m pytest -m slow
 
+# Says in one line what a command needs: $(call needs,TOOLS,DEBIAN PACKAGES)
+needs = @for tool in $(1); do command -v $$tool > /dev/null \
+	|| { echo "$$tool is missing. On Debian: apt-get install $(2)" >&2; exit 1; }; done
+
+test-android: setup
+	$(call needs,javac mvn aapt2,default-jdk-headless maven aapt)
+	$(MAVEN) test -Dlitert.dir="$$($(BIN)/python -c \
+	    'from importlib.util import find_spec; print(*find_spec("ai_edge_litert").submodule_search_locations)')"
+
+apk: setup
+	$(call needs,javac mvn aapt2 zipalign apksigner dexdump zip,default-jdk-headless maven aapt zipalign apksigner dexdump zip)
+	$(MAVEN) --quiet --activate-profiles apk process-classes
+	android_demo/pack.sh build/cnn-keras-demo.apk
+
+# Builds twice from nothing and compares byte by byte.
+apk-check:
+	rm -rf android_demo/target && $(MAKE) apk
+	mv $(APK) $(APK).first
+	rm -rf android_demo/target && $(MAKE) apk
+	cmp $(APK) $(APK).first && rm $(APK).first
+
 lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -38,4 +63,4 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .venv-torch build dist *.egg-info
+	rm -rf .venv .venv-torch build dist *.egg-info android_demo/target android_demo/build

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Packs what `mvn -Papk process-classes` made into a signed APK, without Gradle or an Android SDK,
+# and checks it. The same sources and tools give the same bytes. Usage: pack.sh OUT.apk
+set -euo pipefail
+cd "$(dirname "$0")"
+
+out=$1
+work=target/apk
+abis=(arm64-v8a armeabi-v7a x86_64)
+export TZ=UTC LC_ALL=C
+
+rm -rf "$work"
+mkdir -p "$work/content" "$(dirname "$out")"
+
+echo "dex"
+(cd target/classes && find . -name '*.class' | sort | zip -q -X -@ ../apk/classes.zip)
+java -cp target/tools/r8.jar com.android.tools.r8.D8 --debug --min-api 26 \
+    --lib target/tools/android-all.jar --output "$work/content" \
+    "$work/classes.zip" target/libraries/*.jar
+
+echo "pack"
+for abi in "${abis[@]}"; do
+    mkdir -p "$work/content/lib/$abi"
+    cp "target/aars/tensorflow-lite/jni/$abi/libtensorflowlite_jni.so" "$work/content/lib/$abi/"
+done
+cp target/resources.ap_ "$work/unaligned.apk"
+find "$work/content" -exec touch --date=1980-01-01T00:00:00Z {} +
+(cd "$work/content" && find . -type f | sort | zip -q -X -@ ../unaligned.apk)
+zipalign -f -p 4 "$work/unaligned.apk" "$work/aligned.apk"
+apksigner sign --min-sdk-version 26 --ks debug.keystore --ks-pass pass:android \
+    --v4-signing-enabled false --out "$work/signed.apk" "$work/aligned.apk"
+
+echo "check"
+fail() { echo "pack.sh: $1" >&2; exit 1; }
+apksigner verify --min-sdk-version 26 "$work/signed.apk" || fail "the signature is not valid"
+zipalign -c -p 4 "$work/signed.apk" || fail "the APK is not aligned"
+badging=$(aapt2 dump badging "$work/signed.apk" 2> /dev/null)
+for line in "package: name='org.cnnkeras.demo'" "sdkVersion:'26'" "targetSdkVersion:'34'"; do
+    grep -q "^$line" <<< "$badging" || fail "the manifest lacks: $line"
+done
+# The camera is all that the app may ask for.
+others=$(grep '^uses-permission' <<< "$badging" | grep -v "'android.permission.CAMERA'" || true)
+[ -z "$others" ] || fail "the manifest asks for too much: $others"
+for dex in "$work"/content/*.dex; do
+    dexdump -c "$dex" > /dev/null || fail "$dex is damaged"
+    # Android 8.0 runs none that D8 has not rewritten.
+    ! dexdump -d "$dex" | grep -q invoke-custom || fail "$dex holds an invoke-custom"
+done
+
+mv "$work/signed.apk" "$out"
+echo "$out: $(stat -c %s "$out") bytes, sha256 $(sha256sum "$out" | cut -d' ' -f1)"
