@@ -83,8 +83,8 @@ def test_sdk_levels(gradle: str, properties: dict[str, str], packing: str) -> No
 
 
 def test_java_level(gradle: str, properties: dict[str, str]) -> None:
-    level = properties["kotlin.compiler.jvmTarget"]
-    assert set(re.findall(r"(?:JavaVersion\.VERSION|JVM)_(\d+)", gradle)) == {level}
+    levels = set(re.findall(r"(?:JavaVersion\.VERSION|JVM)_(\w+)", gradle))
+    assert levels == {properties["app.jvmTarget"].replace(".", "_")}
 
 
 @pytest.mark.parametrize(
