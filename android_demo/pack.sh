@@ -28,7 +28,8 @@ find "$work/content" -exec touch --date=1980-01-01T00:00:00Z {} +
 (cd "$work/content" && find . -type f | sort | zip -q -X -@ ../unaligned.apk)
 zipalign -f -p 4 "$work/unaligned.apk" "$work/aligned.apk"
 apksigner sign --min-sdk-version 26 --ks debug.keystore --ks-pass pass:android \
-    --v4-signing-enabled false --out "$work/signed.apk" "$work/aligned.apk"
+    --v1-signing-enabled false --v4-signing-enabled false \
+    --out "$work/signed.apk" "$work/aligned.apk"
 
 echo "check"
 fail() { echo "pack.sh: $1" >&2; exit 1; }
