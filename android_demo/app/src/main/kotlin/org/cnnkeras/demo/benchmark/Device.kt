@@ -1,0 +1,66 @@
+package org.cnnkeras.demo.benchmark
+
+/**
+ * The phone, in the words of `export/benchmark/host.py`; null is what it does not tell.
+ *
+ * @property cpu name of the processor
+ * @property architecture for example `"aarch64"`
+ * @property instructions see [instructions]
+ * @property governor frequency governor of the first core
+ * @property loadAverage runnable processes, mean of the last minute, before the measurement
+ * @property memoryMb physical memory in MiB
+ * @property os name and version of the operating system
+ * @property kernel its release
+ * @property model name of the phone
+ */
+data class Device(
+    val cpu: String?,
+    val architecture: String?,
+    val cores: Int,
+    val instructions: List<String>,
+    val governor: String?,
+    val loadAverage: Double?,
+    val memoryMb: Long?,
+    val os: String,
+    val kernel: String?,
+    val model: String?,
+)
+
+/**
+ * The phone's state at one moment; null is what it does not tell.
+ *
+ * @property batteryPercent from 0 to 100
+ * @property batteryCelsius temperature of the battery
+ * @property thermalStatus Android's words: none, light, moderate, severe, critical, emergency,
+ *     shutdown
+ */
+data class DeviceState(
+    val batteryPercent: Int?,
+    val batteryCelsius: Double?,
+    val charging: Boolean?,
+    val thermalStatus: String?,
+)
+
+/**
+ * Instruction sets that decide how fast the kernels are, and their names in `/proc/cpuinfo`: the
+ * table of `export/benchmark/host.py`.
+ */
+private val INSTRUCTIONS = mapOf(
+    "FMA" to setOf("fma"),
+    "AVX2" to setOf("avx2"),
+    "AVX-512F" to setOf("avx512f"),
+    "AVX-512 VNNI" to setOf("avx512_vnni"),
+    "AVX-VNNI" to setOf("avx_vnni"),
+    "AMX int8" to setOf("amx_int8"),
+    "NEON" to setOf("neon", "asimd"),
+    "dotprod" to setOf("asimddp"),
+    "i8mm" to setOf("i8mm"),
+)
+
+/** Names the instruction sets that the text of `/proc/cpuinfo` lists. */
+fun instructions(cpuinfo: String): List<String> {
+    val present = cpuinfo.lines()
+        .filter { it.substringBefore(':').trim() in setOf("flags", "Features") }
+        .flatMap { it.substringAfter(':').trim().split(' ') }
+    return INSTRUCTIONS.filterValues { names -> names.any { it in present } }.keys.toList()
+}
