@@ -63,7 +63,8 @@ def test_models_say_of_themselves_what_they_did() -> None:
     same_json("models.json", write.models())
 
 
-def test_statistics_top_k_and_quantization() -> None:
+def test_numbers_and_keys() -> None:
     same_json("percentiles.json", write.percentiles())
     same_json("top_k.json", write.top_k())
     same_json("quantization.json", write.quantization())
+    same_json("record_keys.json", write.record_keys())
