@@ -18,7 +18,13 @@ import java.util.zip.Inflater
  * @throws Refusal here and from [get], where the archive is damaged
  */
 internal class Archive(private val data: ByteBuffer) {
-    private class Entry(val header: Int, val method: Int, val crc: Int, val packed: Int, val size: Int)
+    private class Entry(
+        val header: Int,
+        val method: Int,
+        val crc: Int,
+        val packed: Int,
+        val size: Int,
+    )
 
     private val entries: Map<String, Entry> = endOfDirectory()?.let(::directory) ?: emptyMap()
 

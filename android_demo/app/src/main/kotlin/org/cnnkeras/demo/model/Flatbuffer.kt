@@ -79,7 +79,8 @@ internal class Table(private val data: ByteBuffer, private val start: Int) {
     fun has(slot: Int): Boolean = field(slot, 1) != 0
 
     /** A number of one byte, unsigned. */
-    fun byte(slot: Int): Int = field(slot, 1).let { if (it == 0) 0 else data.get(it).toInt() and 255 }
+    fun byte(slot: Int): Int =
+        field(slot, 1).let { if (it == 0) 0 else data.get(it).toInt() and 0xFF }
 
     /** A number of four bytes. */
     fun int(slot: Int, default: Int = 0): Int =

@@ -79,7 +79,7 @@ internal class GraphReader(private val model: Table) {
         val graphs = model.tables(Schema.Model.SUBGRAPHS)
         requireIntact(graphs.isNotEmpty()) { "it holds no graph" }
         if (graphs.size > 1) {
-            refuse("has ${graphs.size} graphs; the app runs files of one, without loops or branches.")
+            refuse("has ${graphs.size} graphs; the app runs files of one, without branches.")
         }
         checkBuffers()
         graph = graphs.single()
@@ -145,7 +145,9 @@ internal class GraphReader(private val model: Table) {
     private fun type(code: Int): Schema.Type {
         requireIntact(code in Schema.Type.entries.indices) { "a type of number is unknown" }
         val type = Schema.Type.entries[code]
-        if (type.bits == 0) refuse("has numbers of type ${type.title}, which the app does not know.")
+        if (type.bits == 0) {
+            refuse("holds numbers of type ${type.title}; export it with those of image classifiers.")
+        }
         return type
     }
 
@@ -174,7 +176,7 @@ internal class GraphReader(private val model: Table) {
         zeroPoints: LongArray,
     ) {
         if (table.byte(Schema.Quantization.DETAILS_TYPE) != 0) {
-            refuse("is quantized in a way of its own; quantize it by one scale a tensor or channel.")
+            refuse("is quantized in a way of its own; use one scale a tensor or channel.")
         }
         if (scales.isEmpty()) return
         val dimension = table.int(Schema.Quantization.DIMENSION)
@@ -255,12 +257,13 @@ internal class GraphReader(private val model: Table) {
         val custom = table.text(Schema.OperatorCode.CUSTOM_CODE)
         if (code == Operation.CUSTOM || custom != null) {
             refuse(
-                "needs the operation '${printable(custom ?: "")}', which is none of TFLite's own; " +
+                "needs the operation '${printable(custom ?: "")}', which TFLite lacks; " +
                     "export the model from built-in operations only.",
             )
         }
-        return Operation.of(code)
-            ?: refuse("uses operation ${Operation.nameOf(code)}, which image classifiers do not need.")
+        return Operation.of(code) ?: refuse(
+            "needs the operation ${Operation.nameOf(code)}; the app runs those of image classifiers.",
+        )
     }
 
     private fun options(table: Table, operation: Operation): Table? {

@@ -4,7 +4,6 @@ import com.grack.nanojson.JsonObject
 import com.grack.nanojson.JsonParser
 import com.grack.nanojson.JsonParserException
 import java.nio.ByteBuffer
-import java.nio.ByteOrder
 
 /**
  * What a file says about itself, whoever wrote it: cnn-keras, MediaPipe or tflite-support.
@@ -40,7 +39,7 @@ internal class Metadata(
             val index = entry.int(Schema.Metadata.BUFFER)
             requireIntact(index in buffers.indices) { "its metadata is missing" }
             val bytes = buffers[index].bytes(Schema.Buffer.DATA) ?: return null
-            return MetadataReader(Table.root(bytes.order(ByteOrder.LITTLE_ENDIAN)), Archive(file)).read()
+            return MetadataReader(Table.root(bytes), Archive(file)).read()
         }
     }
 }
@@ -83,7 +82,8 @@ private class MetadataReader(private val root: Table, private val archive: Archi
     }
 
     private fun drawing(json: JsonObject): Drawing {
-        val (height, strokeWidth) = listOf("height", "stroke_width").map { json.number(it).toFloat() }
+        val (height, strokeWidth) =
+            listOf("height", "stroke_width").map { json.number(it).toFloat() }
         requireIntact(height > 0 && height <= 1 && strokeWidth > 0 && strokeWidth <= 1) {
             "drawing.json is unreadable"
         }

@@ -83,7 +83,7 @@ object ModelReader {
         checkStatic(tensor, "input")
         val shape = tensor.shape
         if (shape.size != 4 || shape[0] != 1) {
-            refuse("takes ${sizes(shape)}; the app gives it one image: 1 × height × width × channels.")
+            refuse("takes ${sizes(shape)}; the app gives one image, 1 × height × width × channels.")
         }
         if (shape[3] != 1 && shape[3] != 3) {
             refuse("takes images of ${shape[3]} channels; the app has gray (1) and RGB (3).")
@@ -94,21 +94,21 @@ object ModelReader {
     private fun scores(tensor: Tensor): TensorSpec {
         checkStatic(tensor, "output")
         if (tensor.shape.size != 2 || tensor.shape[0] != 1) {
-            refuse("gives ${sizes(tensor.shape)}; the app shows one row of class scores: 1 × classes.")
+            refuse("gives ${sizes(tensor.shape)}; the app shows one row of scores, 1 × classes.")
         }
         return spec(tensor, "gives")
     }
 
     private fun checkStatic(tensor: Tensor, end: String) {
         if (-1 in tensor.signature) {
-            val shape = tensor.signature.joinToString(" × ") { if (it == -1) "?" else it.toString() }
+            val shape = sizes(tensor.signature).replace("-1", "?")
             refuse("has an $end of dynamic shape $shape; export it with a static batch of 1.")
         }
     }
 
     private fun spec(tensor: Tensor, verb: String): TensorSpec {
         val type = TensorType.entries.firstOrNull { it.title == tensor.type.title }
-            ?: refuse("$verb ${tensor.type.title}; the app knows float32, uint8 and int8 at the ends.")
+            ?: refuse("$verb ${tensor.type.title}; the app knows float32, uint8 and int8.")
         if (type == TensorType.FLOAT32 || tensor.scales.isEmpty()) {
             return TensorSpec(tensor.name, type, tensor.shape)
         }
@@ -121,7 +121,10 @@ object ModelReader {
         if (shape.isEmpty()) "a single number" else shape.joinToString(" × ")
 
     /** Returns how pixels become the input, and whether the file says so. */
-    private fun preprocessing(metadata: Metadata?, input: TensorSpec): Pair<Preprocessing, Boolean> {
+    private fun preprocessing(
+        metadata: Metadata?,
+        input: TensorSpec,
+    ): Pair<Preprocessing, Boolean> {
         val (_, height, width, channels) = input.shape
         val (mean, std) = normalization(metadata, input)
         requireIntact(mean.size == channels && std.size == channels) {
@@ -131,14 +134,18 @@ object ModelReader {
             "its normalization is impossible"
         }
         val stated = metadata?.preprocessing
-        requireIntact(
-            stated == null || listOf(stated.height, stated.width, stated.channels) == input.shape.drop(1),
-        ) { "its preprocessing is for another size" }
+        if (stated != null) {
+            val size = listOf(1, stated.height, stated.width, stated.channels)
+            requireIntact(size == input.shape) { "its preprocessing is for another size" }
+        }
         val isStated = stated != null || metadata?.normalization != null
         return Preprocessing(height, width, channels, mean, std) to isStated
     }
 
-    private fun normalization(metadata: Metadata?, input: TensorSpec): Pair<List<Float>, List<Float>> {
+    private fun normalization(
+        metadata: Metadata?,
+        input: TensorSpec,
+    ): Pair<List<Float>, List<Float>> {
         val channels = input.shape[3]
         metadata?.preprocessing?.let { return it.mean to it.std }
         // MediaPipe and tflite-support copy pixels into integer inputs and leave normalization out.
@@ -155,7 +162,7 @@ object ModelReader {
     private fun repeat(values: List<Float>, channels: Int): List<Float> =
         if (values.size == 1) List(channels) { values.single() } else values
 
-    /** Counts elements of what no operation computes, as `export.interpreter.Interpreter.dtypes`. */
+    /** Counts elements of what no operation computes, as Python's `Interpreter.dtypes`. */
     private fun weightType(tensors: List<Tensor>, nodes: List<Node>, input: Tensor): String {
         val computed = nodes.flatMap { it.outputs }.toSet()
         val weights = tensors.filter { it !== input && it !in computed }
@@ -164,8 +171,9 @@ object ModelReader {
     }
 
     private fun sha256(bytes: ByteBuffer): String {
-        val digest = MessageDigest.getInstance("SHA-256").apply { update(bytes.duplicate()) }.digest()
-        return digest.joinToString("") { "%02x".format(it) }
+        val digest = MessageDigest.getInstance("SHA-256")
+        digest.update(bytes.duplicate())
+        return digest.digest().joinToString("") { "%02x".format(it) }
     }
 
     // From -1 to 1, as TensorFlow's own examples feed float networks that state nothing.

@@ -9,6 +9,6 @@ data class Score(val index: Int, val label: String, val probability: Float)
  */
 fun topK(probabilities: FloatArray, labels: List<String>, k: Int): List<Score> =
     probabilities.indices
-        .sortedByDescending { probabilities[it].let { p -> if (p.isNaN()) -Float.MAX_VALUE else p } }
+        .sortedByDescending { index -> probabilities[index].takeUnless { it.isNaN() } ?: -1f }
         .take(k)
         .map { Score(it, labels[it], probabilities[it]) }

@@ -169,8 +169,9 @@ internal fun Node.reshape() {
         else -> (options?.ints(0) ?: IntArray(0)).map { it.toLong() }
     }
     intact(stated.all { it >= -1 } && stated.count { it == -1L } <= 1)
-    intact(stated.size == outputs[0].rank)
-    for ((size, result) in stated.zip(outputs[0].shape)) intact(size == -1L || size == result.toLong())
+    val result = outputs[0].shape.map { it.toLong() }
+    intact(stated.size == result.size)
+    intact(stated.zip(result).all { (size, actual) -> size == -1L || size == actual })
 }
 
 internal fun Node.shape() = expect(listOf(tensor(0).rank.toLong()))
@@ -289,7 +290,9 @@ internal fun Node.sliceStrided() {
     val masks = List(5) { options?.int(it) ?: 0 }
     val (beginMask, endMask, ellipsisMask, newAxisMask, shrinkMask) = masks
     intact(begin.size == end.size && begin.size == strides.size && strides.none { it == 0L })
-    if (ellipsisMask != 0 || newAxisMask != 0) return intact(outputs[0].elements <= tensor(0).elements)
+    if (ellipsisMask != 0 || newAxisMask != 0) {
+        return intact(outputs[0].elements <= tensor(0).elements)
+    }
     intact(begin.size <= sizes(0).size)
     val sliced = sizes(0).mapIndexedNotNull { axis, size ->
         if (axis >= begin.size) return@mapIndexedNotNull size

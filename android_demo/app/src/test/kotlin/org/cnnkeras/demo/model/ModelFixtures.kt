@@ -1,0 +1,20 @@
+package org.cnnkeras.demo.model
+
+import com.grack.nanojson.JsonObject
+import com.grack.nanojson.JsonParser
+import java.io.File
+import java.nio.ByteBuffer
+
+/** The files of `tests/fixtures/models`, which `python -m tests.fixtures.write_models` writes. */
+object ModelFixtures {
+    private val folder = File("../../tests/fixtures/models")
+
+    /** What Python reads from each file that the app takes. */
+    val expected: JsonObject =
+        JsonParser.`object`().from(folder.resolve("expected.json").readText())
+
+    fun bytes(name: String): ByteArray = folder.resolve("$name.tflite").readBytes()
+
+    fun read(name: String): ModelFile =
+        ModelReader.read(ByteBuffer.wrap(bytes(name)), "$name.tflite")
+}
