@@ -171,14 +171,14 @@ private class Runs(
         maxSecs: Double,
         onProgress: (Progress) -> Unit,
     ): Samples {
-        var samples = Array(STAGES) { LongArray(max(minRuns, FIRST_CAPACITY)) }
+        var samples = List(STAGES) { LongArray(FIRST_CAPACITY) }
         var runs = 0
         val start = System.nanoTime()
         var told = start
         while (true) {
             if (isCancelled()) throw CancellationException("The benchmark was cancelled")
             val times = engine.run(inputs[runs % inputs.size], output)
-            if (runs == samples[0].size) samples = samples.map { it.copyOf(2 * runs) }.toTypedArray()
+            if (runs == samples[0].size) samples = samples.map { it.copyOf(2 * runs) }
             samples[0][runs] = times.copyInNanos
             samples[1][runs] = times.invokeNanos
             samples[2][runs] = times.copyOutNanos

@@ -14,7 +14,7 @@ fun isCutOff(bytes: ByteArray): Boolean = when {
 }
 
 private val JPEG_START = byteArrayOf(0xFF.toByte(), 0xD8.toByte())
-private val PNG_START = byteArrayOf(0x89.toByte()) + "PNG\r\n\u001A\n".toByteArray(Charsets.US_ASCII)
+private val PNG_START = "\u0089PNG\r\n\u001A\n".toByteArray(Charsets.ISO_8859_1)
 private val RIFF = "RIFF".toByteArray(Charsets.US_ASCII)
 private val WEBP = "WEBP".toByteArray(Charsets.US_ASCII)
 private val PNG_END = "IEND".toByteArray(Charsets.US_ASCII)

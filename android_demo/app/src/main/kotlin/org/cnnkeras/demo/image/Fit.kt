@@ -5,10 +5,9 @@ import org.cnnkeras.demo.model.Preprocessing
 /**
  * Turns a picture upright, crops it at the center to the network's aspect ratio and resizes it.
  *
- * Equal to the bit to `cnn_keras.preprocessing.Preprocessing.pixels`, that is to Pillow's
- * `ImageOps.fit` with its antialiased bilinear filter: first along the upright rows, then along the
- * columns, each rounded to 8 bits. The picture is read row by row, and only the rows that are
- * needed; no more than a few lines of it are in memory.
+ * Equal to the bit to `cnn_keras.preprocessing.Preprocessing.pixels`, that is to `ImageOps.fit` of
+ * Pillow 13 with its antialiased bilinear filter: two passes, each rounded to 8 bits. The picture
+ * is read row by row, and only the rows that are needed; no more than some lines are in memory.
  */
 fun fit(picture: Picture, orientation: Orientation, preprocessing: Preprocessing): Pixels {
     val swaps = orientation.swaps
@@ -17,11 +16,15 @@ fun fit(picture: Picture, orientation: Orientation, preprocessing: Preprocessing
     val box = centralBox(width, height, preprocessing.width, preprocessing.height)
     val across = Taps.bilinear(width, box.left, box.right, preprocessing.width)
     val down = Taps.bilinear(height, box.top, box.bottom, preprocessing.height)
-    val columns = (if (swaps) down else across).mirroredIf(orientation.mirrorsColumns, picture.width)
-    val rows = (if (swaps) across else down).mirroredIf(orientation.mirrorsRows, picture.height)
-    val resizing = if (swaps) RowsFirst(columns, rows, preprocessing) else
-        ColumnsFirst(columns, rows, preprocessing)
-    return resizing.resize(picture)
+    val columns = (if (swaps) down else across)
+        .mirroredIf(orientation.mirrorsColumns, picture.width)
+    val rows = (if (swaps) across else down)
+        .mirroredIf(orientation.mirrorsRows, picture.height)
+    val output = Output(preprocessing, swaps)
+    val downFirst = isDownFirst(width, height, preprocessing)
+    val passes = if (downFirst == swaps) ColumnsFirst(columns, rows, output) else
+        RowsFirst(columns, rows, output)
+    return passes.resize(picture)
 }
 
 private fun Taps.mirroredIf(condition: Boolean, length: Int): Taps =
@@ -47,19 +50,50 @@ private fun centralBox(width: Int, height: Int, outWidth: Int, outHeight: Int): 
 }
 
 /**
- * A resize in two passes over rows that arrive one after the other.
+ * Whether columns are resized before rows, which changes the rounding: Pillow 13 does so where the
+ * height loses more than twice as many pixels as the width; before 13.0 it never did.
+ *
+ * Reference: Pillow 13.0.0, `src/libImaging/Resample.c`, `ImagingResampleInner`.
+ */
+private fun isDownFirst(width: Int, height: Int, preprocessing: Preprocessing): Boolean {
+    val lost = height - preprocessing.height
+    return lost > 0 && lost > (width - preprocessing.width) * 2
+}
+
+/** The pixels that a resize writes, by places on the stored axes. */
+private class Output(preprocessing: Preprocessing, private val swaps: Boolean) {
+    private val width = preprocessing.width
+    private val height = preprocessing.height
+    private val values = ByteArray(height * width * preprocessing.channels)
+    val channels = preprocessing.channels
+    val pixels get() = Pixels(width, height, channels, values)
+
+    /** Writes the output row, or column, that stored rows make: `(outputs, channels)`. */
+    fun write(row: Int, line: IntArray) {
+        for (column in 0 until line.size / channels) {
+            val place = if (swaps) column * width + row else row * width + column
+            for (channel in 0 until channels) {
+                values[place * channels + channel] = line[column * channels + channel].toByte()
+            }
+        }
+    }
+}
+
+/**
+ * Two passes over rows that arrive one after the other.
  *
  * @param columns along a stored row
  * @param rows along a stored column
  */
-private abstract class Resizing(
+private abstract class Passes(
     protected val columns: Taps,
-    protected val rows: Taps,
-    private val preprocessing: Preprocessing,
+    private val rows: Taps,
+    protected val output: Output,
 ) {
-    protected val channels = preprocessing.channels
-    protected val width = preprocessing.width
-    protected val values = ByteArray(preprocessing.height * width * channels)
+    private val channels = output.channels
+
+    /** One line of the output along [columns], `(outputs, channels)`. */
+    protected val filtered = IntArray(columns.size * channels)
 
     /** Takes row [y] of the needed columns, `(columns, channels)`. */
     protected abstract fun add(y: Int, line: IntArray)
@@ -72,14 +106,14 @@ private abstract class Resizing(
             toChannels(argb, columns.start, columns.end, channels, line)
             add(y, line)
         }
-        return Pixels(width, preprocessing.height, channels, values)
+        return output.pixels
     }
 
-    /** Filters one line, `(columns, channels)`, to `(outputs, channels)`. */
-    protected fun filter(line: IntArray, into: IntArray) {
-        for (output in 0 until columns.size) {
-            val weights = columns.weights[output]
-            val start = columns.first[output] - columns.start
+    /** Filters one line, `(columns, channels)`, into [filtered]. */
+    protected fun filter(line: IntArray) {
+        for (index in 0 until columns.size) {
+            val weights = columns.weights[index]
+            val start = columns.first[index] - columns.start
             for (channel in 0 until channels) {
                 var sum = HALF
                 var at = start * channels + channel
@@ -87,7 +121,7 @@ private abstract class Resizing(
                     sum += line[at] * weight
                     at += channels
                 }
-                into[output * channels + channel] = toPixel(sum)
+                filtered[index * channels + channel] = toPixel(sum)
             }
         }
     }
@@ -115,34 +149,24 @@ private class Sums(private val rows: Taps, private val length: Int) {
     }
 }
 
-/** The order for pictures that are stored upright, mirrored or upside down. */
-private class ColumnsFirst(columns: Taps, rows: Taps, preprocessing: Preprocessing) :
-    Resizing(columns, rows, preprocessing) {
-    private val short = IntArray(width * channels)
-    private val sums = Sums(rows, short.size)
+/** Each row is filtered, then the rows are summed. */
+private class ColumnsFirst(columns: Taps, rows: Taps, output: Output) :
+    Passes(columns, rows, output) {
+    private val sums = Sums(rows, filtered.size)
 
     override fun add(y: Int, line: IntArray) {
-        filter(line, short)
-        sums.add(y, short) { row, finished ->
-            for (index in finished.indices) {
-                values[row * finished.size + index] = finished[index].toByte()
-            }
-        }
+        filter(line)
+        sums.add(y, filtered, output::write)
     }
 }
 
-/** The order for pictures whose stored rows are shown as columns. */
-private class RowsFirst(columns: Taps, rows: Taps, preprocessing: Preprocessing) :
-    Resizing(columns, rows, preprocessing) {
-    private val short = IntArray(preprocessing.height * channels)
-    private val sums = Sums(rows, (columns.end - columns.start) * channels)
+/** Rows are summed, then each sum is filtered. */
+private class RowsFirst(columns: Taps, rows: Taps, output: Output) :
+    Passes(columns, rows, output) {
+    private val sums = Sums(rows, (columns.end - columns.start) * output.channels)
 
-    override fun add(y: Int, line: IntArray) = sums.add(y, line) { column, finished ->
-        filter(finished, short)
-        for (index in short.indices) {
-            val row = index / channels
-            val channel = index % channels
-            values[(row * width + column) * channels + channel] = short[index].toByte()
-        }
+    override fun add(y: Int, line: IntArray) = sums.add(y, line) { row, sum ->
+        filter(sum)
+        output.write(row, filtered)
     }
 }

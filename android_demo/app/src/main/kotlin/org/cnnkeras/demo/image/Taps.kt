@@ -4,7 +4,7 @@ import kotlin.math.abs
 import kotlin.math.max
 import kotlin.math.min
 
-/** Bits behind the point of a weight: 32 less 8 for the pixel and 2 that keep sums from overflow. */
+/** Bits behind a weight's point: 32 less 8 for the pixel and 2 that keep sums from overflow. */
 internal const val PRECISION_BITS = 32 - 8 - 2
 
 /** Where a sum of weighted pixels starts so that [toPixel] rounds it. */
@@ -59,7 +59,9 @@ internal class Taps(val first: IntArray, val weights: Array<IntArray>) {
                 val start = max((center - support + 0.5).toInt(), 0)
                 val end = min((center + support + 0.5).toInt(), length)
                 first[index] = start
-                fixedPoint(DoubleArray(end - start) { triangle((it + start - center + 0.5) * inverse) })
+                fixedPoint(
+                    DoubleArray(end - start) { triangle((it + start - center + 0.5) * inverse) },
+                )
             }
             return Taps(first, weights)
         }

@@ -2,7 +2,7 @@ package org.cnnkeras.demo.image
 
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
-import kotlin.math.rint
+import kotlin.math.round
 import org.cnnkeras.demo.model.TensorSpec
 import org.cnnkeras.demo.model.TensorType
 
@@ -42,7 +42,7 @@ class TensorCodec(private val spec: TensorSpec) {
     /** Rounds half to even. A tensor without a scale holds whole numbers as they are, cut off. */
     private fun quantize(value: Float): Int {
         if (spec.scale == 0f) return value.toInt().coerceIn(lowest, highest)
-        val step = rint((value / spec.scale).toDouble()).toFloat() + spec.zeroPoint
+        val step = round(value / spec.scale) + spec.zeroPoint
         return step.toInt().coerceIn(lowest, highest)
     }
 
