@@ -1,5 +1,6 @@
 package org.cnnkeras.demo.ui
 
+import android.annotation.TargetApi
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.ColorSpace
@@ -54,13 +55,18 @@ class BitmapPicture(private val bitmap: Bitmap) : Picture {
     override val height: Int = bitmap.height
 
     init {
-        // `getPixels` converts to sRGB what is in another color space; the network was trained on
-        // the numbers in the file. Before Android 10 a bitmap cannot be told so.
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q && bitmap.isMutable) {
-            bitmap.setColorSpace(ColorSpace.get(ColorSpace.Named.SRGB))
-        }
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) keepNumbers()
     }
 
     override fun readRow(y: Int, into: IntArray) =
         bitmap.getPixels(into, 0, width, 0, y, width, 1)
+
+    /**
+     * Makes `getPixels` return the numbers in the file, on which the network was trained; it
+     * converts to sRGB what is in another color space. Before Android 10 it cannot be told not to.
+     */
+    @TargetApi(Build.VERSION_CODES.Q)
+    private fun keepNumbers() {
+        if (bitmap.isMutable) bitmap.setColorSpace(ColorSpace.get(ColorSpace.Named.SRGB))
+    }
 }
