@@ -1,0 +1,57 @@
+package org.cnnkeras.demo.image
+
+import org.cnnkeras.demo.model.Preprocessing
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class OrientationTest {
+    /** Three columns and two rows, stored as each orientation turns them upright. */
+    @Test
+    fun eachOrientationTurnsItsPictureUpright() {
+        val upright = "abc def"
+        val stored = mapOf(
+            1 to "abc def", 2 to "cba fed", 3 to "fed cba", 4 to "def abc",
+            5 to "ad be cf", 6 to "cf be ad", 7 to "fc eb da", 8 to "da eb fc",
+        )
+        for ((exif, rows) in stored) {
+            val turned = fit(picture(rows), Orientation.ofExif(exif), preprocessing(3, 2))
+            assertEquals("orientation $exif", upright, text(turned))
+        }
+    }
+
+    @Test
+    fun anUnknownTagTurnsNothing() {
+        for (value in listOf(0, 9, -1)) assertEquals(Orientation.NORMAL, Orientation.ofExif(value))
+    }
+
+    /** Rows are filtered before columns, whichever of them is stored first. */
+    @Test
+    fun aStoredTurnDoesNotChangeTheRounding() {
+        val rows = List(37) { y -> row(53) { x -> ((x * 7 + y * 13 + x * y) % 200).toChar() } }
+        val columns = List(53) { x -> row(37) { y -> rows[y][x] } }
+        val upright = fit(picture(rows), Orientation.NORMAL, preprocessing(8, 5))
+        val turned = fit(picture(columns), Orientation.TRANSPOSED, preprocessing(8, 5))
+        assertArrayEquals(upright.values, turned.values)
+    }
+
+    private fun preprocessing(width: Int, height: Int) =
+        Preprocessing(height, width, 1, listOf(0f), listOf(1f))
+
+    private fun row(length: Int, pixel: (Int) -> Char) = String(CharArray(length, pixel))
+
+    private fun picture(rows: String): Picture = picture(rows.split(' '))
+
+    private fun picture(rows: List<String>) = object : Picture {
+        override val width = rows[0].length
+        override val height = rows.size
+
+        override fun readRow(y: Int, into: IntArray) {
+            for (x in 0 until width) into[x] = (0xFF shl 24) or (rows[y][x].code * 0x010101)
+        }
+    }
+
+    private fun text(pixels: Pixels): String =
+        String(CharArray(pixels.values.size) { pixels.values[it].toInt().toChar() })
+            .chunked(pixels.width).joinToString(" ")
+}
