@@ -209,16 +209,18 @@ internal class GraphReader(private val model: Table) {
     /** The first signature is what some runtimes call: it has to name the graph's own ends. */
     private fun checkSignatures(input: Int, output: Int) {
         for (signature in model.tables(Schema.Model.SIGNATURE_DEFS)) {
-            requireIntact(signature.int(Schema.SignatureDef.SUBGRAPH_INDEX) == 0) {
-                "a signature names no graph"
-            }
+            requireIntact(
+                signature.int(Schema.SignatureDef.SUBGRAPH_INDEX) == 0 &&
+                    signature.has(Schema.SignatureDef.KEY),
+            ) { "a signature names no graph" }
             checkSignature(signature.tables(Schema.SignatureDef.INPUTS), input)
             checkSignature(signature.tables(Schema.SignatureDef.OUTPUTS), output)
         }
     }
 
     private fun checkSignature(ends: List<Table>, index: Int) = requireIntact(
-        ends.size == 1 && ends.single().int(Schema.TensorMap.TENSOR_INDEX) == index,
+        ends.size == 1 && ends.single().has(Schema.TensorMap.NAME) &&
+            ends.single().int(Schema.TensorMap.TENSOR_INDEX) == index,
     ) { "a signature names other tensors than the graph" }
 
     /** Reads an operation; its inputs have to be [ready], and its outputs are ready after it. */
@@ -245,6 +247,7 @@ internal class GraphReader(private val model: Table) {
             outputs.map { tensors[it] },
         )
         operation.shapes(node)
+        node.checkTypes()
         return node
     }
 

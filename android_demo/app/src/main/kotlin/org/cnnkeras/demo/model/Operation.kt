@@ -12,6 +12,7 @@ package org.cnnkeras.demo.model
  * @property shapes what its options and its inputs' shapes make of its outputs' shapes
  * @property outputs how many tensors it computes
  * @property optional the input that may be left out; -1 if none may
+ * @property data the input whose type of number the outputs have
  */
 internal enum class Operation(
     val code: Int,
@@ -21,12 +22,13 @@ internal enum class Operation(
     val shapes: Node.() -> Unit,
     val outputs: IntRange = 1..1,
     val optional: Int = -1,
+    val data: Int = 0,
 ) {
     ADD(0, 2..2, 11, "bb", Node::broadcast),
     AVERAGE_POOL_2D(1, 1..1, 5, "biiiib", Node::pool),
     CONCATENATION(2, 1..MANY, 10, "ib", Node::concatenate),
     CONV_2D(3, 2..3, 1, "biibiib", Node::convolve, optional = 2),
-    DEPTHWISE_CONV_2D(4, 2..3, 2, "biiibii", Node::convolveDepthwise, optional = 2),
+    DEPTHWISE_CONV_2D(4, 3..3, 2, "biiibii", Node::convolveDepthwise, optional = 2),
     DEPTH_TO_SPACE(5, 1..1, 94, "i", Node::depthToSpace),
     DEQUANTIZE(6, 1..1, 38, "", Node::keep),
     FLOOR(8, 1..1, 0, "", Node::keep),
@@ -56,7 +58,7 @@ internal enum class Operation(
     SQUEEZE(43, 1..1, 30, "[i", Node::keepElements),
     STRIDED_SLICE(45, 4..4, 32, "iiiiib", Node::sliceStrided),
     EXP(47, 1..1, 33, "", Node::keep),
-    SPLIT(49, 2..2, 35, "i", Node::split, outputs = 1..MANY),
+    SPLIT(49, 2..2, 35, "i", Node::split, outputs = 1..MANY, data = 1),
     LOG_SOFTMAX(50, 1..1, 36, "", Node::keep),
     CAST(53, 1..1, 37, "bb", Node::keep),
     PRELU(54, 2..2, 0, "", Node::broadcast),
@@ -68,10 +70,10 @@ internal enum class Operation(
     GREATER(61, 2..2, 44, "", Node::broadcast),
     GREATER_EQUAL(62, 2..2, 45, "", Node::broadcast),
     LESS_EQUAL(63, 2..2, 46, "", Node::broadcast),
-    SELECT(64, 3..3, 47, "", Node::select),
+    SELECT(64, 3..3, 47, "", Node::select, data = 1),
     SLICE(65, 3..3, 48, "", Node::slice),
     SIN(66, 1..1, 0, "", Node::keep),
-    TRANSPOSE_CONV(67, 3..4, 49, "biibb", Node::convolveTransposed, optional = 3),
+    TRANSPOSE_CONV(67, 3..4, 49, "biibb", Node::convolveTransposed, optional = 3, data = 2),
     TILE(69, 2..2, 51, "", Node::tile),
     EXPAND_DIMS(70, 2..2, 52, "", Node::keepElements),
     EQUAL(71, 2..2, 53, "", Node::broadcast),
@@ -104,7 +106,7 @@ internal enum class Operation(
     QUANTIZE(114, 1..1, 89, "", Node::keep),
     ROUND(116, 1..1, 0, "", Node::keep),
     HARD_SWISH(117, 1..1, 91, "", Node::keep),
-    SELECT_V2(123, 3..3, 98, "", Node::select),
+    SELECT_V2(123, 3..3, 98, "", Node::select, data = 1),
     BATCH_MATMUL(126, 2..2, 101, "bbb", Node::multiplyMatrices),
     BROADCAST_TO(130, 2..2, 104, "", Node::broadcastTo),
     GELU(150, 1..1, 116, "b", Node::keep),

@@ -220,6 +220,11 @@ class ModelReaderTest {
                 "export it as one file of less than 2 GB.",
             "no_stride" to "is damaged (CONV_2D has an impossible option); " +
                 "copy or export it again.",
+            "no_bias" to "is damaged (DEPTHWISE_CONV_2D has not its number of tensors); " +
+                "copy or export it again.",
+            "no_scale" to "is damaged (PAD lacks a scale); copy or export it again.",
+            "no_signature_name" to "is damaged (a signature names other tensors than the graph); " +
+                "copy or export it again.",
             "truncated" to "is damaged (an offset points outside); copy or export it again.",
             "cut_labels" to "is damaged (its labels are missing); copy or export it again.",
         )
