@@ -52,8 +52,9 @@ kotlin {
 
 dependencies {
     implementation(libs.litert)
-    implementation(libs.tensorflow.lite.metadata)
+    implementation(libs.nanojson)
 
+    testImplementation(libs.tensorflow.lite.metadata)
     testImplementation(libs.junit)
     testImplementation(libs.jna)
     testImplementation(libs.robolectric)

@@ -88,7 +88,7 @@ def test_java_level(gradle: str, properties: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["kotlin", "tensorflow-lite-metadata", "junit", "jna", "robolectric"]
+    "name", ["kotlin", "nanojson", "tensorflow-lite-metadata", "junit", "jna", "robolectric"]
 )
 def test_library_versions(
     name: str, catalog: dict[str, dict[str, object]], properties: dict[str, str]
