@@ -36,7 +36,7 @@ class Sketch(private val strokes: List<List<Point>>) {
         val canvas = Canvas(width * OVERSAMPLING, height * OVERSAMPLING)
         if (isEmpty) return canvas
         val strokeWidth = style.strokeWidth * canvas.height
-        val placed = placed(canvas, style.height, strokeWidth)
+        val placed = placed(canvas, style.extent, strokeWidth)
         canvas.draw(placed, strokeWidth)
         if (drawing != null) return canvas
         val centered = Canvas(canvas.width, canvas.height)
@@ -96,7 +96,7 @@ class Sketch(private val strokes: List<List<Point>>) {
          * section III.A); their strokes are 2.5 pixels wide, the mean that Morpho-MNIST
          * (arXiv:1809.10780, `t10k-morpho.csv`) gives for the first 30 of the test.
          */
-        private val MNIST = Drawing(height = 20f / 28, strokeWidth = 2.5f / 28)
+        private val MNIST = Drawing(extent = 20f / 28, strokeWidth = 2.5f / 28)
     }
 }
 

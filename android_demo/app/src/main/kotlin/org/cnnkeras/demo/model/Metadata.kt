@@ -82,12 +82,12 @@ private class MetadataReader(private val root: Table, private val archive: Archi
     }
 
     private fun drawing(json: JsonObject): Drawing {
-        val (height, strokeWidth) =
-            listOf("height", "stroke_width").map { json.number(it).toFloat() }
-        requireIntact(height > 0 && height <= 1 && strokeWidth > 0 && strokeWidth <= 1) {
+        val (extent, strokeWidth) =
+            listOf("extent", "stroke_width").map { json.number(it).toFloat() }
+        requireIntact(extent > 0 && extent <= 1 && strokeWidth > 0 && strokeWidth <= 1) {
             "drawing.json is unreadable"
         }
-        return Drawing(height, strokeWidth)
+        return Drawing(extent, strokeWidth)
     }
 
     private fun json(name: String): JsonObject? {

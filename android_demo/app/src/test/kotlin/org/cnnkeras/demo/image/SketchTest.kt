@@ -14,7 +14,7 @@ class SketchTest {
     private val seven = listOf(
         listOf(Point(10f, 10f), Point(60f, 12f), Point(40f, 60f), Point(30f, 95f)),
     )
-    private val digits = Drawing(height = 0.9f, strokeWidth = 0.125f)
+    private val digits = Drawing(extent = 0.9f, strokeWidth = 0.125f)
 
     @Test
     fun sizeAndPlaceOfTheFingerDoNotMatter() {
