@@ -1,0 +1,47 @@
+package org.cnnkeras.demo.ui
+
+import android.app.Activity
+import android.view.View
+import android.view.ViewGroup
+import android.widget.TextView
+import org.cnnkeras.demo.Classification
+import org.cnnkeras.demo.R
+import org.cnnkeras.demo.model.ModelFile
+
+/** What the network sees, and what it says. */
+class ResultCard(activity: Activity) {
+    private val card: View = activity.requireViewById(R.id.result)
+    private val pixels: PixelsView = activity.requireViewById(R.id.pixels)
+    private val label: TextView = activity.requireViewById(R.id.answer_label)
+    private val percent: TextView = activity.requireViewById(R.id.answer_percent)
+    private val input: TextView = activity.requireViewById(R.id.answer_input)
+    private val scores: ViewGroup = activity.requireViewById(R.id.scores)
+    private val resources = activity.resources
+
+    /** Shows a classification; nothing at all for null. */
+    fun show(model: ModelFile?, seen: Classification?) {
+        card.isPresent = seen != null
+        if (model == null || seen == null) return
+        val size = resources.input(model.preprocessing)
+        pixels.show(seen.pixels)
+        pixels.contentDescription = resources.getString(R.string.picture_spoken, size)
+        label.update(seen.top[0].label)
+        percent.update(resources.getString(R.string.percent, seen.top[0].probability * 100))
+        input.update(resources.getString(R.string.seen_as, size))
+        val color = scores.context.getColor(R.color.accent)
+        val pale = scores.context.getColor(R.color.accent_pale)
+        scores.fill(seen.top, R.layout.row_score) { score ->
+            val share = score.probability.coerceIn(0f, 1f)
+            val text = resources.getString(R.string.percent, score.probability * 100)
+            requireViewById<TextView>(R.id.label).text = score.label
+            requireViewById<TextView>(R.id.percent).text = text
+            requireViewById<BarView>(R.id.bar).parts =
+                listOf(BarView.Part(share, if (score == seen.top[0]) color else pale))
+            contentDescription = resources.getString(
+                R.string.score_spoken,
+                score.label,
+                score.probability * 100,
+            )
+        }
+    }
+}

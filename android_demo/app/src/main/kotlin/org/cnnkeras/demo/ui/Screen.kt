@@ -1,0 +1,81 @@
+package org.cnnkeras.demo.ui
+
+import android.app.Activity
+import android.os.Bundle
+import android.view.View
+import android.view.ViewGroup
+import android.widget.ImageButton
+import android.widget.TextView
+import org.cnnkeras.demo.R
+
+/** A screen that draws the store's state, and does nothing else with it. */
+abstract class Screen : Activity() {
+    protected val store: Store get() = (application as DemoApplication).store
+
+    private var endObserving: () -> Unit = {}
+
+    /** Draws a state. */
+    protected abstract fun render(state: State)
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        store.enter()
+        val name = savedInstanceState?.getString(MODEL) ?: intent.getStringExtra(MODEL)
+        val numThreads = savedInstanceState?.getInt(THREADS) ?: requestedThreads()
+        val entry = name?.let(store::find) ?: store.entries().firstOrNull()
+        if (entry != null) store.wake(entry, numThreads)
+    }
+
+    /** Shows a layout, with what all screens have. */
+    protected fun show(layout: Int) {
+        setContentView(layout)
+        val screen = findViewById<ViewGroup>(android.R.id.content)!!.getChildAt(0)
+        val scrolling = listOfNotNull<View>(
+            findViewById(R.id.scroll),
+            findViewById(R.id.scroll_beside),
+        )
+        drawBehindBars(screen, scrolling)
+        requireViewById<View>(R.id.dismiss).setOnClickListener { store.dismiss() }
+        findViewById<ImageButton>(R.id.back)?.setOnClickListener { finish() }
+    }
+
+    override fun onStart() {
+        super.onStart()
+        endObserving = store.observe { state ->
+            val problem = (state as? State.Failed)?.problem
+            requireViewById<TextView>(R.id.problem).update(problem.orEmpty())
+            requireViewById<View>(R.id.banner).isPresent = problem != null
+            render(state)
+        }
+    }
+
+    override fun onStop() {
+        endObserving()
+        super.onStop()
+    }
+
+    override fun onSaveInstanceState(outState: Bundle) {
+        super.onSaveInstanceState(outState)
+        val open = store.state.settled.open ?: return
+        outState.putString(MODEL, open.entry.fileName)
+        outState.putInt(THREADS, open.numThreads)
+    }
+
+    override fun onDestroy() {
+        store.leave(anotherFollows = isChangingConfigurations)
+        super.onDestroy()
+    }
+
+    /** How many threads a command asks for; as many as a runtime may have, none else. */
+    protected fun requestedThreads(): Int = intent.getIntExtra(THREADS, 1).coerceIn(1, MAX_THREADS)
+
+    companion object {
+        /** A model's file name, with or without `.tflite`. */
+        const val MODEL = "model"
+
+        /** A whole number. */
+        const val THREADS = "threads"
+
+        private const val MAX_THREADS = 16
+    }
+}
