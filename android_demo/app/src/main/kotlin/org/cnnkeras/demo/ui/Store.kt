@@ -174,7 +174,7 @@ class Store(
 
     /** Says that something outside did not work. */
     fun fail(problem: String) {
-        state = State.Failed(problem, state.settled)
+        background.execute { finish { State.Failed(problem, settled) } } // after what is under way
     }
 
     /** Goes back from what failed, or a benchmark's result. */
