@@ -1,0 +1,76 @@
+package org.cnnkeras.demo.ui
+
+import android.app.Activity
+import android.content.Intent
+import android.net.Uri
+import android.os.Looper
+import android.os.SystemClock
+import android.view.MotionEvent
+import android.view.View
+import android.widget.TextView
+import java.io.File
+import org.cnnkeras.demo.engine.EngineFactory
+import org.cnnkeras.demo.engine.HostEngineFactory
+import org.junit.Assert.fail
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+
+/** The app as it is, but for the runtime: this machine's instead of a phone's. */
+class TestApplication : DemoApplication() {
+    override val engines: EngineFactory get() = HostEngineFactory()
+}
+
+/** What the screens of a test share. */
+val store: Store get() = (RuntimeEnvironment.getApplication() as DemoApplication).store
+
+/** Lets the app work until something is true; half a minute is far more than it may take. */
+fun await(what: String, isTrue: () -> Boolean) {
+    val end = System.nanoTime() + 30_000_000_000
+    while (!isTrue()) {
+        if (System.nanoTime() > end) fail("Waited in vain for $what; the state is ${store.state}")
+        Thread.sleep(5)
+        shadowOf(Looper.getMainLooper()).idle()
+    }
+}
+
+/** Waits for a state, and returns it. */
+inline fun <reified S : State> awaitState(crossinline isWanted: (S) -> Boolean = { true }): S {
+    await(S::class.java.simpleName) { (store.state as? S)?.let(isWanted) ?: false }
+    return store.state as S
+}
+
+/** A file that Python and the app share. */
+fun fixture(path: String): Uri = Uri.fromFile(File("../../tests/fixtures", path).canonicalFile)
+
+/** What a gallery sends when the user shares an image. */
+fun shared(image: Uri): Intent = Intent(Intent.ACTION_SEND).setType("image/*")
+    .putExtra(Intent.EXTRA_STREAM, image)
+
+/** The visible text of a view. */
+fun Activity.text(id: Int): String = requireViewById<TextView>(id).text.toString()
+
+/** Whether a view and all around it are there. */
+fun Activity.isVisible(id: Int): Boolean = findViewById<View>(id)?.isShown ?: false
+
+/** Moves a finger over a view along points between 0 and 1. */
+fun View.draw(vararg points: Pair<Float, Float>) {
+    touch(MotionEvent.ACTION_DOWN, points.first())
+    // As dense as a finger is.
+    for ((from, to) in points.toList().zipWithNext()) {
+        for (step in 1..10) {
+            val x = from.first + (to.first - from.first) * step / 10
+            val y = from.second + (to.second - from.second) * step / 10
+            touch(MotionEvent.ACTION_MOVE, x to y)
+        }
+    }
+    touch(MotionEvent.ACTION_UP, points.last())
+}
+
+private fun View.touch(action: Int, point: Pair<Float, Float>) {
+    val now = SystemClock.uptimeMillis()
+    val (x, y) = point
+    dispatchTouchEvent(MotionEvent.obtain(now, now, action, x * width, y * height, 0))
+}
+
+/** The strokes of a handwritten 7. */
+fun View.drawSeven() = draw(0.25f to 0.2f, 0.75f to 0.2f, 0.42f to 0.85f)
