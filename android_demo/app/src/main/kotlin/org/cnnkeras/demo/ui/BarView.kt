@@ -2,11 +2,10 @@ package org.cnnkeras.demo.ui
 
 import android.content.Context
 import android.graphics.Canvas
-import android.graphics.Outline
 import android.graphics.Paint
+import android.graphics.Path
 import android.util.AttributeSet
 import android.view.View
-import android.view.ViewOutlineProvider
 import kotlin.math.max
 import org.cnnkeras.demo.R
 
@@ -18,6 +17,7 @@ class BarView(context: Context, attributes: AttributeSet) : View(context, attrib
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG)
     private val track = context.getColor(R.color.track)
     private val radius = 4 * resources.displayMetrics.density
+    private val outline = Path()
 
     /** From the start of the bar to its end; what they leave shows the track. */
     var parts: List<Part> = emptyList()
@@ -26,18 +26,23 @@ class BarView(context: Context, attributes: AttributeSet) : View(context, attrib
             invalidate()
         }
 
-    init {
-        clipToOutline = true
-        outlineProvider = object : ViewOutlineProvider() {
-            override fun getOutline(view: View, outline: Outline) =
-                outline.setRoundRect(0, 0, view.width, view.height, radius)
-        }
+    override fun onSizeChanged(width: Int, height: Int, oldWidth: Int, oldHeight: Int) {
+        outline.rewind()
+        outline.addRoundRect(
+            0f,
+            0f,
+            width.toFloat(),
+            height.toFloat(),
+            radius,
+            radius,
+            Path.Direction.CW,
+        )
     }
 
     override fun onDraw(canvas: Canvas) {
         if (layoutDirection == LAYOUT_DIRECTION_RTL) canvas.scale(-1f, 1f, width / 2f, 0f)
-        paint.color = track
-        canvas.drawRoundRect(0f, 0f, width.toFloat(), height.toFloat(), radius, radius, paint)
+        canvas.clipPath(outline)
+        canvas.drawColor(track)
         var start = 0f
         for (part in parts) {
             // What is not nothing is seen.

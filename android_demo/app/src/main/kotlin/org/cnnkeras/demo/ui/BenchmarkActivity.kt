@@ -134,9 +134,9 @@ class BenchmarkActivity : Screen() {
         requireViewById<View>(R.id.measured).isPresent = record != null
         if (record == null) return
         requireViewById<TextView>(R.id.measured_title).update(title(record))
-        requireViewById<TextView>(R.id.p50).update(resources.milliseconds(record.p50))
-        requireViewById<TextView>(R.id.p90).update(resources.milliseconds(record.p90))
-        requireViewById<TextView>(R.id.p99).update(resources.milliseconds(record.p99))
+        requireViewById<TextView>(R.id.p50).update(significant(record.p50))
+        requireViewById<TextView>(R.id.p90).update(significant(record.p90))
+        requireViewById<TextView>(R.id.p99).update(significant(record.p99))
         val facts = requireViewById<ViewGroup>(R.id.measured_facts)
         facts.fill(facts(record), R.layout.row_fact) { (label, value) ->
             requireViewById<TextView>(R.id.label).setText(label)

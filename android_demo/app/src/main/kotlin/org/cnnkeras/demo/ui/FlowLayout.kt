@@ -41,6 +41,8 @@ class FlowLayout(context: Context, attributes: AttributeSet) : ViewGroup(context
             val limit = if (room == Int.MAX_VALUE) MeasureSpec.makeMeasureSpec(0, 0) else
                 MeasureSpec.makeMeasureSpec(room, MeasureSpec.AT_MOST)
             measureChildWithMargins(view, limit, 0, heightMeasureSpec, 0)
+            val most = room - view.margins.horizontal
+            if (view.measuredWidth > most) view.measure(exactly(most), heightMeasureSpec)
             val width = view.measuredWidth + view.margins.horizontal
             if (rows.isEmpty() || width > room - rows.last().width) rows += Row()
             rows.last().views += view

@@ -12,6 +12,7 @@ import org.cnnkeras.demo.model.TensorType
 /** What the file says of itself. */
 class ModelCard(activity: Activity) {
     private val card: View = activity.requireViewById(R.id.model_card)
+    private val fileName: TextView = activity.requireViewById(R.id.file_name)
     private val facts: ViewGroup = activity.requireViewById(R.id.facts)
     private val notes: TextView = activity.requireViewById(R.id.assumed)
     private val remove: View = activity.requireViewById(R.id.remove)
@@ -22,6 +23,7 @@ class ModelCard(activity: Activity) {
         card.isPresent = open != null
         if (open == null) return
         val model = open.model
+        fileName.update(model.fileName)
         facts.fill(facts(model), R.layout.row_fact) { (label, value) ->
             requireViewById<TextView>(R.id.label).setText(label)
             requireViewById<TextView>(R.id.value).text = value
@@ -36,7 +38,6 @@ class ModelCard(activity: Activity) {
     }
 
     private fun facts(model: ModelFile): List<Pair<Int, String>> = listOf(
-        R.string.fact_file to model.fileName,
         R.string.fact_weights to model.weightType,
         R.string.fact_size to size(model.sizeBytes),
         R.string.fact_input to tensor(model.input, resources.input(model.preprocessing)),

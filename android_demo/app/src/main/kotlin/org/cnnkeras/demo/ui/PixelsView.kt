@@ -3,12 +3,12 @@ package org.cnnkeras.demo.ui
 import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.Canvas
-import android.graphics.Outline
 import android.graphics.Paint
+import android.graphics.Path
 import android.graphics.Rect
+import android.graphics.RectF
 import android.util.AttributeSet
 import android.view.View
-import android.view.ViewOutlineProvider
 import kotlin.math.min
 import org.cnnkeras.demo.image.Pixels
 
@@ -17,15 +17,8 @@ class PixelsView(context: Context, attributes: AttributeSet) : View(context, att
     // Not filtered: a smooth picture would show more than the network gets.
     private val paint = Paint().apply { isFilterBitmap = false }
     private val frame = Rect()
+    private val outline = Path()
     private var bitmap: Bitmap? = null
-
-    init {
-        clipToOutline = true
-        outlineProvider = object : ViewOutlineProvider() {
-            override fun getOutline(view: View, outline: Outline) =
-                outline.setRoundRect(frame, 12 * resources.displayMetrics.density)
-        }
-    }
 
     /** Shows a picture until the next one. */
     fun show(pixels: Pixels) {
@@ -47,11 +40,18 @@ class PixelsView(context: Context, attributes: AttributeSet) : View(context, att
         val scale = min(width.toFloat() / bitmap.width, height.toFloat() / bitmap.height)
         frame.set(0, 0, (bitmap.width * scale).toInt(), (bitmap.height * scale).toInt())
         frame.offset((width - frame.width()) / 2, (height - frame.height()) / 2)
-        invalidateOutline()
+        val radius = CORNER * resources.displayMetrics.density
+        outline.rewind()
+        outline.addRoundRect(RectF(frame), radius, radius, Path.Direction.CW)
     }
 
     override fun onDraw(canvas: Canvas) {
+        canvas.clipPath(outline)
         bitmap?.let { canvas.drawBitmap(it, null, frame, paint) }
+    }
+
+    private companion object {
+        const val CORNER = 8 // dp
     }
 }
 

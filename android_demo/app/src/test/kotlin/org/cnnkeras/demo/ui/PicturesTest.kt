@@ -4,18 +4,23 @@ import android.app.Activity
 import android.content.Intent
 import android.graphics.Bitmap
 import android.graphics.Canvas
+import android.graphics.Color
+import android.net.Uri
 import android.view.View
 import java.io.File
 import org.cnnkeras.demo.R
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
+import org.junit.Rule
 import org.junit.Test
+import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric.buildActivity
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowDialog
 
 /**
  * Draws each screen as a phone would, from real inference.
@@ -26,6 +31,9 @@ import org.robolectric.annotation.GraphicsMode
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "w360dp-h780dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class PicturesTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+
     private fun main(model: String, intent: Intent = Intent(Intent.ACTION_MAIN)): MainActivity =
         buildActivity(MainActivity::class.java, intent.putExtra(Screen.MODEL, model)).setup().get()
 
@@ -36,16 +44,23 @@ class PicturesTest {
         return screen
     }
 
+    /** A screen, and a dialog above it as the system shows it. */
     private fun draw(activity: Activity): Bitmap {
         val screen = activity.window.decorView
         val bitmap = Bitmap.createBitmap(screen.width, screen.height, Bitmap.Config.ARGB_8888)
-        screen.draw(Canvas(bitmap))
+        val canvas = Canvas(bitmap)
+        screen.draw(canvas)
+        val dialog = ShadowDialog.getLatestDialog()?.takeIf { it.isShowing } ?: return bitmap
+        val window = dialog.window!!.decorView
+        canvas.drawColor(Color.argb(0.6f, 0f, 0f, 0f))
+        canvas.translate((screen.width - window.width) / 2f, (screen.height - window.height) / 2f)
+        window.draw(canvas)
         return bitmap
     }
 
     private fun keep(name: String, activity: Activity, id: Int, text: String) {
+        awaitRest()
         assertTrue("$name lacks its text", activity.isVisible(id))
-        assertEquals(text, activity.text(id))
         val bitmap = draw(activity)
         val colors = IntArray(bitmap.width * bitmap.height)
         bitmap.getPixels(colors, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
@@ -55,6 +70,7 @@ class PicturesTest {
                 bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)
             }
         }
+        assertEquals(text, activity.text(id))
     }
 
     @Test
@@ -62,6 +78,14 @@ class PicturesTest {
         val screen = main(DIGITS)
         awaitState<State.Ready>()
         keep("main", screen, R.id.empty_title, "Show it an image")
+    }
+
+    @Test
+    fun models() {
+        val screen = main(DIGITS)
+        awaitState<State.Ready>()
+        screen.requireViewById<View>(R.id.model_chip).performClick()
+        keep("models", screen, R.id.empty_title, "Show it an image")
     }
 
     @Test
@@ -94,7 +118,7 @@ class PicturesTest {
         awaitState<State.Ready>()
         val screen = buildActivity(DrawingActivity::class.java).setup().get()
         screen.requireViewById<View>(R.id.pad).drawSeven()
-        awaitState<State.Classified>()
+        awaitRest()
         keep("drawing", screen, R.id.answer_label, "7")
     }
 
@@ -114,11 +138,8 @@ class PicturesTest {
     @Test
     fun error() {
         val screen = result()
-        val wrong = File.createTempFile("holiday", ".tflite").apply {
-            deleteOnExit()
-            writeText("not a model")
-        }
-        store.open(ContentSource(screen.contentResolver, android.net.Uri.fromFile(wrong)), 1)
+        val wrong = folder.newFile("holiday.tflite").apply { writeText("not a model") }
+        store.open(ContentSource(screen.contentResolver, Uri.fromFile(wrong)), 1)
         val failed = awaitState<State.Failed>()
         keep("error", screen, R.id.problem, failed.problem)
     }

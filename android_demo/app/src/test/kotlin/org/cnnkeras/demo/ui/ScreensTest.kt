@@ -9,6 +9,7 @@ import android.view.View
 import android.view.ViewGroup
 import android.widget.Button
 import android.widget.RadioGroup
+import android.widget.TextView
 import java.io.File
 import org.cnnkeras.demo.R
 import org.json.JSONObject
@@ -76,10 +77,10 @@ class ScreensTest {
         val facts = screen.requireViewById<ViewGroup>(R.id.facts)
         val values = (0 until facts.childCount).map { row ->
             facts.getChildAt(row).run {
-                listOf(R.id.label, R.id.value).map { requireViewById<android.widget.TextView>(it).text }
+                listOf(R.id.label, R.id.value).map { requireViewById<TextView>(it).text }
             }
         }.associate { (label, value) -> label.toString() to value.toString() }
-        assertEquals("$DIGITS.tflite", values["File"])
+        assertEquals("$DIGITS.tflite", screen.text(R.id.file_name))
         assertEquals("float32", values["Weights"])
         assertEquals("252 kB", values["Size"])
         assertTrue(values["Input"]!!, values["Input"]!!.startsWith("float32, "))
@@ -122,7 +123,7 @@ class ScreensTest {
         val before = awaitState<State.Classified>()
         RuntimeEnvironment.setQualifiers("+land")
         controller.configurationChange()
-        await("the picture") { controller.get().isVisible(R.id.result) }
+        controller.visible()
         assertEquals("7", controller.get().text(R.id.answer_label))
         assertSame(before, store.state)
         assertNotNull(controller.get().findViewById(R.id.scroll_beside))
@@ -199,7 +200,7 @@ class ScreensTest {
             open(name)
             val screen = buildActivity(DrawingActivity::class.java).setup().get()
             screen.requireViewById<View>(R.id.pad).drawSeven()
-            awaitState<State.Classified>()
+            awaitRest()
             assertEquals(name, "7", screen.text(R.id.answer_label))
         }
     }
@@ -210,7 +211,7 @@ class ScreensTest {
         awaitState<State.Ready>()
         val screen = buildActivity(DrawingActivity::class.java).setup().get()
         screen.requireViewById<View>(R.id.pad).drawSeven()
-        awaitState<State.Classified>()
+        awaitRest()
         screen.requireViewById<View>(R.id.undo).performClick()
         awaitState<State.Ready>()
         assertFalse(screen.isVisible(R.id.result))
@@ -224,7 +225,6 @@ class ScreensTest {
         val controller = buildActivity(DrawingActivity::class.java).setup()
         controller.get().requireViewById<View>(R.id.pad).drawSeven()
         val before = controller.get().requireViewById<SketchView>(R.id.pad).strokes
-        awaitState<State.Classified>()
         RuntimeEnvironment.setQualifiers("+land")
         controller.configurationChange()
         assertEquals(before, controller.get().requireViewById<SketchView>(R.id.pad).strokes)

@@ -39,6 +39,14 @@ inline fun <reified S : State> awaitState(crossinline isWanted: (S) -> Boolean =
     return store.state as S
 }
 
+/** Waits until the app has done all that it was asked for. */
+fun awaitRest() {
+    var isDone = false
+    store.history { isDone = true } // comes after the rest
+    await("rest") { isDone }
+    shadowOf(Looper.getMainLooper()).idle()
+}
+
 /** A file that Python and the app share. */
 fun fixture(path: String): Uri = Uri.fromFile(File("../../tests/fixtures", path).canonicalFile)
 
