@@ -19,7 +19,7 @@ internal class Tensor(
     val zeroPoints: LongArray,
 ) {
     val rank: Int get() = shape.size
-    val elements: Long = shape.fold(1L) { product, size -> Math.multiplyExact(product, size) }
+    val elements: Long = shape.fold(1L) { product, size -> Math.multiplyExact(product, size.toLong()) }
     val bytes: Long = bytesOf(elements, type)
 
     /** The values of an integer constant, such as a shape; null if an operation computes them. */

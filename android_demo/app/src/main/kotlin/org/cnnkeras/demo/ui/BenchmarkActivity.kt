@@ -37,7 +37,7 @@ class BenchmarkActivity : Screen() {
         show(R.layout.benchmark)
         requireViewById<TextView>(R.id.title).setText(R.string.benchmark)
         threads = threadsOf(requireViewById(R.id.threads))
-        threads.onChosen = { count -> store.state.settled.open?.let { store.open(it.entry, count) } }
+        threads.onChosen = ::setThreads
         duration = Segments(
             requireViewById(R.id.duration),
             listOf(3, 10, 60),

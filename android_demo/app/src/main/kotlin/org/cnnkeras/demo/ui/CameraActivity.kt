@@ -21,7 +21,10 @@ import org.cnnkeras.demo.R
 import org.cnnkeras.demo.image.Decoded
 
 /** The camera's preview, classified as fast as the phone can. */
-class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
+class CameraActivity :
+    Screen(),
+    TextureView.SurfaceTextureListener,
+    DisplayManager.DisplayListener {
     private lateinit var frame: AspectFrame
     private lateinit var preview: TextureView
     private lateinit var result: ResultCard
@@ -32,6 +35,10 @@ class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
     private var lensIndex = 0
     private var feed: CameraFeed? = null
     private var hasAsked = false
+
+    /** Read for each image on the camera's thread. */
+    @Volatile
+    private var turned = 0
 
     private var frames = FrameRate()
     private var lastSeen: State.Classified? = null
@@ -60,6 +67,7 @@ class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
 
     override fun onResume() {
         super.onResume()
+        displays().registerDisplayListener(this, null)
         when {
             isAllowed() -> start()
             hasAsked -> explain()
@@ -69,6 +77,7 @@ class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
 
     override fun onPause() {
         stop()
+        displays().unregisterDisplayListener(this)
         super.onPause()
     }
 
@@ -136,17 +145,16 @@ class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
         preview.surfaceTexture?.let(::connect)
     }
 
-    private fun displayDegrees(): Int = degrees(
-        getSystemService(DisplayManager::class.java).getDisplay(Display.DEFAULT_DISPLAY).rotation,
-    )
+    private fun displays() = getSystemService(DisplayManager::class.java)
 
     private fun align() {
+        turned = degrees(displays().getDisplay(Display.DEFAULT_DISPLAY).rotation)
         if (lenses.isEmpty()) return
         val lens = lenses[lensIndex % lenses.size]
         val width = preview.width.toFloat()
         val height = preview.height.toFloat()
         if (width > 0) {
-            preview.setTransform(previewTransform(lens, displayDegrees(), width, height))
+            preview.setTransform(previewTransform(lens, turned, width, height))
         }
     }
 
@@ -157,9 +165,16 @@ class CameraActivity : Screen(), TextureView.SurfaceTextureListener {
             Plane.copy(it.buffer, it.rowStride, it.pixelStride)
         }
         val picture = YuvPicture(image.width, image.height, luma, blue, red)
-        val orientation = orientation(lens, displayDegrees())
+        val orientation = orientation(lens, turned)
         store.stream { Decoded(picture, orientation) }
     }
+
+    /** Also half a turn, for which the system makes no new screen. */
+    override fun onDisplayChanged(displayId: Int) = align()
+
+    override fun onDisplayAdded(displayId: Int) = Unit
+
+    override fun onDisplayRemoved(displayId: Int) = Unit
 
     override fun onSurfaceTextureAvailable(surface: SurfaceTexture, width: Int, height: Int) =
         connect(surface)

@@ -28,7 +28,7 @@ class MainActivity : Screen() {
         times = TimesCard(this)
         model = ModelCard(this)
         threads = threadsOf(requireViewById(R.id.threads))
-        threads.onChosen = { count -> store.state.settled.open?.let { store.open(it.entry, count) } }
+        threads.onChosen = ::setThreads
         requireViewById<View>(R.id.model_chip).setOnClickListener { chooseModel() }
         requireViewById<View>(R.id.photo).setOnClickListener { choosePhoto() }
         requireViewById<View>(R.id.camera).setOnClickListener { start(CameraActivity::class.java) }
@@ -54,7 +54,7 @@ class MainActivity : Screen() {
         if (intent.flags and Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY != 0) return
         when (intent.action) {
             Intent.ACTION_VIEW -> intent.data?.let(::openModel)
-            Intent.ACTION_SEND -> stream(intent)?.let { store.show(ContentSource(contentResolver, it)) }
+            Intent.ACTION_SEND -> stream(intent)?.let(::showImage)
         }
     }
 
@@ -68,6 +68,8 @@ class MainActivity : Screen() {
 
     private fun openModel(uri: Uri) =
         store.open(ContentSource(contentResolver, uri), numThreads())
+
+    private fun showImage(uri: Uri) = store.show(ContentSource(contentResolver, uri))
 
     private fun numThreads(): Int = store.state.settled.open?.numThreads ?: requestedThreads()
 
@@ -102,6 +104,7 @@ class MainActivity : Screen() {
                     else -> R.string.opened
                 },
             )
+            view.isSelected = isOpen // for those who hear it
             view.requireViewById<View>(R.id.check).visibility =
                 if (isOpen) View.VISIBLE else View.INVISIBLE
             return view
@@ -138,7 +141,7 @@ class MainActivity : Screen() {
         val uri = data?.data.takeIf { resultCode == RESULT_OK } ?: return
         when (requestCode) {
             PICK_MODEL -> openModel(uri)
-            PICK_IMAGE -> store.show(ContentSource(contentResolver, uri))
+            PICK_IMAGE -> showImage(uri)
         }
     }
 

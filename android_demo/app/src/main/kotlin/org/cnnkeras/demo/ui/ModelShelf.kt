@@ -32,7 +32,7 @@ interface BuiltInFiles {
  * The models that can be chosen: built-in ones and those that were opened, which are kept.
  *
  * @param folder where opened files are kept
- * @param cache where files lie that can be made again
+ * @param cache where copies lie for a while
  */
 class ModelShelf(
     private val builtIn: BuiltInFiles,
@@ -56,9 +56,7 @@ class ModelShelf(
     fun read(entry: ModelEntry): ByteBuffer {
         if (!entry.builtIn) return map(File(folder, entry.fileName))
         // Assets cannot be mapped where they are compressed.
-        val copy = File(cache, entry.fileName)
-        builtIn.open(entry.fileName).use { copy(it, copy) }
-        return map(copy)
+        return withCopy(builtIn.open(entry.fileName)) { copy -> map(copy) }
     }
 
     /**
@@ -70,16 +68,13 @@ class ModelShelf(
      */
     fun <T> add(source: Source, check: (ModelEntry, ByteBuffer) -> T): T {
         val entry = ModelEntry(fileName(source.name()), builtIn = false)
-        val copy = File.createTempFile("offered", EXTENSION, existing(cache))
-        try {
-            source.open().use { copy(it, copy) }
+        return withCopy(source.open()) { copy ->
             val result = check(entry, map(copy))
+            // A new file in the old one's place: what was mapped stays as it was.
             if (!copy.renameTo(File(existing(folder), entry.fileName))) {
                 throw IOException("${entry.fileName} cannot be kept.")
             }
-            return result
-        } finally {
-            copy.delete()
+            result
         }
     }
 
@@ -88,9 +83,19 @@ class ModelShelf(
         if (!entry.builtIn) File(folder, entry.fileName).delete()
     }
 
+    /** Uses a copy that goes afterwards; what is mapped of it stays as long as it is used. */
+    private fun <T> withCopy(original: InputStream, use: (File) -> T): T {
+        val copy = File.createTempFile("model", EXTENSION, existing(cache))
+        try {
+            original.use { copy(it, copy) }
+            return use(copy)
+        } finally {
+            copy.delete()
+        }
+    }
+
     /** Copies at most one byte more than a model may have: enough for the reader to refuse it. */
     private fun copy(from: InputStream, to: File) {
-        existing(to.parentFile!!)
         var room = ModelReader.MAX_BYTES.toLong() + 1
         val chunk = ByteArray(CHUNK)
         to.outputStream().use { output ->

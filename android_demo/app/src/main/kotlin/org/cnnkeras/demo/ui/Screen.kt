@@ -15,7 +15,7 @@ abstract class Screen : Activity() {
     private var endObserving: () -> Unit = {}
 
     /** Draws a state. */
-    protected abstract fun render(state: State)
+    abstract fun render(state: State)
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -37,6 +37,11 @@ abstract class Screen : Activity() {
         drawBehindBars(screen, scrolling)
         requireViewById<View>(R.id.dismiss).setOnClickListener { store.dismiss() }
         findViewById<ImageButton>(R.id.back)?.setOnClickListener { finish() }
+    }
+
+    /** Opens the same model again with another number of threads. */
+    protected fun setThreads(count: Int) {
+        store.state.settled.open?.let { store.open(it.entry, count) }
     }
 
     override fun onStart() {

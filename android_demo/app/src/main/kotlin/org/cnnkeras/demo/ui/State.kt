@@ -52,7 +52,7 @@ sealed interface State {
 /** A model that is loaded with a number of threads. */
 data class OpenModel(val entry: ModelEntry, val model: ModelFile, val numThreads: Int)
 
-/** An image to be classified; what it is may depend on the model, as a drawing's line width does. */
+/** An image to be classified; it may depend on the model, as a drawing's line width does. */
 fun interface Scene {
     /**
      * Makes the picture.

@@ -18,6 +18,7 @@ import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.image.Decoder
 import org.cnnkeras.demo.image.ImageException
 import org.cnnkeras.demo.model.ModelException
+import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.ModelReader
 
 /**
@@ -222,13 +223,16 @@ class Store(
     /** Loads a model, unless it is the loaded one. */
     private fun bring(entry: ModelEntry, numThreads: Int): Loaded {
         val now = loaded
-        if (now?.open?.entry == entry && now.open.numThreads == numThreads) return now
-        return load(entry, shelf.read(entry), numThreads)
+        if (now?.open?.entry != entry) return load(entry, shelf.read(entry), numThreads)
+        if (now.open.numThreads == numThreads) return now
+        return load(entry, now.open.model, numThreads)
     }
 
+    private fun load(entry: ModelEntry, bytes: ByteBuffer, numThreads: Int): Loaded =
+        load(entry, ModelReader.read(bytes, entry.fileName), numThreads)
+
     /** Loads a model, and only then lets go of the one before. */
-    private fun load(entry: ModelEntry, bytes: ByteBuffer, numThreads: Int): Loaded {
-        val model = ModelReader.read(bytes, entry.fileName)
+    private fun load(entry: ModelEntry, model: ModelFile, numThreads: Int): Loaded {
         val classifier = Classifier(model, engines.open(model.bytes, numThreads))
         loaded?.classifier?.close()
         return Loaded(OpenModel(entry, model, numThreads), classifier).also {
@@ -251,6 +255,7 @@ class Store(
     }
 
     private fun measured(open: OpenModel, settings: BenchmarkSettings): BenchmarkRow {
+        val device = phone.device() // also how busy it was before
         val before = phone.state()
         val measurement = Benchmark(open.model, engines, settings).run({ cancelled }) { progress ->
             main.execute {
@@ -262,7 +267,7 @@ class Store(
             Instant.now(),
             open.model,
             measurement,
-            phone.device(),
+            device,
             before,
             phone.state(),
             phone.versions,

@@ -43,7 +43,9 @@ class ScreensTest {
     @get:Rule
     val folder = TemporaryFolder()
 
-    private fun main(intent: Intent = Intent(Intent.ACTION_MAIN)): ActivityController<MainActivity> =
+    private fun main(
+        intent: Intent = Intent(Intent.ACTION_MAIN),
+    ): ActivityController<MainActivity> =
         buildActivity(MainActivity::class.java, intent.putExtra(Screen.MODEL, DIGITS)).setup()
 
     private fun open(name: String) {
@@ -250,6 +252,41 @@ class ScreensTest {
         screen.requireViewById<Button>(R.id.allow).performClick()
         val started = shadowOf(screen).nextStartedActivity
         assertEquals("package:org.cnnkeras.demo", started.dataString)
+    }
+
+    @Test
+    fun aPhoneWithoutCameraIsExplained() {
+        main()
+        awaitState<State.Ready>()
+        shadowOf(RuntimeEnvironment.getApplication()).grantPermissions(Manifest.permission.CAMERA)
+        val screen = buildActivity(CameraActivity::class.java).setup().get()
+        awaitState<State.Failed>()
+        assertEquals(screen.getString(R.string.camera_missing), screen.text(R.id.problem))
+    }
+
+    @Test
+    fun eachStateIsDrawn() {
+        val screen = sent("images/digit_7.png").get()
+        val classified = awaitState<State.Classified>()
+        val open = classified.open
+        val drawn = mapOf(
+            State.Closed to "No model is open",
+            State.Ready(open) to open.model.name,
+            classified to open.model.name,
+            State.Opening("x.tflite", classified) to "Opening x.tflite …",
+            State.Opening(null, State.Closed) to "Opening the file …",
+            State.Classifying(State.Ready(open)) to open.model.name,
+            State.Measuring(null, classified) to open.model.name,
+            State.Failed("No.", State.Closed) to "No model is open",
+        )
+        for ((state, title) in drawn) {
+            screen.render(state)
+            assertEquals("$state", title, screen.text(R.id.model_name))
+            assertEquals("$state", state.settled is State.Classified, screen.isVisible(R.id.result))
+            assertEquals("$state", state.settled.open != null, screen.isVisible(R.id.model_card))
+        }
+        screen.render(State.Classifying(State.Ready(open)))
+        assertEquals("Classifying …", screen.text(R.id.empty_title))
     }
 
     @Test

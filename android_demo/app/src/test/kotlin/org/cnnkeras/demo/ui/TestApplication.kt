@@ -18,7 +18,17 @@ import org.robolectric.Shadows.shadowOf
 /** The app as it is, but for the runtime: this machine's instead of a phone's. */
 class TestApplication : DemoApplication() {
     override val engines: EngineFactory get() = HostEngineFactory()
+
+    override fun onCreate() {
+        super.onCreate()
+        crash = null
+        Thread.setDefaultUncaughtExceptionHandler { _, error -> crash = error }
+    }
 }
+
+/** What would have ended the app. */
+@Volatile
+private var crash: Throwable? = null
 
 /** What the screens of a test share. */
 val store: Store get() = (RuntimeEnvironment.getApplication() as DemoApplication).store
@@ -27,6 +37,7 @@ val store: Store get() = (RuntimeEnvironment.getApplication() as DemoApplication
 fun await(what: String, isTrue: () -> Boolean) {
     val end = System.nanoTime() + 30_000_000_000
     while (!isTrue()) {
+        crash?.let { throw AssertionError("The app ended", it) }
         if (System.nanoTime() > end) fail("Waited in vain for $what; the state is ${store.state}")
         Thread.sleep(5)
         shadowOf(Looper.getMainLooper()).idle()
@@ -35,7 +46,11 @@ fun await(what: String, isTrue: () -> Boolean) {
 
 /** Waits for a state, and returns it. */
 inline fun <reified S : State> awaitState(crossinline isWanted: (S) -> Boolean = { true }): S {
-    await(S::class.java.simpleName) { (store.state as? S)?.let(isWanted) ?: false }
+    await(S::class.java.simpleName) {
+        val state = store.state
+        if (state is State.Failed && state !is S) fail(state.problem)
+        state is S && isWanted(state)
+    }
     return store.state as S
 }
 
