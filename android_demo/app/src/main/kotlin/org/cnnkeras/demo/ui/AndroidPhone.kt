@@ -1,5 +1,6 @@
 package org.cnnkeras.demo.ui
 
+import android.annotation.TargetApi
 import android.app.ActivityManager
 import android.content.Context
 import android.content.Intent
@@ -26,7 +27,8 @@ class AndroidPhone(private val context: Context) : Phone {
         val memory = ActivityManager.MemoryInfo()
         context.getSystemService(ActivityManager::class.java).getMemoryInfo(memory)
         return Device(
-            cpu = processor() ?: field(cpuinfo, "Hardware"),
+            cpu = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) processor() else
+                field(cpuinfo, "Hardware"),
             architecture = System.getProperty("os.arch"),
             cores = Runtime.getRuntime().availableProcessors(),
             instructions = instructions(cpuinfo),
@@ -49,16 +51,16 @@ class AndroidPhone(private val context: Context) : Phone {
             batteryPercent = if (level == null || scale == null) null else level * 100 / scale,
             batteryCelsius = battery?.number(BatteryManager.EXTRA_TEMPERATURE)?.let { it / 10.0 },
             charging = battery?.number(BatteryManager.EXTRA_PLUGGED)?.let { it != 0 },
-            thermalStatus = thermalStatus(),
+            thermalStatus =
+                if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) thermalStatus() else null,
         )
     }
 
-    private fun processor(): String? =
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.S) null else
-            "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}"
+    @TargetApi(Build.VERSION_CODES.S)
+    private fun processor(): String = "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}"
 
+    @TargetApi(Build.VERSION_CODES.Q)
     private fun thermalStatus(): String? {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return null
         val status = context.getSystemService(PowerManager::class.java).currentThermalStatus
         return THERMAL_STATUS.getOrNull(status)
     }

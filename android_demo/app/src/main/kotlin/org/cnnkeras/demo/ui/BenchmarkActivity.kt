@@ -35,18 +35,18 @@ class BenchmarkActivity : Screen() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         show(R.layout.benchmark)
-        requireViewById<TextView>(R.id.title).setText(R.string.benchmark)
-        threads = threadsOf(requireViewById(R.id.threads))
+        part<TextView>(R.id.title).setText(R.string.benchmark)
+        threads = threadsOf(part(R.id.threads))
         threads.onChosen = ::setThreads
         duration = Segments(
-            requireViewById(R.id.duration),
+            part(R.id.duration),
             listOf(3, 10, 60),
             { getString(R.string.seconds, it) },
             { resources.getQuantityString(R.plurals.seconds_spoken, it, it) },
         )
         duration.chosen = savedInstanceState?.getInt(DURATION) ?: 3
-        requireViewById<View>(R.id.run).setOnClickListener { runOrStop() }
-        requireViewById<View>(R.id.share).setOnClickListener { shown?.let(::share) }
+        part<View>(R.id.run).setOnClickListener { runOrStop() }
+        part<View>(R.id.share).setOnClickListener { shown?.let(::share) }
         if (savedInstanceState == null) obey(intent)
         store.history(::showEarlier)
     }
@@ -89,20 +89,20 @@ class BenchmarkActivity : Screen() {
     override fun render(state: State) {
         val open = state.settled.open
         val isMeasuring = state is State.Measuring
-        requireViewById<TextView>(R.id.model_name).update(
+        part<TextView>(R.id.model_name).update(
             open?.model?.name ?: getString(R.string.no_model),
         )
-        requireViewById<TextView>(R.id.model_facts).update(
+        part<TextView>(R.id.model_facts).update(
             open?.let { resources.facts(it.model) }.orEmpty(),
         )
         threads.chosen = open?.numThreads
         threads.isEnabled = !isMeasuring
         duration.isEnabled = !isMeasuring
-        requireViewById<Button>(R.id.run).apply {
+        part<Button>(R.id.run).apply {
             isEnabled = isMeasuring || state is State.Settled || state is State.Measured
             update(getString(if (isMeasuring) R.string.stop else R.string.run))
         }
-        requireViewById<View>(R.id.progress).isPresent = isMeasuring
+        part<View>(R.id.progress).isPresent = isMeasuring
         if (state is State.Measuring) showProgress(state)
         if (state is State.Measured && state.record != shown) {
             shown = state.record
@@ -120,9 +120,9 @@ class BenchmarkActivity : Screen() {
     private fun showProgress(state: State.Measuring) {
         val progress = state.progress
         val share = progress?.fraction?.toFloat() ?: 0f
-        requireViewById<BarView>(R.id.progress_bar).parts =
+        part<BarView>(R.id.progress_bar).parts =
             listOf(BarView.Part(share, getColor(R.color.accent)))
-        requireViewById<TextView>(R.id.progress_text).text =
+        part<TextView>(R.id.progress_text).text =
             if (progress == null) getString(R.string.warming_up) else runs(progress.runs)
     }
 
@@ -131,16 +131,16 @@ class BenchmarkActivity : Screen() {
 
     private fun showRecord() {
         val record = shown
-        requireViewById<View>(R.id.measured).isPresent = record != null
+        part<View>(R.id.measured).isPresent = record != null
         if (record == null) return
-        requireViewById<TextView>(R.id.measured_title).update(title(record))
-        requireViewById<TextView>(R.id.p50).update(significant(record.p50))
-        requireViewById<TextView>(R.id.p90).update(significant(record.p90))
-        requireViewById<TextView>(R.id.p99).update(significant(record.p99))
-        val facts = requireViewById<ViewGroup>(R.id.measured_facts)
+        part<TextView>(R.id.measured_title).update(title(record))
+        part<TextView>(R.id.p50).update(significant(record.p50))
+        part<TextView>(R.id.p90).update(significant(record.p90))
+        part<TextView>(R.id.p99).update(significant(record.p99))
+        val facts = part<ViewGroup>(R.id.measured_facts)
         facts.fill(facts(record), R.layout.row_fact) { (label, value) ->
-            requireViewById<TextView>(R.id.label).setText(label)
-            requireViewById<TextView>(R.id.value).text = value
+            part<TextView>(R.id.label).setText(label)
+            part<TextView>(R.id.value).text = value
         }
     }
 
@@ -166,13 +166,13 @@ class BenchmarkActivity : Screen() {
 
     private fun showEarlier(records: List<Record>) {
         if (isDestroyed) return
-        requireViewById<View>(R.id.earlier).isPresent = records.isNotEmpty()
-        val rows = requireViewById<ViewGroup>(R.id.earlier_rows)
+        part<View>(R.id.earlier).isPresent = records.isNotEmpty()
+        val rows = part<ViewGroup>(R.id.earlier_rows)
         rows.fill(records, R.layout.row_earlier) { record ->
-            requireViewById<TextView>(R.id.label).text = title(record)
-            requireViewById<TextView>(R.id.`when`).text =
+            part<TextView>(R.id.label).text = title(record)
+            part<TextView>(R.id.`when`).text =
                 WHEN.format(record.time.atZoneSameInstant(ZoneId.systemDefault()))
-            requireViewById<TextView>(R.id.value).text = resources.milliseconds(record.p50)
+            part<TextView>(R.id.value).text = resources.milliseconds(record.p50)
             setOnClickListener {
                 shown = record
                 showRecord()

@@ -46,16 +46,16 @@ class CameraActivity :
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         show(R.layout.camera)
-        requireViewById<TextView>(R.id.title).setText(R.string.camera)
-        frame = requireViewById(R.id.viewfinder)
-        preview = requireViewById(R.id.preview)
-        rate = requireViewById(R.id.rate)
-        denied = requireViewById(R.id.denied)
+        part<TextView>(R.id.title).setText(R.string.camera)
+        frame = part(R.id.viewfinder)
+        preview = part(R.id.preview)
+        rate = part(R.id.rate)
+        denied = part(R.id.denied)
         result = ResultCard(this)
         preview.surfaceTextureListener = this
         hasAsked = savedInstanceState?.getBoolean(ASKED) ?: false
         lensIndex = savedInstanceState?.getInt(LENS) ?: 0
-        requireViewById<View>(R.id.flip).setOnClickListener { switchLens() }
+        part<View>(R.id.flip).setOnClickListener { switchLens() }
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
     }
 
@@ -94,10 +94,10 @@ class CameraActivity :
         val canAskAgain = shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)
         frame.isPresent = false
         denied.isPresent = true
-        requireViewById<TextView>(R.id.denied_text).setText(
+        part<TextView>(R.id.denied_text).setText(
             if (canAskAgain) R.string.camera_denied else R.string.camera_blocked,
         )
-        requireViewById<Button>(R.id.allow).apply {
+        part<Button>(R.id.allow).apply {
             setText(if (canAskAgain) R.string.camera_allow else R.string.settings)
             setOnClickListener { if (canAskAgain) ask() else openSettings() }
         }
@@ -115,7 +115,7 @@ class CameraActivity :
         denied.isPresent = false
         frame.isPresent = lenses.isNotEmpty()
         if (lenses.isEmpty()) return store.fail(getString(R.string.camera_missing))
-        requireViewById<View>(R.id.flip).isPresent = lenses.any { it.isFront } &&
+        part<View>(R.id.flip).isPresent = lenses.any { it.isFront } &&
             lenses.any { !it.isFront }
         rate.setText(R.string.camera_starting)
         // Otherwise it starts when the preview is there.

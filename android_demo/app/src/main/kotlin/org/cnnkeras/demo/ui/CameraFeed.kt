@@ -1,6 +1,7 @@
 package org.cnnkeras.demo.ui
 
 import android.annotation.SuppressLint
+import android.annotation.TargetApi
 import android.content.Context
 import android.graphics.ImageFormat
 import android.graphics.SurfaceTexture
@@ -106,19 +107,23 @@ class CameraFeed(
     private fun startSession(camera: CameraDevice) {
         val surfaces = listOf(surface, reader.surface)
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) {
-            camera.createCaptureSession(
-                SessionConfiguration(
-                    SessionConfiguration.SESSION_REGULAR,
-                    surfaces.map(::OutputConfiguration),
-                    { handler.post(it) },
-                    Configured(),
-                ),
-            )
+            startConfiguredSession(camera, surfaces)
         } else {
             @Suppress("DEPRECATION") // its successor came with Android 9
             camera.createCaptureSession(surfaces, Configured(), handler)
         }
     }
+
+    @TargetApi(Build.VERSION_CODES.P)
+    private fun startConfiguredSession(camera: CameraDevice, surfaces: List<Surface>) =
+        camera.createCaptureSession(
+            SessionConfiguration(
+                SessionConfiguration.SESSION_REGULAR,
+                surfaces.map(::OutputConfiguration),
+                { handler.post(it) },
+                Configured(),
+            ),
+        )
 
     private inner class Configured : CameraCaptureSession.StateCallback() {
         override fun onConfigured(session: CameraCaptureSession) {

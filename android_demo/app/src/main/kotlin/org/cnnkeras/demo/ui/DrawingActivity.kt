@@ -16,17 +16,17 @@ class DrawingActivity : Screen() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         show(R.layout.drawing)
-        requireViewById<TextView>(R.id.title).setText(R.string.draw)
+        part<TextView>(R.id.title).setText(R.string.draw)
         result = ResultCard(this)
-        pad = requireViewById(R.id.pad)
+        pad = part(R.id.pad)
         @Suppress("UNCHECKED_CAST") // it is this class that kept them
         pad.strokes = lastNonConfigurationInstance as List<List<Point>>? ?: emptyList()
         pad.onDrawn = ::classify
-        requireViewById<View>(R.id.undo).setOnClickListener {
+        part<View>(R.id.undo).setOnClickListener {
             pad.strokes = pad.strokes.dropLast(1)
             classify()
         }
-        requireViewById<View>(R.id.clear).setOnClickListener {
+        part<View>(R.id.clear).setOnClickListener {
             pad.strokes = emptyList()
             classify()
         }
@@ -46,8 +46,8 @@ class DrawingActivity : Screen() {
 
     override fun render(state: State) {
         val isDrawn = pad.strokes.isNotEmpty()
-        requireViewById<View>(R.id.undo).isEnabled = isDrawn
-        requireViewById<View>(R.id.clear).isEnabled = isDrawn
+        part<View>(R.id.undo).isEnabled = isDrawn
+        part<View>(R.id.clear).isEnabled = isDrawn
         // Without strokes the last image is a photo of another screen.
         val seen = (state.settled as? State.Classified).takeIf { isDrawn }
         result.show(seen?.open?.model, seen?.classification)

@@ -1,11 +1,13 @@
 package org.cnnkeras.demo.ui
 
+import android.annotation.TargetApi
 import android.app.AlertDialog
 import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.net.Uri
 import android.os.Build
 import android.os.Bundle
+import android.os.Parcelable
 import android.provider.MediaStore
 import android.view.View
 import android.view.ViewGroup
@@ -27,16 +29,16 @@ class MainActivity : Screen() {
         result = ResultCard(this)
         times = TimesCard(this)
         model = ModelCard(this)
-        threads = threadsOf(requireViewById(R.id.threads))
+        threads = threadsOf(part(R.id.threads))
         threads.onChosen = ::setThreads
-        requireViewById<View>(R.id.model_chip).setOnClickListener { chooseModel() }
-        requireViewById<View>(R.id.photo).setOnClickListener { choosePhoto() }
-        requireViewById<View>(R.id.camera).setOnClickListener { start(CameraActivity::class.java) }
-        requireViewById<View>(R.id.draw).setOnClickListener { start(DrawingActivity::class.java) }
-        requireViewById<View>(R.id.benchmark).setOnClickListener {
+        part<View>(R.id.model_chip).setOnClickListener { chooseModel() }
+        part<View>(R.id.photo).setOnClickListener { choosePhoto() }
+        part<View>(R.id.camera).setOnClickListener { start(CameraActivity::class.java) }
+        part<View>(R.id.draw).setOnClickListener { start(DrawingActivity::class.java) }
+        part<View>(R.id.benchmark).setOnClickListener {
             start(BenchmarkActivity::class.java)
         }
-        requireViewById<View>(R.id.remove).setOnClickListener {
+        part<View>(R.id.remove).setOnClickListener {
             store.state.settled.open?.let { store.remove(it.entry, it.numThreads) }
         }
         if (savedInstanceState == null) receive(intent)
@@ -58,13 +60,15 @@ class MainActivity : Screen() {
         }
     }
 
-    private fun stream(intent: Intent): Uri? =
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) {
-            intent.getParcelableExtra(Intent.EXTRA_STREAM, Uri::class.java)
-        } else {
-            @Suppress("DEPRECATION") // its successor came with Android 13
-            intent.getParcelableExtra(Intent.EXTRA_STREAM)
-        }
+    private fun stream(intent: Intent): Uri? {
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) return typedStream(intent)
+        @Suppress("DEPRECATION") // its successor came with Android 13
+        return intent.getParcelableExtra<Parcelable>(Intent.EXTRA_STREAM) as? Uri
+    }
+
+    @TargetApi(Build.VERSION_CODES.TIRAMISU)
+    private fun typedStream(intent: Intent): Uri? =
+        intent.getParcelableExtra(Intent.EXTRA_STREAM, Uri::class.java)
 
     private fun openModel(uri: Uri) =
         store.open(ContentSource(contentResolver, uri), numThreads())
@@ -95,9 +99,9 @@ class MainActivity : Screen() {
             val view = convertView ?: layoutInflater.inflate(R.layout.row_model, parent, false)
             val entry = getItem(position)
             val isOpen = entry != null && entry == store.state.settled.open?.entry
-            view.requireViewById<TextView>(R.id.label).text =
+            view.part<TextView>(R.id.label).text =
                 entry?.fileName?.removeSuffix(".tflite") ?: getString(R.string.open_model)
-            view.requireViewById<TextView>(R.id.origin).setText(
+            view.part<TextView>(R.id.origin).setText(
                 when {
                     entry == null -> R.string.open_model_hint
                     entry.builtIn -> R.string.built_in
@@ -105,7 +109,7 @@ class MainActivity : Screen() {
                 },
             )
             view.isSelected = isOpen // for those who hear it
-            view.requireViewById<View>(R.id.check).visibility =
+            view.part<View>(R.id.check).visibility =
                 if (isOpen) View.VISIBLE else View.INVISIBLE
             return view
         }
@@ -148,27 +152,27 @@ class MainActivity : Screen() {
     override fun render(state: State) {
         val settled = state.settled
         val open = settled.open
-        requireViewById<TextView>(R.id.model_name).update(title(state, open))
-        requireViewById<TextView>(R.id.model_facts).update(subtitle(state, open))
+        part<TextView>(R.id.model_name).update(title(state, open))
+        part<TextView>(R.id.model_facts).update(subtitle(state, open))
         for (id in listOf(R.id.photo, R.id.camera)) {
-            requireViewById<View>(id).isPresent = open != null
+            part<View>(id).isPresent = open != null
         }
         val canDraw = open?.model?.preprocessing?.channels == 1
-        requireViewById<View>(R.id.draw).isPresent = canDraw
+        part<View>(R.id.draw).isPresent = canDraw
         val seen = (settled as? State.Classified)?.classification
         result.show(open?.model, seen)
         times.show(seen?.times)
         model.show(open)
         threads.chosen = open?.numThreads
-        requireViewById<View>(R.id.empty).isPresent = seen == null && state !is State.Opening
-        requireViewById<TextView>(R.id.empty_title).setText(
+        part<View>(R.id.empty).isPresent = seen == null && state !is State.Opening
+        part<TextView>(R.id.empty_title).setText(
             when {
                 state is State.Classifying -> R.string.classifying
                 open == null -> R.string.no_model
                 else -> R.string.empty_title
             },
         )
-        requireViewById<TextView>(R.id.empty_text).setText(
+        part<TextView>(R.id.empty_text).setText(
             when {
                 open == null -> R.string.empty_text_closed
                 canDraw -> R.string.empty_text_draw

@@ -11,11 +11,11 @@ import org.cnnkeras.demo.model.TensorType
 
 /** What the file says of itself. */
 class ModelCard(activity: Activity) {
-    private val card: View = activity.requireViewById(R.id.model_card)
-    private val fileName: TextView = activity.requireViewById(R.id.file_name)
-    private val facts: ViewGroup = activity.requireViewById(R.id.facts)
-    private val notes: TextView = activity.requireViewById(R.id.assumed)
-    private val remove: View = activity.requireViewById(R.id.remove)
+    private val card: View = activity.part(R.id.model_card)
+    private val fileName: TextView = activity.part(R.id.file_name)
+    private val facts: ViewGroup = activity.part(R.id.facts)
+    private val notes: TextView = activity.part(R.id.assumed)
+    private val remove: View = activity.part(R.id.remove)
     private val resources = activity.resources
 
     /** Shows a model; nothing at all for null. */
@@ -25,8 +25,8 @@ class ModelCard(activity: Activity) {
         val model = open.model
         fileName.update(model.fileName)
         facts.fill(facts(model), R.layout.row_fact) { (label, value) ->
-            requireViewById<TextView>(R.id.label).setText(label)
-            requireViewById<TextView>(R.id.value).text = value
+            part<TextView>(R.id.label).setText(label)
+            part<TextView>(R.id.value).text = value
         }
         val missing = listOfNotNull(
             R.string.preprocessing_assumed.takeUnless { model.preprocessingStated },

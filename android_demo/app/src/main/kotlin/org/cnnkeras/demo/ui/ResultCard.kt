@@ -10,12 +10,12 @@ import org.cnnkeras.demo.model.ModelFile
 
 /** What the network sees, and what it says. */
 class ResultCard(activity: Activity) {
-    private val card: View = activity.requireViewById(R.id.result)
-    private val pixels: PixelsView = activity.requireViewById(R.id.pixels)
-    private val label: TextView = activity.requireViewById(R.id.answer_label)
-    private val percent: TextView = activity.requireViewById(R.id.answer_percent)
-    private val input: TextView = activity.requireViewById(R.id.answer_input)
-    private val scores: ViewGroup = activity.requireViewById(R.id.scores)
+    private val card: View = activity.part(R.id.result)
+    private val pixels: PixelsView = activity.part(R.id.pixels)
+    private val label: TextView = activity.part(R.id.answer_label)
+    private val percent: TextView = activity.part(R.id.answer_percent)
+    private val input: TextView = activity.part(R.id.answer_input)
+    private val scores: ViewGroup = activity.part(R.id.scores)
     private val resources = activity.resources
 
     /** Shows a classification; nothing at all for null. */
@@ -33,9 +33,9 @@ class ResultCard(activity: Activity) {
         scores.fill(seen.top, R.layout.row_score) { score ->
             val share = score.probability.coerceIn(0f, 1f)
             val text = resources.getString(R.string.percent, score.probability * 100)
-            requireViewById<TextView>(R.id.label).text = score.label
-            requireViewById<TextView>(R.id.percent).text = text
-            requireViewById<BarView>(R.id.bar).parts =
+            part<TextView>(R.id.label).text = score.label
+            part<TextView>(R.id.percent).text = text
+            part<BarView>(R.id.bar).parts =
                 listOf(BarView.Part(share, if (score == seen.top[0]) color else pale))
             contentDescription = resources.getString(
                 R.string.score_spoken,

@@ -35,7 +35,7 @@ abstract class Screen : Activity() {
             findViewById(R.id.scroll_beside),
         )
         drawBehindBars(screen, scrolling)
-        requireViewById<View>(R.id.dismiss).setOnClickListener { store.dismiss() }
+        part<View>(R.id.dismiss).setOnClickListener { store.dismiss() }
         findViewById<ImageButton>(R.id.back)?.setOnClickListener { finish() }
     }
 
@@ -48,8 +48,8 @@ abstract class Screen : Activity() {
         super.onStart()
         endObserving = store.observe { state ->
             val problem = (state as? State.Failed)?.problem
-            requireViewById<TextView>(R.id.problem).update(problem.orEmpty())
-            requireViewById<View>(R.id.banner).isPresent = problem != null
+            part<TextView>(R.id.problem).update(problem.orEmpty())
+            part<View>(R.id.banner).isPresent = problem != null
             render(state)
         }
     }

@@ -13,10 +13,10 @@ import org.cnnkeras.demo.StageTimes
 class TimesCard(activity: Activity) {
     private class Stage(val title: Int, val color: Int, val nanos: (StageTimes) -> Long)
 
-    private val card: View = activity.requireViewById(R.id.times)
-    private val total: TextView = activity.requireViewById(R.id.total)
-    private val bar: BarView = activity.requireViewById(R.id.stages)
-    private val rows: ViewGroup = activity.requireViewById(R.id.stage_rows)
+    private val card: View = activity.part(R.id.times)
+    private val total: TextView = activity.part(R.id.total)
+    private val bar: BarView = activity.part(R.id.stages)
+    private val rows: ViewGroup = activity.part(R.id.stage_rows)
     private val resources = activity.resources
 
     /** Shows times; nothing at all for null. */
@@ -28,10 +28,10 @@ class TimesCard(activity: Activity) {
             BarView.Part(it.nanos(times).toFloat() / times.total, bar.context.getColor(it.color))
         }
         rows.fill(STAGES, R.layout.row_stage) { stage ->
-            requireViewById<ImageView>(R.id.dot).imageTintList =
+            part<ImageView>(R.id.dot).imageTintList =
                 ColorStateList.valueOf(context.getColor(stage.color))
-            requireViewById<TextView>(R.id.label).setText(stage.title)
-            requireViewById<TextView>(R.id.value).text =
+            part<TextView>(R.id.label).setText(stage.title)
+            part<TextView>(R.id.value).text =
                 resources.milliseconds(stage.nanos(times))
         }
     }

@@ -1,5 +1,6 @@
 package org.cnnkeras.demo.ui
 
+import android.annotation.TargetApi
 import android.app.Activity
 import android.os.Build
 import android.view.LayoutInflater
@@ -7,6 +8,12 @@ import android.view.View
 import android.view.ViewGroup
 import android.view.WindowInsets
 import android.widget.TextView
+
+/** A view of the screen's layout; `requireViewById` came with Android 9. */
+fun <T : View> Activity.part(id: Int): T = findViewById(id)!!
+
+/** A view within this one. */
+fun <T : View> View.part(id: Int): T = findViewById(id)!!
 
 /** Shows or removes a view. */
 var View.isPresent: Boolean
@@ -33,7 +40,7 @@ fun <T> ViewGroup.fill(items: List<T>, layout: Int, bind: View.(T) -> Unit) {
  */
 fun Activity.drawBehindBars(screen: View, scrolling: List<View>) {
     if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
-        window.setDecorFitsSystemWindows(false)
+        reachBelowBars()
     } else {
         @Suppress("DEPRECATION") // its successor came with Android 11
         screen.systemUiVisibility = screen.systemUiVisibility or
@@ -49,13 +56,19 @@ fun Activity.drawBehindBars(screen: View, scrolling: List<View>) {
     }
 }
 
+@TargetApi(Build.VERSION_CODES.R)
+private fun Activity.reachBelowBars() = window.setDecorFitsSystemWindows(false)
+
 private class Sides(val left: Int, val top: Int, val right: Int, val bottom: Int)
 
+@TargetApi(Build.VERSION_CODES.R)
+private fun barsAndCutout(insets: WindowInsets): Sides {
+    val types = WindowInsets.Type.systemBars() or WindowInsets.Type.displayCutout()
+    return insets.getInsets(types).run { Sides(left, top, right, bottom) }
+}
+
 private fun bars(insets: WindowInsets): Sides {
-    if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
-        val types = WindowInsets.Type.systemBars() or WindowInsets.Type.displayCutout()
-        return insets.getInsets(types).run { Sides(left, top, right, bottom) }
-    }
+    if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) return barsAndCutout(insets)
     @Suppress("DEPRECATION") // its successor came with Android 11
     return insets.run {
         Sides(
