@@ -4,7 +4,10 @@ import java.io.File
 import java.util.concurrent.TimeUnit
 
 /** Runs files in another Java process, which is started again when one of them ends it. */
-class ChildProcesses(private val folder: File, private vararg val arguments: String) {
+class ChildProcesses(
+    private val folder: File,
+    private val arguments: List<String> = emptyList(),
+) {
     /** Returns what became of each file; a crash begins with `crashed`. */
     fun run(files: List<File>): Map<File, String> {
         val outcomes = LinkedHashMap<File, String>()
@@ -32,7 +35,7 @@ class ChildProcesses(private val folder: File, private vararg val arguments: Str
             "-XX:TieredStopAtLevel=1", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=$log",
             "-Dlitert.dir=${System.getProperty("litert.dir")}",
             "-cp", System.getProperty("java.class.path"),
-            "org.cnnkeras.demo.model.InferenceChildKt", *arguments,
+            "org.cnnkeras.demo.model.InferenceChildKt", *arguments.toTypedArray(),
         ).redirectInput(input).redirectOutput(output)
             .redirectError(ProcessBuilder.Redirect.DISCARD).start()
         val isDone = child.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)

@@ -39,7 +39,8 @@ class MutationTest {
         val files = (harmful + "float32").map { name ->
             folder.newFile("$name.tflite").apply { writeBytes(ModelFixtures.bytes(name)) }
         }
-        val outcomes = ChildProcesses(folder.root, "unchecked").run(files)
+        val sizes = ModelFixtures.read("float32").run { listOf(input.bytes, output.bytes) }
+        val outcomes = ChildProcesses(folder.root, sizes.map(Int::toString)).run(files)
         val crashed = outcomes.filterValues { it.startsWith("crashed") }.keys
         assertEquals("$outcomes", harmful, crashed.map { it.nameWithoutExtension })
         assertEquals("ran", outcomes[files.last()])
