@@ -19,7 +19,7 @@ internal class Tensor(
     val zeroPoints: LongArray,
 ) {
     val rank: Int get() = shape.size
-    val elements: Long = shape.fold(1L) { product, size -> Math.multiplyExact(product, size.toLong()) }
+    val elements: Long = shape.fold(1L) { product, size -> product * size }
     val bytes: Long = bytesOf(elements, type)
 
     /** The values of an integer constant, such as a shape; null if an operation computes them. */
@@ -35,7 +35,7 @@ internal class Tensor(
     companion object {
         /** Four-bit numbers stand two in a byte. */
         fun bytesOf(elements: Long, type: Schema.Type): Long =
-            Math.addExact(Math.multiplyExact(elements, type.bits.toLong()), 7L) / 8
+            (elements * type.bits + 7) / 8
     }
 }
 
