@@ -34,8 +34,7 @@ internal class Tensor(
 
     companion object {
         /** Four-bit numbers stand two in a byte. */
-        fun bytesOf(elements: Long, type: Schema.Type): Long =
-            (elements * type.bits + 7) / 8
+        fun bytesOf(elements: Long, type: Schema.Type): Long = (elements * type.bits + 7) / 8
     }
 }
 
@@ -145,8 +144,11 @@ internal class GraphReader(private val model: Table) {
     private fun type(code: Int): Schema.Type {
         requireIntact(code in Schema.Type.entries.indices) { "a type of number is unknown" }
         val type = Schema.Type.entries[code]
+        if (type == Schema.Type.RESOURCE) {
+            refuse("keeps its weights in variables; export it with constants, from a frozen graph.")
+        }
         if (type.bits == 0) {
-            refuse("holds numbers of type ${type.title}; export it with those of image classifiers.")
+            refuse("holds numbers of type ${type.title}; use those of image classifiers.")
         }
         return type
     }
@@ -265,7 +267,8 @@ internal class GraphReader(private val model: Table) {
             )
         }
         return Operation.of(code) ?: refuse(
-            "needs the operation ${Operation.nameOf(code)}; the app runs those of image classifiers.",
+            "needs the operation ${Operation.nameOf(code)}; " +
+                "the app runs those of image classifiers.",
         )
     }
 

@@ -38,7 +38,8 @@ class ModelFile(
 /**
  * How drawn training data fills its frame.
  *
- * @property extent mean of the longer side of the box around the ink, as a part of the frame's height
+ * @property extent mean of the longer side of the box around the ink, as a part of the frame's
+ *     height
  * @property strokeWidth mean width of a stroke, as a part of the frame's height
  */
 data class Drawing(val extent: Float, val strokeWidth: Float)

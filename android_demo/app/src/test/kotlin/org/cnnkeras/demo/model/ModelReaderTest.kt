@@ -215,7 +215,7 @@ class ModelReaderTest {
             "while" to "needs the operation WHILE; the app runs those of image classifiers.",
             "float16_input" to "takes float16; the app knows float32, uint8 and int8.",
             "complex_input" to "holds numbers of type complex64; " +
-                "export it with those of image classifiers.",
+                "use those of image classifiers.",
             "external_weights" to "keeps its weights outside of the file; " +
                 "export it as one file of less than 2 GB.",
             "no_stride" to "is damaged (CONV_2D has an impossible option); " +

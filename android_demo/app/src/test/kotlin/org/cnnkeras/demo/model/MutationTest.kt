@@ -70,7 +70,7 @@ class MutationTest {
         val FIXTURES = listOf("float32", "dynamic_wi8_afp32", "static_wi8_ai8", "uint8", "vision")
 
         val sources: List<Pair<String, Mutations>> = run {
-            val own = File("src/main/assets/models").listFiles { file -> file.extension == "tflite" }
+            val own = File("src/main/assets/models").listFiles { _, name -> ".tflite" in name }
             val files = own!!.sorted().map { it.nameWithoutExtension to it.readBytes() } +
                 FIXTURES.map { it to ModelFixtures.bytes(it) }
             files.map { (name, bytes) -> name to Mutations(bytes) }

@@ -87,8 +87,8 @@ class Mutations(private val file: ByteArray) {
         const val TAIL_BYTES = 1500
         val EXTREMES = intArrayOf(0, 1, 2, 3, 5, 9, 32, 127, 128, 255)
         val WORDS = intArrayOf(
-            0, 1, 2, 3, 4, 7, 16, 255, 1 shl 16, 1 shl 24, 1 shl 30, Int.MAX_VALUE, Int.MIN_VALUE, -1,
-            -2, -4, 0x7f800000, 0x7fc00000, 0x00800000, 0x00000001, 0x7f7fffff,
+            0, 1, 2, 3, 4, 7, 16, 255, 1 shl 16, 1 shl 24, 1 shl 30, Int.MAX_VALUE, Int.MIN_VALUE,
+            -1, -2, -4, 0x7f800000, 0x7fc00000, 0x00800000, 0x00000001, 0x7f7fffff,
         )
         val SHIFTS = intArrayOf(-64, -16, -8, -4, -2, -1, 1, 2, 4, 8, 16, 64)
     }
