@@ -75,14 +75,14 @@ class PicturesTest {
 
     @Test
     fun main() {
-        val screen = main(DIGITS)
+        val screen = main(LENET)
         awaitState<State.Ready>()
         keep("main", screen, R.id.empty_title, "Show it an image")
     }
 
     @Test
     fun models() {
-        val screen = main(DIGITS)
+        val screen = main(LENET)
         awaitState<State.Ready>()
         screen.requireViewById<View>(R.id.model_chip).performClick()
         keep("models", screen, R.id.empty_title, "Show it an image")
@@ -114,7 +114,7 @@ class PicturesTest {
 
     @Test
     fun drawing() {
-        main(DIGITS)
+        main(LENET)
         awaitState<State.Ready>()
         val screen = buildActivity(DrawingActivity::class.java).setup().get()
         screen.requireViewById<View>(R.id.pad).drawSeven()
@@ -124,15 +124,15 @@ class PicturesTest {
 
     @Test
     fun benchmark() {
-        main(DIGITS)
+        main(LENET)
         awaitState<State.Ready>()
         val screen = buildActivity(BenchmarkActivity::class.java).setup().get()
         store.measure(store.find(FASHION)!!, 1, 0.2)
         awaitState<State.Measured>()
-        store.measure(store.find(DIGITS)!!, 2, 0.5)
+        store.measure(store.find(LENET)!!, 2, 0.5)
         awaitState<State.Measured> { it.record.numThreads == 2 }
         await("the list") { screen.isVisible(R.id.earlier) }
-        keep("benchmark", screen, R.id.measured_title, "$DIGITS, 2 threads")
+        keep("benchmark", screen, R.id.measured_title, "$LENET, 2 threads")
     }
 
     @Test
@@ -146,14 +146,14 @@ class PicturesTest {
 
     @Test
     fun aDeniedCamera() {
-        main(DIGITS)
+        main(LENET)
         awaitState<State.Ready>()
         val screen = buildActivity(CameraActivity::class.java).setup().pause().resume().get()
         keep("camera_denied", screen, R.id.denied_text, screen.getString(R.string.camera_blocked))
     }
 
     private companion object {
-        const val DIGITS = "lenet5_digits_float32"
+        const val LENET = "lenet5_digits_float32"
         const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
     }
 }

@@ -32,7 +32,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowLog
 
-private const val DIGITS = "lenet5_digits_float32"
+private const val MODEL = "lenet5_digits_float32"
 private const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
 
 /** The app's screens with real models, real images and real inference. */
@@ -46,7 +46,7 @@ class ScreensTest {
     private fun main(
         intent: Intent = Intent(Intent.ACTION_MAIN),
     ): ActivityController<MainActivity> =
-        buildActivity(MainActivity::class.java, intent.putExtra(Screen.MODEL, DIGITS)).setup()
+        buildActivity(MainActivity::class.java, intent.putExtra(Screen.MODEL, MODEL)).setup()
 
     private fun open(name: String) {
         store.open(store.find(name)!!, 1)
@@ -82,7 +82,7 @@ class ScreensTest {
                 listOf(R.id.label, R.id.value).map { requireViewById<TextView>(it).text }
             }
         }.associate { (label, value) -> label.toString() to value.toString() }
-        assertEquals("$DIGITS.tflite", screen.text(R.id.file_name))
+        assertEquals("$MODEL.tflite", screen.text(R.id.file_name))
         assertEquals("float32", values["Weights"])
         assertEquals("252 kB", values["Size"])
         assertTrue(values["Input"]!!, values["Input"]!!.startsWith("float32, "))
@@ -177,7 +177,7 @@ class ScreensTest {
 
     @Test
     fun anOpenedModelIsKeptAndCanBeRemoved() {
-        val bytes = File("src/main/assets/models/$DIGITS.tflite").readBytes()
+        val bytes = File("src/main/assets/models/$MODEL.tflite").readBytes()
         val screen = viewed(file("my digits.tflite", bytes)).get()
         awaitState<State.Settled> { it.open?.entry == ModelEntry("my digits.tflite", false) }
         assertEquals(store.entries().last(), store.find("my digits"))
@@ -197,7 +197,7 @@ class ScreensTest {
 
     @Test
     fun aDrawnSevenIsASeven() {
-        for (name in listOf(DIGITS, "lenet5_digits_static_wi8_ai8")) {
+        for (name in listOf(MODEL, "lenet5_digits_static_wi8_ai8")) {
             main()
             open(name)
             val screen = buildActivity(DrawingActivity::class.java).setup().get()
@@ -205,6 +205,22 @@ class ScreensTest {
             awaitRest()
             assertEquals(name, "7", screen.text(R.id.answer_label))
         }
+    }
+
+    @Test
+    fun allDrawnDigitsAreWhatTheyAre() {
+        main()
+        awaitState<State.Ready>()
+        val screen = buildActivity(DrawingActivity::class.java).setup().get()
+        val seen = DIGITS.mapValues { (_, strokes) ->
+            screen.requireViewById<View>(R.id.clear).performClick()
+            for (stroke in strokes) {
+                screen.requireViewById<View>(R.id.pad).draw(*stroke.toTypedArray())
+            }
+            awaitRest()
+            screen.text(R.id.answer_label)
+        }
+        assertEquals(DIGITS.keys.associateWith { it }, seen)
     }
 
     @Test
@@ -315,7 +331,7 @@ class ScreensTest {
         val command = Intent().putExtra(Screen.MODEL, "lenet6")
         val screen = buildActivity(BenchmarkActivity::class.java, command).setup().get()
         val failed = awaitState<State.Failed>()
-        assertTrue(failed.problem, "'lenet6'" in failed.problem && DIGITS in failed.problem)
+        assertTrue(failed.problem, "'lenet6'" in failed.problem && MODEL in failed.problem)
         assertTrue(screen.isVisible(R.id.banner))
         assertTrue(ShadowLog.getLogsForTag("cnn-keras").any { it.msg == failed.problem })
     }
@@ -325,7 +341,7 @@ class ScreensTest {
         main()
         awaitState<State.Ready>()
         val screen = buildActivity(BenchmarkActivity::class.java).setup().get()
-        store.measure(store.find(DIGITS)!!, 1, 60.0)
+        store.measure(store.find(MODEL)!!, 1, 60.0)
         await("runs") { (store.state as? State.Measuring)?.progress != null }
         assertEquals("Stop", screen.text(R.id.run))
         screen.requireViewById<View>(R.id.run).performClick()
@@ -338,7 +354,7 @@ class ScreensTest {
         main()
         awaitState<State.Ready>()
         val screen = buildActivity(BenchmarkActivity::class.java).setup().get()
-        store.measure(store.find(DIGITS)!!, 1, 0.1)
+        store.measure(store.find(MODEL)!!, 1, 0.1)
         val record = awaitState<State.Measured>().record
         screen.requireViewById<View>(R.id.share).performClick()
         val chooser = shadowOf(screen).nextStartedActivity
