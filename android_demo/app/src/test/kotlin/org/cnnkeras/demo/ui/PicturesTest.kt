@@ -25,7 +25,8 @@ import org.robolectric.shadows.ShadowDialog
 /**
  * Draws each screen as a phone would, from real inference.
  *
- * With `-Dpictures=FOLDER` the pictures are kept: those of `docs/android` are made so.
+ * The pictures are kept where a folder is named, seen from the module's:
+ * `mvn test -Dtest=PicturesTest -Dpictures=../../docs/android`.
  */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "w360dp-h780dp-xhdpi")
