@@ -100,7 +100,7 @@ class MainActivity : Screen() {
             val entry = getItem(position)
             val isOpen = entry != null && entry == store.state.settled.open?.entry
             view.part<TextView>(R.id.label).text =
-                entry?.fileName?.removeSuffix(".tflite") ?: getString(R.string.open_model)
+                entry?.let(::title) ?: getString(R.string.open_model)
             view.part<TextView>(R.id.origin).setText(
                 when {
                     entry == null -> R.string.open_model_hint
@@ -114,6 +114,10 @@ class MainActivity : Screen() {
             return view
         }
     }
+
+    /** The file's name, which may be broken behind each `_`. */
+    private fun title(entry: ModelEntry): String =
+        entry.fileName.removeSuffix(".tflite").replace("_", "_\u200B")
 
     private fun pickModel() {
         // Files of this kind have no type of their own.
