@@ -14,8 +14,10 @@ mkdir -p "$work/content" "$(dirname "$out")"
 
 echo "dex"
 (cd target/classes && find . -name '*.class' | sort | zip -q -X -@ ../apk/classes.zip)
+# android-all has no java.*; of the JDK's, animal-sniffer has checked what the app uses.
+jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
 java -cp target/tools/r8.jar com.android.tools.r8.D8 --debug --min-api 26 \
-    --lib target/tools/android-all.jar --output "$work/content" \
+    --lib target/tools/android-all.jar --lib "$jdk" --output "$work/content" \
     "$work/classes.zip" target/libraries/*.jar
 
 echo "pack"
