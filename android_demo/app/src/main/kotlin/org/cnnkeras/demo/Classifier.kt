@@ -1,8 +1,6 @@
 package org.cnnkeras.demo
 
 import java.io.Closeable
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
 import org.cnnkeras.demo.engine.Engine
 import org.cnnkeras.demo.engine.EngineTimes
 import org.cnnkeras.demo.image.Decoded
@@ -12,7 +10,6 @@ import org.cnnkeras.demo.image.fit
 import org.cnnkeras.demo.image.normalize
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.Score
-import org.cnnkeras.demo.model.TensorSpec
 import org.cnnkeras.demo.model.topK
 
 /**
@@ -28,8 +25,8 @@ class Classifier(
 ) : Closeable {
     private val inputCodec = TensorCodec(model.input)
     private val outputCodec = TensorCodec(model.output)
-    private val input = bufferOf(model.input)
-    private val output = bufferOf(model.output)
+    private val input = model.input.newBuffer()
+    private val output = model.output.newBuffer()
 
     /**
      * Classifies one picture.
@@ -67,9 +64,6 @@ class Classifier(
     }
 
     override fun close() = engine.close()
-
-    private fun bufferOf(spec: TensorSpec): ByteBuffer =
-        ByteBuffer.allocateDirect(spec.bytes).order(ByteOrder.nativeOrder())
 }
 
 /**

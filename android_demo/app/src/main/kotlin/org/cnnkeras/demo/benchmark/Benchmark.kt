@@ -1,7 +1,6 @@
 package org.cnnkeras.demo.benchmark
 
 import java.nio.ByteBuffer
-import java.nio.ByteOrder
 import java.util.Random
 import java.util.concurrent.CancellationException
 import kotlin.math.max
@@ -91,7 +90,7 @@ class Benchmark(
         val start = System.nanoTime()
         factory.open(model.bytes, settings.numThreads).use { engine ->
             val loadNanos = System.nanoTime() - start
-            val runs = Runs(engine, images.map(::encoded), buffer(model.output.bytes), isCancelled)
+            val runs = Runs(engine, images.map(::encoded), model.output.newBuffer(), isCancelled)
             val firstNanos = runs.once()
             val afterFirst = Memory.now()
             val quantizeNanos = timeQuantize(images)
@@ -128,12 +127,12 @@ class Benchmark(
     }
 
     private fun encoded(image: FloatArray): ByteBuffer =
-        buffer(model.input.bytes).also { codec.write(image, it) }
+        model.input.newBuffer().also { codec.write(image, it) }
 
     /** Times the conversion of single images, apart from the runs so as not to pause them. */
     private fun timeQuantize(images: List<FloatArray>): LongArray? {
         if (model.input.type == TensorType.FLOAT32) return null
-        val into = buffer(model.input.bytes)
+        val into = model.input.newBuffer()
         return LongArray(images.size) { index ->
             val start = System.nanoTime()
             codec.write(images[index], into)
@@ -215,6 +214,3 @@ private fun timerOverheadNanos(): Double {
     }
     return percentile(samples, 50.0)
 }
-
-private fun buffer(bytes: Int): ByteBuffer =
-    ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())

@@ -1,5 +1,8 @@
 package org.cnnkeras.demo.model
 
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
 /** The types of number that an input or output may have. */
 enum class TensorType(val title: String, val bytes: Int) {
     FLOAT32("float32", 4),
@@ -26,4 +29,7 @@ data class TensorSpec(
 
     /** How many bytes the tensor has. */
     val bytes: Int get() = elements * type.bytes
+
+    /** Makes room for the tensor, direct and in native order, as an engine takes it. */
+    fun newBuffer(): ByteBuffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
 }
