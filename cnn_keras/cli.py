@@ -115,6 +115,10 @@ class RecipeValues:
     """Parts of the training after which the rate falls, for example 0.5 0.75."""
     factor: float | None = None
     """What the rate is multiplied with at a milestone."""
+    shift: float | None = None
+    """Largest random shift, as a part of the picture's side; 0 for none."""
+    rotation: float | None = None
+    """Largest random rotation, in degrees; 0 for none."""
     flip: bool | None = None
     """Mirror pictures at random; never where it would change the class of a known data set."""
 

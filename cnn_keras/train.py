@@ -107,6 +107,10 @@ class Training:
         marks = training.recipe.milestones
         if list(marks) != sorted(set(marks)) or any(not 0 < mark < 1 for mark in marks):
             raise UsageError(f"Milestones rise from above 0 to below 1, unlike {list(marks)}.")
+        if not 0 <= training.recipe.shift < 1:
+            raise UsageError(f"The shift must be from 0 to below 1, not {training.recipe.shift}.")
+        if not 0 <= training.recipe.rotation <= 180:
+            raise UsageError(f"The rotation must be from 0 to 180: {training.recipe.rotation}.")
         if training.recipe.factor <= 0:
             raise UsageError(f"The factor must be above 0, not {training.recipe.factor}.")
         if training.freeze_until is not None and weights is None:

@@ -176,6 +176,8 @@ def test_a_loss_that_explodes_stops_the_training(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs must be above 0"),
         ({"learning_rate": -1.0}, "learning rate must be above 0"),
         ({"momentum": 1.0}, "momentum must be from 0 to below 1"),
+        ({"shift": -0.1}, "shift must be from 0 to below 1"),
+        ({"rotation": 181.0}, "rotation must be from 0 to 180"),
         ({"weight_decay": -0.1}, "weight decay must not be below 0"),
         ({"batch_size": 1_000}, "less than one batch"),
     ],
