@@ -334,89 +334,12 @@ class Predict:
         return Outcome(document, table(("image", "classes"), lines))
 
 
-@dataclass(frozen=True)
-class Accuracy(RecipeValues):
-    """Train a network with several seeds and record its test accuracy.
-
-    Finished runs are skipped, so that the command resumes.
-    """
-
-    name: tyro.conf.Positional[NetworkName]
-    """Network, as `list` names it."""
-    data: str
-    """Data set, as `train` names it."""
-    at_least: float
-    """Accuracy claimed, between 0 and 1."""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """One run each."""
-    train_images: int | None = None
-    """Train on this many images, seeded and stratified."""
-    image_size: int | None = None
-    """Side of the network's input; the data set's by default."""
-    options: tuple[str, ...] = ()
-    """The family's own choices, as `train` takes them."""
-    max_seconds: float | None = None
-    """Also claim that no training takes longer."""
-    runs: Path = Path("runs")
-    """Folder of the run folders."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    data_dir: Path | None = None
-    """Folder in which the data set is looked for first."""
-    json: bool = False
-    """Print one JSON document."""
-
-    def __call__(self) -> Outcome:
-        from .records import claims_table
-        from .studies.accuracy import accuracy
-        from .train import Training
-
-        training = Training.of(
-            self.name,
-            self.data,
-            recipe=self.recipe(),
-            train_images=self.train_images,
-            image_size=self.image_size,
-            options=parse_options(self.options),
-        )
-        start_keras()
-        document = accuracy(
-            training,
-            self.seeds,
-            self.at_least,
-            self.runs,
-            self.out,
-            max_seconds=self.max_seconds,
-            data_dir=self.data_dir,
-        )
-        return Outcome(document, claims_table(document))
-
-
-@dataclass(frozen=True)
-class DepthStudy:
-    """Record the revolution of depth, and what Inception modules cost, naive and reduced."""
-
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
-
-    def __call__(self) -> Outcome:
-        start_keras()
-        from .studies.depth import depth, tables
-
-        document = depth(self.out)
-        return Outcome(document, tables(document))
-
-
 class Group(NamedTuple):
     """Commands under one name: `cnn-keras study accuracy`."""
 
     summary: str
     commands: Mapping[str, type]
 
-
-STUDIES: dict[str, type] = {"accuracy": Accuracy, "depth": DepthStudy}
 
 COMMANDS: dict[str, type] = {
     "list": List,

@@ -12,6 +12,7 @@ import tyro
 from cnn_keras import cli
 from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
+from cnn_keras.studies import cli as studies
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
@@ -360,7 +361,7 @@ class LrnStudy:
 
 
 STUDIES = {
-    **cli.STUDIES,
+    **studies.STUDIES,
     "recipes": RecipeStudy,
     "conversion": ConversionStudy,
     "agreement": AgreementStudy,

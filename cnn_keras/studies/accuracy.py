@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..command import log
+from .. import series
 from ..evaluate import mean_interval, wilson
 from ..records import Claim, write_record
 from ..runs import Run
-from ..train import Training, train
+from ..train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,11 +40,7 @@ def accuracy(
     Returns:
         The record; its interval is over seeds, or for one seed over the test images.
     """
-    name = f"{training.network}_{Path(training.data).name}"  # of a folder only its own name
-    finished = []
-    for seed in seeds:
-        log(f"{name}, seed {seed}")
-        finished.append(train(replace(training, seed=seed), runs / f"{name}_{seed}", data_dir))
+    finished = series.train_each(training, seeds, runs, data_dir)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]
     seconds = [run.metrics["train_seconds"] for run in finished]
@@ -75,7 +70,7 @@ def accuracy(
             )
         )
     return write_record(
-        out / f"{name}.json",
+        out / f"{series.name(training)}.json",
         "study",
         "accuracy",
         claims,

@@ -1,0 +1,139 @@
+"""The studies' commands: what each is asked, and the training that several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from ..cli import NetworkName, RecipeValues, parse_options
+from ..command import Outcome, start_keras
+
+if TYPE_CHECKING:
+    from ..train import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTrainings(RecipeValues):
+    """What studies of trained networks train, alike in all of them so that they share the runs.
+
+    The defaults suit a processor. The papers' budget: --train-images 0 --epochs 0 --batch-size 128,
+    that is all images, and as many passes as the paper's recipe has.
+    """
+
+    data: str = "fashion_mnist"
+    """Data set, as `train` names it."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One training of each network for each."""
+    train_images: int | None = 10_000
+    """Train on this many images, seeded and stratified; 0 for all."""
+    epochs: int | None = 10
+    """Passes over them, to which the schedule is stretched; 0 for the paper's number."""
+    batch_size: int | None = 64
+    """Images a step."""
+    runs: Path = Path("runs/studies")
+    """Folder of the run folders; finished runs are skipped, also those of other studies."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def training(self, network: str, **others: Any) -> Training:
+        """Return the training of a network of the zoo within the study's budget.
+
+        Args:
+            network: Row of the zoo.
+            others: See `Training`; ``recipe`` goes before the options.
+        """
+        from ..train import Training
+
+        recipe = self.recipe() | others.pop("recipe", {})
+        return Training.of(
+            network,
+            self.data,
+            recipe={key: value for key, value in recipe.items() if (key, value) != ("epochs", 0)},
+            train_images=self.train_images or None,
+            **others,
+        )
+
+
+@dataclass(frozen=True)
+class Accuracy(RecipeValues):
+    """Train a network with several seeds and record its test accuracy.
+
+    Finished runs are skipped, so that the command resumes.
+    """
+
+    name: tyro.conf.Positional[NetworkName]
+    """Network, as `list` names it."""
+    data: str
+    """Data set, as `train` names it."""
+    at_least: float
+    """Accuracy claimed, between 0 and 1."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """One run each."""
+    train_images: int | None = None
+    """Train on this many images, seeded and stratified."""
+    image_size: int | None = None
+    """Side of the network's input; the data set's by default."""
+    options: tuple[str, ...] = ()
+    """The family's own choices, as `train` takes them."""
+    max_seconds: float | None = None
+    """Also claim that no training takes longer."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    data_dir: Path | None = None
+    """Folder in which the data set is looked for first."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+        from ..train import Training
+        from .accuracy import accuracy
+
+        training = Training.of(
+            self.name,
+            self.data,
+            recipe=self.recipe(),
+            train_images=self.train_images,
+            image_size=self.image_size,
+            options=parse_options(self.options),
+        )
+        start_keras()
+        document = accuracy(
+            training,
+            self.seeds,
+            self.at_least,
+            self.runs,
+            self.out,
+            max_seconds=self.max_seconds,
+            data_dir=self.data_dir,
+        )
+        return Outcome(document, claims_table(document))
+
+
+@dataclass(frozen=True)
+class DepthStudy:
+    """Record the revolution of depth, and what Inception modules cost, naive and reduced."""
+
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        start_keras()
+        from .depth import depth, tables
+
+        document = depth(self.out)
+        return Outcome(document, tables(document))
+
+
+STUDIES: dict[str, type] = {"accuracy": Accuracy, "depth": DepthStudy}
