@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import cnn_keras
+from export.benchmark.host import INSTRUCTIONS
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 MAIN = DEMO / "app/src/main"
@@ -179,3 +180,11 @@ def test_only_one_class_knows_the_runtime() -> None:
 
 def test_no_androidx() -> None:
     assert not [path for path in sources("main") if "androidx." in path.read_text("utf-8")]
+
+
+def test_the_app_names_the_instructions_that_the_host_names() -> None:
+    device = (MAIN / "kotlin/org/cnnkeras/demo/benchmark/Device.kt").read_text("utf-8")
+    rows = re.findall(r'^    "(.+)" to setOf\((.+)\),$', device, re.MULTILINE)
+    assert [(name, set(re.findall(r'"(\w+)"', names))) for name, names in rows] == list(
+        INSTRUCTIONS.items()
+    )

@@ -54,6 +54,7 @@ class Store(
     private var loaded: Loaded? = null
     private var scene: Scene? = null
     private var settled: State.Settled = State.Closed
+    private var whyNone = "Open a model first."
 
     // The newest image of a stream that was not taken yet.
     private val waiting = AtomicReference<Scene?>()
@@ -92,7 +93,14 @@ class Store(
         background.execute {
             if (loaded != null) return@execute
             main.execute { state = State.Opening(entry.fileName, state.settled) }
-            finish { see(bring(entry, numThreads)) }
+            finish {
+                try {
+                    see(bring(entry, numThreads))
+                } catch (error: Exception) {
+                    whyNone = sentence(error) // also for a shared image, which comes next
+                    throw error
+                }
+            }
         }
     }
 
@@ -241,7 +249,7 @@ class Store(
         }
     }
 
-    private fun loadedOrThrow(): Loaded = loaded ?: throw ModelException("Open a model first.")
+    private fun loadedOrThrow(): Loaded = loaded ?: throw ModelException(whyNone)
 
     /** Shows the network an image: by default the one that was shown last, if any. */
     private fun see(loaded: Loaded, image: Scene? = scene): State.Settled {

@@ -281,6 +281,17 @@ class ScreensTest {
     }
 
     @Test
+    fun aSharedImageWithoutAModelSaysWhyThereIsNone() {
+        val models = File(RuntimeEnvironment.getApplication().filesDir, "models").apply { mkdirs() }
+        File(models, "broken.tflite").writeBytes(ByteArray(100))
+        val intent = shared(fixture("images/digit_7.png")).putExtra(Screen.MODEL, "broken")
+        val screen = buildActivity(MainActivity::class.java, intent).setup().get()
+        awaitRest()
+        val problem = screen.text(R.id.problem)
+        assertTrue(problem, problem.startsWith("'broken.tflite' is not a TFLite file"))
+    }
+
+    @Test
     fun eachStateIsDrawn() {
         val screen = sent("images/digit_7.png").get()
         val classified = awaitState<State.Classified>()
