@@ -9,8 +9,8 @@ import keras
 import pytest
 
 from cnn_keras.anatomy import rows
-from cnn_keras.studies.cli import STUDIES
 from cnn_keras.models.inception import Widths
+from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.depth import REVOLUTION, depth, module
 from cnn_keras.zoo import ZOO
 
