@@ -1,0 +1,60 @@
+"""Comparisons over seeds: by how much one thing is above another, pair by pair, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .evaluate import mean_interval
+
+
+class Estimate(NamedTuple):
+    """A mean over seeds with its 95 % interval: what a claim's value and interval are made of.
+
+    Attributes:
+        value: The mean.
+        interval: Student's t; None of a single seed, whose value then speaks for itself.
+
+    Example:
+        >>> found = difference([0.3, 0.4, 0.5], [0.1, 0.2, 0.2])
+        >>> found.above(0), found.above(0.2)
+        (True, False)
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+
+    def above(self, bound: float) -> bool:
+        """Return whether the whole interval lies above a bound."""
+        return (self.interval or (self.value,))[0] > bound
+
+    def below(self, bound: float) -> bool:
+        """Return whether the whole interval lies below a bound."""
+        return (self.interval or (self.value,))[-1] < bound
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """Estimate a mean from one value a seed."""
+    if len(values) == 1:
+        return Estimate(float(values[0]), None)
+    middle, low, high = mean_interval(values)
+    return Estimate(middle, (low, high))
+
+
+def difference(values: Sequence[float], others: Sequence[float]) -> Estimate:
+    """Estimate how much the values are above the others, of which each belongs to one of them."""
+    return mean([value - other for value, other in zip(values, others, strict=True)])
+
+
+def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
+    """Estimate how many times the others the values are: a geometric mean, of positive numbers.
+
+    Example:
+        >>> ratio([2.0, 8.0], [1.0, 1.0]).value
+        4.0
+    """
+    logs = mean([float(np.log2(v / other)) for v, other in zip(values, others, strict=True)])
+    low, high = logs.interval or (logs.value, logs.value)
+    return Estimate(2**logs.value, (2**low, 2**high) if logs.interval else None)
