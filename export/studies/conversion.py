@@ -120,11 +120,15 @@ def crops(shape: tuple[int, int, int], half: int) -> Images:
 
 
 def normalize_by(model: keras.Model, images: Images) -> None:
-    """Give every batch normalization the statistics that it has on some images, and a shift of one.
+    """Condition random weights on some images, so that a comparison of probabilities can fail.
 
+    Every batch normalization gets the statistics that it has on the images, and a shift of one.
     Unshifted, rectifiers cut away half of what they get, and every layer of random weights enlarges
     rounding (Yang et al., arXiv:1902.08129): float32 probabilities of plain-56 are then 2.6e-4 from
     those in double precision, and with this shift 2e-6.
+
+    The last weights are scaled to logits with a standard deviation of one over the classes. Those
+    of resnet56 are so large otherwise that one class has a probability of 1, whatever the rounding.
     """
     import keras
 
@@ -136,6 +140,10 @@ def normalize_by(model: keras.Model, images: Images) -> None:
     model(images, training=True)
     for layer, value in zip(layers, momentum, strict=True):
         layer.momentum = value
+    last = next(layer for layer in reversed(model.layers) if layer.weights)
+    logits = keras.ops.convert_to_numpy(keras.Model(model.input, last.output)(images))
+    spread = logits.reshape(len(images), -1, logits.shape[-1]).mean(axis=1).std(axis=-1).mean()
+    last.set_weights([weight / spread for weight in last.get_weights()])
 
 
 def claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:

@@ -209,8 +209,8 @@ def claims(rows: Sequence[Row]) -> list[Claim]:
             best = min(faster or beside, key=lambda row: row.ratio)
             result.append(
                 Claim(
-                    f"{network} at {_threads(threads)}: no peer is faster than LiteRT (least ratio "
-                    f"of a peer's p50, that of {ENGINES[best.engine].label})",
+                    f"{network} at {_threads(threads)}: no peer is faster than LiteRT beyond its "
+                    f"interval (least ratio of a peer's p50: {ENGINES[best.engine].label}'s)",
                     not faster,
                     best.ratio,
                     best.interval,

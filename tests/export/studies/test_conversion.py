@@ -11,6 +11,7 @@ from export.studies.conversion import (
     RECIPES,
     claims,
     conversion,
+    convert_network,
     relative_error,
 )
 
@@ -24,6 +25,12 @@ def test_the_deepest_plain_network_equals_keras(tmp_path: Path) -> None:
     assert all(claim["holds"] for claim in record["claims"])
     # 2.6e-4 without `normalize_by`'s shift.
     assert record["files"][0]["max_relative_error"] < 3e-5
+
+
+def test_a_deep_residual_network_answers_with_more_than_one_class() -> None:
+    float32 = convert_network("resnet56")[0]
+    assert float32["max_probability"] < 0.9  # 1.0 without `normalize_by`'s scale
+    assert 0 < float32["max_relative_error"] < MAX_RELATIVE_ERROR
 
 
 @pytest.mark.parametrize(
