@@ -277,9 +277,7 @@ def _build(
     start: Pretrained | None,
 ) -> keras.Model:
     """Build the network as it is trained, with the weights that it starts from."""
-    options = {**zoo.network(training.network).training, **training.options}
-    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
-    model = zoo.build(training.network, shape, len(classes), **options)
+    model = _at_random(training.network, training.options, preprocessing, len(classes))
     if start is None:
         return model
     same_classes = start.classes in (None, classes)
@@ -294,6 +292,29 @@ def _build(
         f"{model.count_params():,} weights are trained."
     )
     return model
+
+
+def _at_random(
+    network: str, options: dict[str, Any], preprocessing: Preprocessing, num_classes: int
+) -> keras.Model:
+    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    return zoo.build(network, shape, num_classes, **{**zoo.network(network).training, **options})
+
+
+def initial_model(run: Run) -> keras.Model:
+    """Return a run's network with the weights that its training began with: its seed has them.
+
+    Raises:
+        Error: It began with the weights of a file.
+    """
+    import keras
+
+    config = run.config
+    if config.get("weights") is not None:
+        raise Error(f"{run.path} began with the weights of {config['weights']}, not of its seed.")
+    keras.utils.set_random_seed(config["seed"])
+    model = _at_random(config["network"], config["options"], run.preprocessing, len(run.classes))
+    return main_network(model)
 
 
 def _num_train(training: Training, dataset: data.Dataset) -> int:

@@ -147,3 +147,21 @@ def test_backends_agree(backend: str, saved: Path) -> None:
             require_equal(found[f"{name} {how}"], expected[name])
         sums = found[f"{name} probabilities"].sum(axis=1)
         np.testing.assert_allclose(sums, 1, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backends_agree_on_gradients(backend: str, tmp_path: Path) -> None:
+    from . import differentiated
+
+    model = randomize(cnn_keras.build("resnet20", (16, 16, 1), 7, classifier_activation=None))
+    images = np.random.default_rng(0).normal(size=(8, 16, 16, 1)).astype(np.float32)
+    labels = np.arange(8) % 7
+    model.save(tmp_path / "network.keras")
+    np.savez(tmp_path / "images.npz", images=images, labels=labels)
+    run_there("differentiated.py", tmp_path, backend=backend)
+    expected = differentiated.gradients(model, images, labels)
+    found = np.load(tmp_path / f"{backend}.npz")
+    assert set(found.files) == set(expected)
+    for name, gradient in expected.items():
+        lack = np.linalg.norm(found[name] - gradient)
+        assert lack <= TOLERANCE * np.linalg.norm(gradient) > 0, name

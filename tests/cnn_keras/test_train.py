@@ -25,6 +25,7 @@ from cnn_keras.train import (
     compile_model,
     distort,
     fit_preprocessing,
+    initial_model,
     seed_dropout,
     train,
     training_batches,
@@ -106,6 +107,14 @@ def test_same_seed_same_weights_other_seed_others(undisturbed: Run, tmp_path: Pa
     pairs = zip(weights(undisturbed), weights(again), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert not np.array_equal(weights(undisturbed)[0], weights(other)[0])
+
+
+def test_the_seed_has_the_weights_that_a_run_began_with(tmp_path: Path) -> None:
+    recipe = {"epochs": 1, "learning_rate": 1e-30}
+    training = Training.of("lenet5", "digits", recipe=recipe, train_images=64, seed=3)
+    run = train(training, tmp_path / "run")
+    for before, after in zip(initial_model(run).get_weights(), weights(run), strict=True):
+        np.testing.assert_allclose(before, after, rtol=0, atol=1e-28)
 
 
 def test_killed_and_resumed_equals_undisturbed(undisturbed: Run, tmp_path: Path) -> None:
@@ -257,6 +266,8 @@ def test_weights_are_fine_tuned(lenet_run: Run, folder: Path, tmp_path: Path) ->
         train(from_folder(folder, weights=lenet_run.path, freeze_until="c3"), run.path)
     with pytest.raises(UsageError, match=r"weights .* not None"):
         train(from_folder(folder), run.path)
+    with pytest.raises(Error, match="not of its seed"):
+        initial_model(run)
 
 
 def test_the_classifier_of_the_same_classes_is_taken(
