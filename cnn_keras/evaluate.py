@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Labels
+from .data import Dataset, Labels
 
 Probabilities = NDArray[np.float32]
 
@@ -38,6 +38,25 @@ def confusion_matrix(probabilities: Probabilities, labels: Labels) -> NDArray[np
     classes = probabilities.shape[1]
     pairs = labels * classes + probabilities.argmax(axis=1)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def results(answers: Mapping[str, Probabilities], dataset: Dataset) -> dict[str, Any]:
+    """Return what a network is worth on several splits: what a run's `metrics.json` says of it.
+
+    Args:
+        answers: By the name of a split, probabilities `(n, classes)` for its images.
+        dataset: Has the splits.
+
+    Returns:
+        Of each split its `scores`, and of the test split, if it is one, the confusion matrix.
+    """
+    found: dict[str, Any] = {}
+    for name, probabilities in answers.items():
+        labels = dataset.split(name).labels
+        found[name] = scores(probabilities, labels)
+        if name == "test":
+            found["confusion_matrix"] = confusion_matrix(probabilities, labels).tolist()
+    return found
 
 
 def top_k(probabilities: Probabilities, classes: tuple[str, ...], k: int) -> list[Guess]:

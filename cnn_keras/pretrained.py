@@ -48,11 +48,16 @@ def options_of(path: Path, network: str) -> dict[str, Any]:
     """Return the options that a network was built with whose weights are, or lie in, a run folder.
 
     Raises:
-        UsageError: The run is of another network.
+        UsageError: The run is of another network, or an ensemble.
     """
     run = Run(path if path.is_dir() else path.parent)
     if not _is_run(run):
         return {}
+    if run.is_ensemble:
+        members = ", ".join(run.config["members"])
+        raise UsageError(
+            f"{run.path} is an ensemble; a training starts from one of its members: {members}."
+        )
     if run.config["network"] != network:
         raise UsageError(
             f"The weights in {run.path} are of {run.config['network']}, not {network}."

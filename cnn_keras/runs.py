@@ -81,6 +81,11 @@ class Run:
         config: dict[str, Any] = self.read_json("config.json")
         return config
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether its network is an ensemble of other runs' (see `ensemble`)."""
+        return "members" in self.config
+
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Results of the finished training."""

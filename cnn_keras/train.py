@@ -28,7 +28,7 @@ from . import data, recipes, zoo
 from .command import log, write_atomic
 from .data import Split, full_name
 from .errors import Error, UsageError
-from .evaluate import confusion_matrix, scores
+from .evaluate import results
 from .preprocessing import Pixels, Preprocessing
 from .pretrained import Pretrained, options_of
 from .recipes import Recipe
@@ -473,6 +473,8 @@ def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor
 
 
 def _require_same(run: Run, config: dict[str, Any]) -> None:
+    if run.is_ensemble:
+        raise UsageError(f"{run.path} holds an ensemble: choose another --out.")
     flat = [c | c["recipe"] for c in (run.config, config)]
     for key in flat[1]:
         if key != "recipe" and flat[0].get(key) != flat[1][key]:
@@ -593,14 +595,13 @@ def _finish(
     """Save the network and use the test split, once."""
     model = main_network(model)
     save_model(model, run.path / "model.keras")
-    metrics: dict[str, Any] = {
+    metrics = {
         "num_train_images": len(dataset.train.labels),
         "train_seconds": round(sum(row["seconds"] for row in run.history), 2),
     }
-    for name in ("validation", "test"):
-        split = dataset.split(name)
-        probabilities = predict(model, preprocessing, split.images)
-        metrics[name] = scores(probabilities, split.labels)
-        if name == "test":
-            metrics["confusion_matrix"] = confusion_matrix(probabilities, split.labels).tolist()
+    answers = {
+        name: predict(model, preprocessing, dataset.split(name).images)
+        for name in ("validation", "test")
+    }
+    metrics |= results(answers, dataset)
     run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})

@@ -39,7 +39,8 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         The arrays of each layer that has any, by the layer's name, in the order of its `weights`.
 
     Raises:
-        Error: There is no such file, it is another kind of file, or its layers have no names.
+        Error: There is no such file, it is another kind of file, or its layers have no names, or
+            not each its own, as in an ensemble.
     """
     import h5py
 
@@ -47,9 +48,12 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
     if not path.is_file():
         raise Error(f"No such weights: {path}.")
     found: dict[str, list[NDArray[Any]]] = {}
+    repeated = set()
 
     def visit(_: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and "name" in item.attrs and len(item):
+            if item.attrs["name"] in found:
+                repeated.add(item.attrs["name"])
             found[item.attrs["name"]] = [item[str(place)][()] for place in range(len(item))]
 
     try:
@@ -60,6 +64,8 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         raise Error(f"{path} cannot be read as a .keras or .weights.h5 file: {error}.") from error
     if not found:
         raise Error(f"{path} names no layer: load it and save it again with this Keras.")
+    if repeated:
+        raise Error(f"{path} has several layers '{min(repeated)}': take a file of one network.")
     return found
 
 

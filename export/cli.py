@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -16,6 +16,9 @@ from cnn_keras.studies import cli as studies
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
+
+if TYPE_CHECKING:
+    from .recipes import Recipe
 
 ANDROID_DEMO = Path(__file__).resolve().parents[1] / "android_demo"
 ANDROID_RECIPES = ("float32", "static_wi8_ai8")
@@ -76,10 +79,7 @@ class Export:
     def __call__(self) -> Outcome:
         from cnn_keras.runs import Run, load_model
 
-        from .recipes import RECIPES, recipe
-
-        default = ANDROID_RECIPES if self.android else RECIPES
-        recipes = [recipe(name) for name in dict.fromkeys(self.recipes or default)]
+        recipes = self.chosen()
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
         lone = self.source.suffix == ".keras"
@@ -103,6 +103,17 @@ class Export:
                 log(f"in the app: {copy}")
         refused = [row for row in document["files"] if not row["accepted"]]
         return Outcome(document, export_table(document, out), exit_code=1 if refused else 0)
+
+    def chosen(self) -> list[Recipe]:
+        """Return the recipes.
+
+        Raises:
+            UsageError: A name is none of them.
+        """
+        from .recipes import RECIPES, recipe
+
+        default = ANDROID_RECIPES if self.android else RECIPES
+        return [recipe(name) for name in dict.fromkeys(self.recipes or default)]
 
 
 @dataclass(frozen=True)
@@ -192,6 +203,35 @@ class Audit:
             "remarks": remarks(found),
         }
         return Outcome(document, fields(document), exit_code=1 if reasons else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleStudy(studies.EnsembleStudy):
+    """Average the answers of independent networks, and compare with one residual network.
+
+    Error by the number of members, over all ensembles of a size; and the ensemble of all as a run
+    folder, which `evaluate`, `predict` and `export` take, and with --export as one file.
+    """
+
+    export: Path | None = None
+    """Also write the ensemble as files into this folder, checked as `export` does."""
+    recipes: tuple[str, ...] = ()
+    """Names as in the README, with --export; all by default."""
+
+    def __call__(self) -> Outcome:
+        from rich.console import Group
+
+        from cnn_keras.records import claims_table
+
+        if self.export is None:
+            if self.recipes:
+                raise UsageError("Name a folder for the files with --export.")
+            return super().__call__()
+        Export(self.folder, self.export, self.recipes).chosen()  # a wrong name is said first
+        document = self.record()
+        files = Export(self.folder, self.export, self.recipes, data_dir=self.data_dir)()
+        text = Group(claims_table(document), files.text)
+        return Outcome(document | {"export": files.document}, text, files.exit_code)
 
 
 @dataclass(frozen=True)
@@ -362,6 +402,7 @@ class LrnStudy:
 
 STUDIES = {
     **studies.STUDIES,
+    "ensemble": EnsembleStudy,
     "recipes": RecipeStudy,
     "conversion": ConversionStudy,
     "agreement": AgreementStudy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
 _PROBABILITY_OPS = frozenset({"Softmax", "Sigmoid"})
 
 # Those that only pass a value on.
-_PASSING_OPS = frozenset({"Identity", "Cast", "Reshape"})
+_PASSING_OPS = frozenset({"Identity", "Cast", "Reshape", "Squeeze"})
+
+# Those that add values up: Keras adds one row to another as a bias.
+_ADDING_OPS = frozenset({"AddV2", "BiasAdd"})
 
 
 def convert(model: keras.Model) -> bytes:
@@ -27,8 +31,8 @@ def convert(model: keras.Model) -> bytes:
 
     The batch is static 1, because a dynamic one keeps shape arithmetic in the graph and splits it
     between XNNPACK and the built-in kernels. The signature is ``image`` to ``probabilities``; a
-    model that ends with logits gets a softmax. TensorFlow's own operations (Flex) are refused: a
-    phone's runtime does not have them.
+    model that ends with logits gets a softmax, an average of probabilities does not. TensorFlow's
+    own operations (Flex) are refused: a phone's runtime does not have them.
 
     Args:
         model: Classifier with one input `(batch, height, width, channels)` of fixed size and one
@@ -91,17 +95,30 @@ def _trace(model: keras.Model, shape: tuple[int, ...]) -> Any:
         ).get_concrete_function()
 
     traced = trace(scores)
-    if _last_op(traced.outputs[0]) not in _PROBABILITY_OPS:
+    if not math.isclose(_probabilities(traced.outputs[0]), 1, rel_tol=1e-6):
         traced = trace(lambda image: tf.nn.softmax(scores(image)))
     return traced
 
 
-def _last_op(tensor: Any) -> str:
-    """Return the type of the operation that computed a tensor, past those that only pass it on."""
+def _probabilities(tensor: Any) -> float:
+    """Return how many rows of probabilities are in a tensor: 1 also in an ensemble's average.
+
+    NaN if it is something else, such as logits.
+    """
+    import tensorflow as tf
+
     op = tensor.op
-    while op.type in _PASSING_OPS:
-        op = op.inputs[0].op
-    return str(op.type)
+    if op.type in _PROBABILITY_OPS:
+        return 1
+    if op.type in _PASSING_OPS:
+        return _probabilities(op.inputs[0])
+    if op.type in _ADDING_OPS:
+        return sum(map(_probabilities, op.inputs))
+    if op.type == "RealDiv":
+        divisor = tf.get_static_value(op.inputs[1])
+        if divisor is not None and divisor.ndim == 0:
+            return _probabilities(op.inputs[0]) / float(divisor)
+    return math.nan
 
 
 def _to_tflite(function: Any) -> bytes:

@@ -166,6 +166,8 @@ def _origin(source: Source) -> str:
     """Say in one line what network it is and who trained it."""
     config = source.run.config
     network, imported = config["network"], config.get("imported")
+    if source.run.is_ensemble:
+        network = f"ensemble of {len(config['members'])} {network}"
     if imported is None:
         return f"{network} trained on {source.dataset.name} by cnn-keras"
     return f"{network} with the weights {imported['file']} of {imported['publisher']}"

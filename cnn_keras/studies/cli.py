@@ -10,6 +10,7 @@ import tyro
 
 from ..cli import NetworkName, RecipeValues, parse_options
 from ..command import Outcome, start_keras
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..train import Training
@@ -136,4 +137,54 @@ class DepthStudy:
         return Outcome(document, tables(document))
 
 
-STUDIES: dict[str, type] = {"accuracy": Accuracy, "depth": DepthStudy}
+@dataclass(frozen=True, kw_only=True)
+class EnsembleStudy(StudyTrainings):
+    """Average the answers of independent networks, and compare with one residual network.
+
+    Error by the number of members, over all ensembles of a size; and the ensemble of all as a run
+    folder, which `evaluate`, `predict` and `export` take.
+    """
+
+    network: str = "resnet20"
+    """Network of the members, as `list` names it."""
+    against: str | None = "resnet56"
+    """Network to compare with, trained with the same seeds; None for none."""
+    save: Path | None = None
+    """Run folder of the ensemble; by default NETWORK_ensemble_DATA in the folder of the runs."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the ensemble is written."""
+        from ..series import name
+
+        return self.save or self.runs / name(self.training(self.network), "ensemble")
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        document = self.record()
+        return Outcome(document, claims_table(document))
+
+    def record(self) -> dict[str, Any]:
+        """Make the study and return its record."""
+        from ..ensemble import require_replaceable
+
+        if len(self.seeds) < 2 or len(set(self.seeds)) < len(self.seeds):
+            seeds = " ".join(map(str, self.seeds)) or "none"
+            raise UsageError(f"An ensemble needs two --seeds or more, each once, not {seeds}.")
+        training = self.training(self.network)
+        against = self.training(self.against) if self.against else None
+        require_replaceable(self.folder)
+        start_keras()
+        from .ensemble import ensemble
+
+        return ensemble(
+            training, against, self.seeds, self.runs, self.out, self.folder, self.data_dir
+        )
+
+
+STUDIES: dict[str, type] = {
+    "accuracy": Accuracy,
+    "depth": DepthStudy,
+    "ensemble": EnsembleStudy,
+}

@@ -75,6 +75,22 @@ def test_only_logits_get_a_softmax(activation):
     assert last == ("LOGISTIC" if activation == "sigmoid" else "SOFTMAX")
 
 
+@pytest.mark.parametrize(
+    ("activation", "layer", "added"),
+    [("softmax", "Average", False), (None, "Average", True), ("softmax", "Add", True)],
+)
+def test_an_average_of_probabilities_gets_no_softmax(activation, layer, added):
+    import keras
+    from keras import layers
+
+    image = layers.Input((4, 4, 1))
+    flat = layers.Flatten()(image)
+    members = [layers.Dense(3, activation)(flat) for _ in range(3)]
+    model = keras.Model(image, getattr(layers, layer)()(members))
+    ops = flatbuffer.op_names(flatbuffer.parse(export.convert(model)))
+    assert (ops[-1] == "SOFTMAX") == added
+
+
 def test_layers_written_with_keras_ops_convert():
     import keras
     from keras import layers, ops
