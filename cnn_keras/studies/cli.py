@@ -49,9 +49,14 @@ class StudyTrainings(RecipeValues):
         Args:
             network: Row of the zoo.
             others: See `Training`; ``recipe`` goes before the options.
+
+        Raises:
+            UsageError: A value that no training can have.
         """
         from ..train import Training
 
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
         recipe = self.recipe() | others.pop("recipe", {})
         return Training.of(
             network,
@@ -138,6 +143,32 @@ class DepthStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DegradationStudy(StudyTrainings):
+    """Record what depth does to plain networks and to their residual twins: errors and gradients.
+
+    He et al., arXiv:1512.03385, Fig. 1 and Fig. 6.
+    """
+
+    depths: tuple[int, ...] = (20, 56)
+    """Layers of the networks, the shallowest first; two or more."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        if len(self.depths) < 2 or list(self.depths) != sorted(set(self.depths)):
+            raise UsageError(f"Depths are two or more, rising, unlike {list(self.depths)}.")
+        plain, residual = (
+            [self.training(f"{form}{depth}") for depth in self.depths]
+            for form in ("plain", "resnet")
+        )
+        start_keras()
+        from .degradation import degradation
+
+        document = degradation(plain, residual, self.seeds, self.runs, self.out, self.data_dir)
+        return Outcome(document, claims_table(document))
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnsembleStudy(StudyTrainings):
     """Average the answers of independent networks, and compare with one residual network.
 
@@ -185,6 +216,7 @@ class EnsembleStudy(StudyTrainings):
 
 STUDIES: dict[str, type] = {
     "accuracy": Accuracy,
+    "degradation": DegradationStudy,
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
 }

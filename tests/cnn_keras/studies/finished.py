@@ -1,0 +1,44 @@
+"""Run folders of trainings that took no time: studies skip what is finished."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+
+from cnn_keras import data, series, zoo
+from cnn_keras.runs import Run
+from cnn_keras.train import Training, fit_preprocessing, input_shape
+
+
+def finish(training: Training, seed: int, runs: Path, accuracies: Sequence[float]) -> Run:
+    """Write the run that ends with the weights of another seed.
+
+    Args:
+        training: What was to be trained.
+        seed: Its seed.
+        runs: Folder of the run folders.
+        accuracies: What its history says of each epoch; validation and test are 0.1 and 0.2 below.
+    """
+    run = Run(runs / f"{series.name(training)}_{seed}")
+    dataset = data.load(training.data)
+    shape = input_shape(training, None)
+    preprocessing = fit_preprocessing(dataset.train.images, shape)
+    run.write_json("config.json", json.loads(json.dumps(asdict(replace(training, seed=seed)))))
+    run.write_json("preprocessing.json", preprocessing.to_dict())
+    (run.path / "labels.txt").write_text("\n".join(dataset.classes))
+    with (run.path / "history.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["epoch", "accuracy", "val_accuracy"])
+        rows.writerows([epoch + 1, value, value - 0.1] for epoch, value in enumerate(accuracies))
+    keras.utils.set_random_seed(seed + 1000)
+    options = training.options
+    model = zoo.build(training.network, shape, len(dataset.classes), **options)
+    model.save(run.path / "model.keras")
+    test = {"accuracy": accuracies[-1] - 0.2}
+    run.write_json("metrics.json", {"num_train_images": training.train_images, "test": test})
+    return run
