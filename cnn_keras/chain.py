@@ -28,7 +28,11 @@ from keras import layers
 from numpy.typing import NDArray
 
 from .blocks import Tensor, row_of, shortcut_to
+from .command import progress
+from .data import Split
 from .errors import UsageError
+from .preprocessing import Preprocessing
+from .runs import batch_size
 
 Activations: TypeAlias = NDArray[np.float32]
 
@@ -130,6 +134,26 @@ def outputs(plans: Sequence[Plan], x: Activations) -> Iterator[tuple[int, Activa
             yield from follow(piece.predict_on_batch(x), followers, at + 1)
 
     yield from follow(x, range(len(plans)), 0)
+
+
+def errors(plans: Sequence[Plan], preprocessing: Preprocessing, split: Split) -> list[float]:
+    """Return the share of images that each of several networks gets wrong.
+
+    Args:
+        plans: From images to class scores.
+        preprocessing: The network's.
+        split: Images in the network's size.
+    """
+    # As many activations wait as there are pieces. Batches of one size are compiled for once.
+    count = -(-len(split.labels) // max(1, batch_size(preprocessing) // 2))
+    parts = np.array_split(np.arange(len(split.labels)), count)
+    wrong = np.zeros(len(plans), np.int64)
+    with progress("networks", len(plans) * count) as advance:
+        for part in map(split.take, parts):
+            for place, scores in outputs(plans, preprocessing(part.images)):
+                wrong[place] += (scores.argmax(axis=1) != part.labels).sum()
+                advance()
+    return (wrong / len(split.labels)).tolist()
 
 
 def cut(model: keras.Model) -> Chain:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from .. import zoo
 from ..cli import NetworkName, RecipeValues, parse_options
 from ..command import Outcome, start_keras
 from ..errors import UsageError
@@ -214,9 +216,97 @@ class EnsembleStudy(StudyTrainings):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LesionStudy(StudyTrainings):
+    """Delete modules of trained networks, one by one and several at random, and record the error.
+
+    Residual networks beside their plain twins, and a VGG. Trainings and findings are kept, so that
+    the command resumes.
+    """
+
+    networks: tuple[str, ...] = ("resnet56", "plain56", "vgg11")
+    """Networks of the residual families, plain ones, and VGGs."""
+    test_images: int = 2_000
+    """Judge by this many test images, seeded and stratified; 0 for all."""
+    count: int = 10
+    """Delete up to this many modules of a residual network together."""
+    draws: int = 5
+    """Random choices of each number of modules."""
+    vgg_epochs: int = 4
+    """Passes of a VGG, of which the first seed alone is trained; 0 for the paper's number."""
+    vgg_learning_rate: float = 0.015
+    """Rate of a VGG, which is trained with batch normalization."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        require_each_once(networks=self.networks, seeds=self.seeds)
+        require_at_least(1, count=self.count, draws=self.draws)
+        require_at_least(0, test_images=self.test_images, vgg_epochs=self.vgg_epochs)
+        trainings = [self._training(network) for network in self.networks]
+        start_keras()
+        from .lesion import lesion
+
+        document = lesion(
+            trainings,
+            self.runs,
+            self.out,
+            test_images=self.test_images or None,
+            count=self.count,
+            draws=self.draws,
+            data_dir=self.data_dir,
+        )
+        return Outcome(document, claims_table(document))
+
+    def _training(self, network: str) -> tuple[Training, Sequence[int]]:
+        require_modules(network, "cifar_resnet", "resnet", "vgg")
+        if not network.startswith("vgg"):
+            return self.training(network), self.seeds
+        recipe = {"epochs": self.vgg_epochs, "learning_rate": self.vgg_learning_rate}
+        options = {"batch_normalization": True}
+        return self.training(network, recipe=recipe, options=options), self.seeds[:1]
+
+
+def require_each_once(**options: Sequence[Any]) -> None:
+    """Refuse an option that takes several values and got none, or one twice.
+
+    Raises:
+        UsageError: One of them did.
+    """
+    for option, values in options.items():
+        if not values or len(set(values)) < len(values):
+            given = " ".join(map(str, values)) or "none"
+            raise UsageError(f"--{option} takes one value or more, each once, not {given}.")
+
+
+def require_at_least(minimum: int, **options: int) -> None:
+    """Refuse a number that is too small.
+
+    Raises:
+        UsageError: One of them is.
+    """
+    for option, value in options.items():
+        if value < minimum:
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} is {minimum} or more, not {value}.")
+
+
+def require_modules(network: str, *families: str) -> None:
+    """Refuse a network of another family.
+
+    Raises:
+        UsageError: It is of none of these, or not in the zoo.
+    """
+    family = zoo.network(network).builder.partition(":")[0]
+    if family not in families:
+        known = [name for name, row in zoo.ZOO.items() if row.builder.partition(":")[0] in families]
+        raise UsageError(f"{network} has no modules to delete: choose from {', '.join(known)}.")
+
+
 STUDIES: dict[str, type] = {
     "accuracy": Accuracy,
     "degradation": DegradationStudy,
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
+    "lesion": LesionStudy,
 }

@@ -1,0 +1,387 @@
+"""What deleting modules after training costs, of residual networks and of plain ones.
+
+A network is cut up and put together without some of its modules; nothing is trained again. What a
+deletion costs is also said as a share of the way from the intact network's error to that of
+guessing, at which a network has lost all it knew.
+
+Reference:
+    Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
+    networks", arXiv:1605.06431, Fig. 3 and 5a.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import series
+from ..chain import Chain, Plan, cut, errors, outputs
+from ..comparisons import Estimate, difference, mean
+from ..data import Split, stratified
+from ..errors import Error
+from ..evaluate import wilson
+from ..findings import kept
+from ..records import Claim, write_record
+from ..runs import Run
+from ..train import Training
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TIMED_IMAGES, TIMED_ROUNDS = 64, 3
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """What deletions do to the trainings of one network.
+
+    Attributes:
+        network: Row of the zoo.
+        images: How many it was judged by.
+        rows: Of its modules, in order.
+        changes_shape: Of each module, whether it puts out another shape than it gets.
+        residual: Whether its modules have shortcuts.
+        chance: Error of guessing.
+        intact: Error of each seed's network.
+        single: Error without each module, `(seeds, modules)`.
+        several: Error without 1, 2, ... modules drawn at random, `(seeds, counts, draws)`; of
+            plain networks none.
+        seconds: Of a residual network's deletions, `(rounds, 2)`: each network by itself, and with
+            shared beginnings.
+    """
+
+    network: str
+    images: int
+    rows: list[str]
+    changes_shape: NDArray[np.bool_]
+    residual: bool
+    chance: float
+    intact: NDArray[np.float64]
+    single: NDArray[np.float64]
+    several: NDArray[np.float64]
+    seconds: list[tuple[float, float]]
+
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """Error that each deletion adds, `(seeds, modules)`."""
+        return self.single - self.intact[:, None]
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The same as a share of the way to guessing."""
+        return self.costs / (self.chance - self.intact[:, None])
+
+    @property
+    def curves(self) -> NDArray[np.float64]:
+        """Mean error over draws by the number of modules deleted, from 0, `(seeds, counts + 1)`."""
+        return np.concatenate([self.intact[:, None], self.several.mean(axis=2)], axis=1)
+
+
+def lesion(
+    trainings: Sequence[tuple[Training, Sequence[int]]],
+    runs: Path,
+    out: Path,
+    *,
+    test_images: int | None = None,
+    count: int = 10,
+    draws: int = 5,
+    data_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Delete modules of trained networks, and record what it costs.
+
+    Finished trainings and what was found about them are kept, so that the study resumes.
+
+    Args:
+        trainings: What to train, and with which seeds.
+        runs: Folder of the run folders.
+        out: Folder of the record `lesion.json` and its figure.
+        test_images: Judge by this many images of the test split, stratified; all by default.
+        count: Delete up to this many modules of a residual network together, or all.
+        draws: Random choices of each number of modules.
+        data_dir: Where the data set may lie.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: A network cannot be cut into modules, or a run folder holds another training.
+        Error: A network is no better than guessing, so that nothing can be lost.
+    """
+    found = []
+    for training, seeds in trainings:
+        finished = series.train_each(training, seeds, runs, data_dir)
+        test = finished[0].load(data_dir).in_classes(finished[0].classes).test
+        test = test.take(stratified(test.labels, test_images or len(test.labels), 0))
+        test = test.resized(finished[0].preprocessing)
+        found.append(_lesions(training.network, finished, test, count, draws))
+        if (found[-1].intact >= found[-1].chance).any():
+            raise Error(
+                f"{training.network} is no better than guessing with one of its seeds, so that a "
+                "deletion can cost nothing: train it with more --epochs or a lower --learning-rate."
+            )
+    return write_record(
+        out / "lesion.json",
+        "study",
+        "lesion",
+        claims(found),
+        seeds=sorted({seed for _, seeds in trainings for seed in seeds}),
+        budget={
+            "test_images": found[0].images,
+            "draws": draws,
+            "trainings": {
+                training.network: {
+                    "seeds": list(seeds),
+                    "epochs": training.recipe.epochs,
+                    "train_images": training.train_images,
+                }
+                for training, seeds in trainings
+            },
+        },
+        details={"networks": {lesions.network: _document(lesions) for lesions in found}},
+        figure=_figure(found),
+    )
+
+
+def _lesions(network: str, runs: Sequence[Run], test: Split, count: int, draws: int) -> Lesions:
+    found = [_lesions_of(run, test, count, draws) for run in runs]
+    first = found[0]
+    return Lesions(
+        network,
+        images=len(test.labels),
+        rows=first["rows"],
+        changes_shape=np.array(first["changes_shape"]),
+        residual=first["residual"],
+        chance=1 - 1 / len(runs[0].classes),
+        intact=np.array([each["intact"] for each in found]),
+        single=np.array([each["errors"] for each in found]),
+        several=np.array([each["several"] for each in found]),
+        seconds=_kept_seconds(runs[0], test) if first["residual"] else [],
+    )
+
+
+def _lesions_of(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
+    """Return what a run keeps of its lesions, or find it."""
+
+    @cache
+    def chain() -> Chain:
+        return cut(run.model())
+
+    def single() -> dict[str, Any]:
+        places = range(len(chain().modules))
+        plans = [chain().without(), *(chain().without([place]) for place in places)]
+        intact, *rest = errors(plans, run.preprocessing, test)
+        return {
+            "rows": [module.row for module in chain().modules],
+            "changes_shape": [module.changes_shape for module in chain().modules],
+            "residual": chain().modules[0].residual,
+            "intact": intact,
+            "errors": rest,
+        }
+
+    def several() -> dict[str, Any]:
+        modules = len(chain().modules)
+        rng = np.random.default_rng(run.config["seed"])
+        deleted = [
+            [sorted(rng.choice(modules, size, replace=False).tolist()) for _ in range(draws)]
+            for size in range(1, min(count, modules) + 1)
+        ]
+        plans = [chain().without(places) for choices in deleted for places in choices]
+        found = np.reshape(errors(plans, run.preprocessing, test), (-1, draws))
+        return {"deleted": deleted, "errors": found.tolist()}
+
+    asked = {"test_images": len(test.labels)}
+    found = kept(run, "lesion_single", asked, single)
+    if not found["residual"]:
+        return found | {"several": []}
+    drawn = kept(run, "lesion_several", asked | {"count": count, "draws": draws}, several)
+    return found | {"several": drawn["errors"]}
+
+
+def _kept_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
+    """Return the seconds of deleting each module, one by one and with shared beginnings."""
+
+    def measure() -> list[tuple[float, float]]:
+        chain = cut(run.model())
+        plans = [chain.without([place]) for place in range(len(chain.modules))]
+        images = run.preprocessing(test.images[:TIMED_IMAGES])
+
+        def seconds(groups: Sequence[Sequence[Plan]]) -> float:
+            began = time.perf_counter()
+            for group in groups:
+                list(outputs(group, images))
+            return time.perf_counter() - began
+
+        ways = [[plan] for plan in plans], [plans]
+        seconds(ways[1])  # compiles every piece
+        return [(seconds(ways[0]), seconds(ways[1])) for _ in range(TIMED_ROUNDS)]
+
+    return kept(run, "lesion_seconds", {"images": TIMED_IMAGES}, measure)
+
+
+def claims(found: Sequence[Lesions]) -> list[Claim]:
+    """Return what is claimed about networks, of residual ones also beside their plain twins."""
+    by_name = {lesions.network: lesions for lesions in found}
+    made = []
+    for lesions in found:
+        if not lesions.residual:
+            made.append(_collapse(lesions))
+            continue
+        plain = by_name.get(lesions.network.replace("resnet", "plain"))
+        if plain is not None and not plain.residual:
+            made.append(_twins(lesions, plain))
+        made += _smooth(lesions)
+    return made
+
+
+def _twins(lesions: Lesions, plain: Lesions) -> Claim:
+    """Say whether every layer of the plain twin matters more than any module that keeps shape."""
+    costs = lesions.costs[:, ~lesions.changes_shape]
+    more = difference(plain.costs.min(axis=1).tolist(), costs.max(axis=1).tolist())
+    return Claim(
+        f"deleting any single layer of {plain.network} costs more than deleting the costliest "
+        f"module of {lesions.network} that keeps the shape (difference of errors)",
+        more.above(0),
+        *more,
+    )
+
+
+def _smooth(lesions: Lesions) -> list[Claim]:
+    """Say whether a residual network loses little by one deletion, and little by little by more."""
+    name, costs, changed = lesions.network, lesions.costs, lesions.changes_shape
+    little = mean(np.median(lesions.shares[:, ~changed], axis=1).tolist())
+    down = difference(
+        costs[:, changed].mean(axis=1).tolist(), costs[:, ~changed].mean(axis=1).tolist()
+    )
+    steps = np.diff(lesions.curves, axis=1)
+    least = mean(steps[:, steps.mean(axis=0).argmin()].tolist())
+    rises = steps.sum(axis=1)
+    most = mean(np.where(rises > 0, steps.max(axis=1) / np.maximum(rises, 1e-9), 1).tolist())
+    together = f"{steps.shape[1]} modules of {name} deleted at random"
+    shared = mean([shared / alone for alone, shared in lesions.seconds])
+    return [
+        Claim(
+            f"deleting one module of {name} that keeps the shape takes it, in the median, less "
+            "than a tenth of the way from its error to that of guessing (share of the way)",
+            little.below(0.1),
+            *little,
+        ),
+        Claim(
+            f"the down-sampling modules of {name} cost more than the others "
+            "(difference of mean errors)",
+            down.above(0),
+            *down,
+        ),
+        Claim(
+            f"the error rises with each of 1 to {together}, mean of seeds and draws "
+            "(the least step)",
+            least.value > 0,
+            *least,
+        ),
+        Claim(
+            f"it rises smoothly: none of 1 to {together} makes a third of the rise "
+            "(the greatest step as a share of it)",
+            most.below(1 / 3),
+            *most,
+        ),
+        Claim(
+            f"sharing what comes before the deleted module takes less than 0.6 of the time, for "
+            f"the {len(lesions.rows)} modules of {name} (ratio; the interval is over rounds)",
+            shared.below(0.6),
+            *shared,
+        ),
+    ]
+
+
+def _collapse(lesions: Lesions) -> Claim:
+    """Say whether a plain network survives the deletion of any layer."""
+    least = mean(lesions.shares.min(axis=1).tolist())
+    if least.interval is None:
+        low, high = wilson(float(lesions.single.min()), lesions.images)
+        start = float(lesions.intact[0])
+        way = lesions.chance - start
+        least = Estimate(least.value, ((low - start) / way, (high - start) / way))
+    return Claim(
+        f"deleting any single layer of {lesions.network} takes it at least nine tenths of the way "
+        "from its error to that of guessing (share of the way)",
+        least.above(0.9),
+        *least,
+    )
+
+
+def _document(lesions: Lesions) -> dict[str, Any]:
+    return {
+        key: value.tolist() if isinstance(value, np.ndarray) else value
+        for key, value in vars(lesions).items()
+        if key not in ("network", "images")
+    }
+
+
+def _figure(found: Sequence[Lesions]) -> Figure:
+    from matplotlib.figure import Figure
+
+    residual = [lesions for lesions in found if lesions.residual]
+    figure = Figure(figsize=(11, 7 if residual else 3.5), layout="constrained")
+    above, *below = figure.subfigures(1 + bool(residual), 1, squeeze=False)[:, 0]
+    above.suptitle("One module or layer deleted")
+    widths = [len(lesions.rows) + 8 for lesions in found]
+    panels = above.subplots(1, len(found), sharey=True, squeeze=False, width_ratios=widths)[0]
+    for axes, lesions in zip(panels, found, strict=True):
+        _draw_single(axes, lesions)
+    panels[0].set_ylabel("test error")
+    panels[0].legend(fontsize="small")
+    for part in below:
+        part.suptitle("Several modules deleted at random")
+        _draw_several(part.subplots(), residual)
+    return figure
+
+
+def _draw_single(axes: Axes, lesions: Lesions) -> None:
+    """Draw the error without each module, mean and range of the seeds."""
+    places, middle = np.arange(len(lesions.rows)), lesions.single.mean(axis=0)
+    changed = lesions.changes_shape
+    axes.fill_between(
+        places, lesions.single.min(axis=0), lesions.single.max(axis=0), alpha=0.25, linewidth=0
+    )
+    axes.plot(places, middle, "o-", markersize=3, linewidth=0.8, label="without it")
+    axes.plot(places[changed], middle[changed], "D", color="C3", label="it changes the shape")
+    axes.axhline(lesions.intact.mean(), color="0.3", linestyle="--", label="intact")
+    axes.axhline(lesions.chance, color="0.6", linestyle=":", label="guessing")
+    stages = [row.partition("_")[0] for row in lesions.rows]
+    firsts = [place for place in places if stages[place] not in stages[:place]]
+    axes.set_xticks(firsts, [stages[place].removeprefix("conv") for place in firsts])
+    axes.set_xlabel("what is deleted, by stage")
+    axes.set_ylim(0, 1)
+    axes.set_title(
+        f"{lesions.network}, {len(places)} {'modules' if lesions.residual else 'layers'}"
+    )
+
+
+def _draw_several(axes: Axes, found: Sequence[Lesions]) -> None:
+    """Draw the error by how many modules are deleted: draws as dots, mean and range of seeds."""
+    for number, lesions in enumerate(found):
+        color = f"C{number}"
+        counts = np.arange(lesions.curves.shape[1])
+        dots = lesions.several.swapaxes(0, 1).reshape(len(counts) - 1, -1)
+        axes.plot(counts[1:], dots, ".", color=color, alpha=0.35, markersize=4)
+        axes.plot(counts, lesions.curves.mean(axis=0), "o-", color=color, label=lesions.network)
+        axes.fill_between(
+            counts,
+            lesions.curves.min(axis=0),
+            lesions.curves.max(axis=0),
+            color=color,
+            alpha=0.2,
+            linewidth=0,
+        )
+        axes.axhline(lesions.chance, color="0.6", linestyle=":")
+    axes.set_xlabel("modules deleted")
+    axes.set_ylabel("test error")
+    axes.set_ylim(0, 1)
+    axes.legend(loc="lower right", fontsize="small")

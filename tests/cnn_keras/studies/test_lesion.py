@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnn_keras.chain import cut
+from cnn_keras.data import stratified
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.runs import Run
+from cnn_keras.studies.cli import STUDIES
+from cnn_keras.studies.lesion import Lesions, claims, lesion
+from cnn_keras.train import Training
+
+
+def training(network: str, **recipe: Any) -> Training:
+    """Of eight layers; a minute's training would be needed for more."""
+    recipe = {"epochs": 2, "batch_size": 16, "learning_rate": 0.05, "shift": 0} | recipe
+    return Training.of(network, "digits", recipe=recipe, train_images=480, options={"depth": 8})
+
+
+TWINS = [(training("resnet20"), (0,)), (training("plain20"), (0,))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lesion")
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path) -> dict[str, Any]:
+    lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
+    return json.loads((folder / "lesion.json").read_text())
+
+
+def error(folder: Path, network: str, *deleted: int) -> float:
+    """The error on the same images, by calling the network's parts one by one."""
+    run = Run.open(folder / "runs" / f"{network}_digits_0")
+    test = run.dataset().test
+    test = test.take(stratified(test.labels, 60, 0))
+    parts = cut(run.model())
+    x = parts.before(run.preprocessing(test.images))
+    for place, module in enumerate(parts.modules):
+        x = module.join(module.shortcut(x)) if place in deleted else module(x)
+    return (np.argmax(parts.after(x), axis=1) != test.labels).mean()
+
+
+@pytest.mark.parametrize(("network", "places"), [("resnet20", 3), ("plain20", 7)])
+def test_errors_are_those_of_the_networks_without_the_modules(
+    network: str, places: int, record: dict[str, Any], folder: Path
+) -> None:
+    found = record["networks"][network]
+    assert found["intact"] == [pytest.approx(error(folder, network))]
+    for place in (0, places - 1):
+        assert found["single"][0][place] == pytest.approx(error(folder, network, place))
+    assert len(found["single"][0]) == len(found["rows"]) == places
+
+
+def test_only_residual_modules_are_deleted_together(record: dict[str, Any], folder: Path) -> None:
+    residual, plain = record["networks"].values()
+    assert residual["changes_shape"] == [False, True, True]
+    assert np.shape(residual["several"]) == (1, 3, 2)  # there are but three modules
+    assert residual["several"][0][2] == [pytest.approx(error(folder, "resnet20", 0, 1, 2))] * 2
+    assert set(residual["several"][0][0]) <= set(residual["single"][0])
+    assert plain["several"] == [[]]
+
+
+def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path) -> None:
+    assert record["seeds"] == [0]
+    assert record["budget"]["test_images"] == 60
+    assert record["budget"]["trainings"]["plain20"]["train_images"] == 480
+    drawing = (folder / "lesion.svg").read_text()
+    assert all(word in drawing for word in ("resnet20", "plain20", "modules deleted", "guessing"))
+
+
+def test_what_was_found_is_kept(record: dict[str, Any], folder: Path) -> None:
+    path = folder / "runs" / "plain20_digits_0" / "findings" / "lesion_single.json"
+    document = json.loads(path.read_text())
+    document["found"]["errors"][0] = 0.125
+    path.write_text(json.dumps(document))
+    again = lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
+    assert again["networks"]["plain20"]["single"][0][0] == 0.125
+    assert again["networks"]["resnet20"] == record["networks"]["resnet20"]
+    other = lesion(TWINS[1:], folder / "runs", folder, test_images=50, count=9, draws=2)
+    assert other["networks"]["plain20"]["single"][0][0] != 0.125
+    assert [claim["claim"][:12] for claim in other["claims"]] == ["deleting any"]
+
+
+def test_a_network_that_has_learned_nothing_is_refused(
+    record: dict[str, Any], folder: Path
+) -> None:
+    path = folder / "runs" / "resnet20_digits_0" / "findings" / "lesion_single.json"
+    document = json.loads(path.read_text())
+    document["found"]["intact"] = 0.9
+    path.write_text(json.dumps(document))
+    with pytest.raises(Error, match="resnet20 is no better than guessing"):
+        lesion(TWINS[:1], folder / "runs", folder, test_images=60, count=9, draws=2)
+
+
+def lesions(network: str, residual: bool, single: list[list[float]], **others: Any) -> Lesions:
+    values = {
+        "images": 100,
+        "rows": ["conv2_1", "conv2_2", "conv3_1"],
+        "changes_shape": np.array([False, False, True]),
+        "chance": 0.9,
+        "intact": np.full(len(single), 0.1),
+        "several": np.zeros((len(single), 0, 0)),
+        "seconds": [(10.0, 5.0), (12.0, 6.1), (9.0, 4.4)] if residual else [],
+    }
+    return Lesions(network=network, residual=residual, single=np.array(single), **(values | others))
+
+
+def test_claims_are_true_or_not_as_computed() -> None:
+    draws = np.array([[0.2, 0.2], [0.2, 0.4], [0.4, 0.4]])
+    residual = lesions(
+        "resnet20",
+        True,
+        [[0.12, 0.14, 0.2], [0.13, 0.14, 0.206]],
+        several=np.array([draws, draws + 0.02]),
+    )
+    plain = lesions("plain20", False, [[0.9, 0.85, 0.9], [0.9, 0.87, 0.9]])
+    vgg = lesions("vgg11", False, [[0.6, 0.9, 0.9]])
+    found = [(claim.holds, round(claim.value, 3)) for claim in claims([residual, plain, vgg])]
+    assert found == [
+        (True, 0.72),  # 0.85 - 0.14 and 0.87 - 0.14
+        (True, 0.041),  # 0.03 / 0.8 and 0.035 / 0.8
+        (True, 0.07),  # 0.2 - 0.13 and 0.206 - 0.135
+        (True, 0.1),  # 0.1 and 0.12 to 0.2 and 0.22, to 0.3 and 0.32, to 0.4 and 0.42
+        (False, 0.354),  # 0.1 of 0.3, and 0.12 of 0.32
+        (True, 0.499),
+        (False, 0.95),  # 0.75 / 0.8 and 0.77 / 0.8, too few seeds to be sure of
+        (False, 0.625),  # 0.5 / 0.8
+    ]
+    one = claims([vgg])[0].interval
+    assert one is not None
+    assert one[0] < 0.625 < one[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"networks": ("resnet57",)}, "Unknown network 'resnet57'"),
+        ({"networks": ("lenet5",)}, "lenet5 has no modules to delete: choose from"),
+        ({"networks": ()}, "--networks takes one value or more, each once, not none"),
+        ({"seeds": (1, 1)}, "--seeds takes one value or more, each once, not 1 1"),
+        ({"count": 0}, "--count is 1 or more, not 0"),
+        ({"draws": 0}, "--draws"),
+        ({"test_images": -1}, "--test-images"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_any_training(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        STUDIES["lesion"](runs=tmp_path / "runs", out=tmp_path, **options)()
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_vgg_is_trained_in_its_own_way() -> None:
+    study = STUDIES["lesion"](seeds=(3, 4), learning_rate=0.025, epochs=6, batch_size=32)
+    trainings = {
+        each.network: (each, seeds) for each, seeds in map(study._training, study.networks)
+    }
+    vgg, seeds = trainings["vgg11"]
+    assert seeds == (3,)
+    assert vgg.options == {"batch_normalization": True}
+    assert (vgg.recipe.epochs, vgg.recipe.learning_rate, vgg.recipe.batch_size) == (4, 0.015, 32)
+    resnet, seeds = trainings["resnet56"]
+    assert seeds == (3, 4)
+    assert (resnet.recipe.epochs, resnet.recipe.learning_rate) == (6, 0.025)
