@@ -111,6 +111,27 @@ class Chain:
         ]
         return (self.before, *steps, self.after)
 
+    def reordered(self, order: Sequence[int]) -> Plan:
+        """Return the plan of the network with its modules in another order.
+
+        Args:
+            order: The place that each module is taken from.
+        """
+        return (self.before, *(self.modules[place].whole for place in order), self.after)
+
+    @property
+    def exchangeable(self) -> list[list[int]]:
+        """Places of modules of one shape that keep it, by shape: any of them fits in all of them.
+
+        Poolings would move along with the layers they follow, so that such layers are left out.
+        """
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for place, module in enumerate(self.modules):
+            shapes = {module.whole.input_shape, module.whole.output_shape}
+            if len(shapes) == 1 and not module.changes_shape:
+                groups.setdefault(shapes.pop(), []).append(place)
+        return list(groups.values())
+
 
 def outputs(plans: Sequence[Plan], x: Activations) -> Iterator[tuple[int, Activations]]:
     """Follow several plans, computing once what they begin with alike.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .evaluate import mean_interval
 
@@ -58,3 +59,33 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
     logs = mean([float(np.log2(v / other)) for v, other in zip(values, others, strict=True)])
     low, high = logs.interval or (logs.value, logs.value)
     return Estimate(2**logs.value, (2**low, 2**high) if logs.interval else None)
+
+
+def least_step(curves: NDArray[np.floating[Any]]) -> Estimate:
+    """Estimate the least step of rising curves: that from one place to the next which rises least.
+
+    Args:
+        curves: `(seeds, places)`; the step is chosen by its mean over seeds.
+
+    Example:
+        >>> least_step(np.array([[0.0, 2.0, 3.0]])).value
+        1.0
+    """
+    steps = np.diff(curves, axis=1)
+    return mean(steps[:, steps.mean(axis=0).argmin()].tolist())
+
+
+def greatest_share(curves: NDArray[np.floating[Any]]) -> Estimate:
+    """Estimate how much of the whole rise the greatest step makes: 1 in a curve that jumps once.
+
+    Args:
+        curves: `(seeds, places)`; one that does not rise counts as 1.
+
+    Example:
+        >>> greatest_share(np.array([[0.0, 2.0, 3.0, 4.0]])).value
+        0.5
+    """
+    rises = curves[:, -1] - curves[:, 0]
+    steps = np.diff(curves, axis=1).max(axis=1)
+    shares = np.divide(steps, rises, out=np.ones_like(steps), where=rises > 0)
+    return mean(shares.tolist())

@@ -157,6 +157,21 @@ class Run:
         """
         return self.prepare(self.load(data_dir))
 
+    def test(self, count: int | None = None, data_dir: Path | None = None) -> data.Split:
+        """Load test images in this network's size, the same for all runs.
+
+        Args:
+            count: So many of them, seeded and stratified; all by default.
+            data_dir: Where the data set may lie.
+
+        Raises:
+            Error: See `load`.
+        """
+        test = self.load(data_dir).in_classes(self.classes).test
+        if count is not None:
+            test = test.take(data.stratified(test.labels, count, data.SPLIT_SEED))
+        return test.resized(self.preprocessing)
+
     def prepare(self, dataset: data.Dataset) -> data.Dataset:
         """Return a loaded data set as the run uses it.
 

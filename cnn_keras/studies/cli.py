@@ -267,6 +267,46 @@ class LesionStudy(StudyTrainings):
         return self.training(network, recipe=recipe, options=options), self.seeds[:1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShuffleStudy(StudyTrainings):
+    """Exchange modules of a trained residual network, and record the error by Kendall's tau.
+
+    Trainings and findings are kept, so that the command resumes.
+    """
+
+    network: str = "resnet56"
+    """Network of the residual families, as `list` names it."""
+    test_images: int = 2_000
+    """Judge by this many test images, seeded and stratified; 0 for all."""
+    count: int = 10
+    """Exchange up to this many pairs of modules."""
+    draws: int = 5
+    """Orders of each number of exchanges."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        require_each_once(seeds=self.seeds)
+        require_at_least(1, count=self.count, draws=self.draws)
+        require_at_least(0, test_images=self.test_images)
+        require_modules(self.network, "cifar_resnet", "resnet")
+        training = self.training(self.network)
+        start_keras()
+        from .shuffle import shuffle
+
+        document = shuffle(
+            training,
+            self.seeds,
+            self.runs,
+            self.out,
+            test_images=self.test_images or None,
+            count=self.count,
+            draws=self.draws,
+            data_dir=self.data_dir,
+        )
+        return Outcome(document, claims_table(document))
+
+
 def require_each_once(**options: Sequence[Any]) -> None:
     """Refuse an option that takes several values and got none, or one twice.
 
@@ -300,7 +340,7 @@ def require_modules(network: str, *families: str) -> None:
     family = zoo.network(network).builder.partition(":")[0]
     if family not in families:
         known = [name for name, row in zoo.ZOO.items() if row.builder.partition(":")[0] in families]
-        raise UsageError(f"{network} has no modules to delete: choose from {', '.join(known)}.")
+        raise UsageError(f"{network} has no modules: choose from {', '.join(known)}.")
 
 
 STUDIES: dict[str, type] = {
@@ -309,4 +349,5 @@ STUDIES: dict[str, type] = {
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
     "lesion": LesionStudy,
+    "shuffle": ShuffleStudy,
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from .. import series
 from ..chain import Chain, Plan, cut, errors, outputs
-from ..comparisons import Estimate, difference, mean
-from ..data import Split, stratified
+from ..comparisons import Estimate, difference, greatest_share, least_step, mean
+from ..data import Split
 from ..errors import Error
 from ..evaluate import wilson
 from ..findings import kept
@@ -118,9 +118,7 @@ def lesion(
     found = []
     for training, seeds in trainings:
         finished = series.train_each(training, seeds, runs, data_dir)
-        test = finished[0].load(data_dir).in_classes(finished[0].classes).test
-        test = test.take(stratified(test.labels, test_images or len(test.labels), 0))
-        test = test.resized(finished[0].preprocessing)
+        test = finished[0].test(test_images, data_dir)
         found.append(_lesions(training.network, finished, test, count, draws))
         if (found[-1].intact >= found[-1].chance).any():
             raise Error(
@@ -138,9 +136,10 @@ def lesion(
             "draws": draws,
             "trainings": {
                 training.network: {
-                    "seeds": list(seeds),
-                    "epochs": training.recipe.epochs,
+                    "data": training.data,
                     "train_images": training.train_images,
+                    "seeds": list(seeds),
+                    **asdict(training.recipe),
                 }
                 for training, seeds in trainings
             },
@@ -260,11 +259,8 @@ def _smooth(lesions: Lesions) -> list[Claim]:
     down = difference(
         costs[:, changed].mean(axis=1).tolist(), costs[:, ~changed].mean(axis=1).tolist()
     )
-    steps = np.diff(lesions.curves, axis=1)
-    least = mean(steps[:, steps.mean(axis=0).argmin()].tolist())
-    rises = steps.sum(axis=1)
-    most = mean(np.where(rises > 0, steps.max(axis=1) / np.maximum(rises, 1e-9), 1).tolist())
-    together = f"{steps.shape[1]} modules of {name} deleted at random"
+    least, most = least_step(lesions.curves), greatest_share(lesions.curves)
+    together = f"{lesions.several.shape[1]} modules of {name} deleted at random"
     shared = mean([shared / alone for alone, shared in lesions.seconds])
     return [
         Claim(
@@ -337,6 +333,7 @@ def _figure(found: Sequence[Lesions]) -> Figure:
         _draw_single(axes, lesions)
     panels[0].set_ylabel("test error")
     panels[0].legend(fontsize="small")
+    above.supxlabel("what is deleted, by stage", fontsize="medium")
     for part in below:
         part.suptitle("Several modules deleted at random")
         _draw_several(part.subplots(), residual)
@@ -355,9 +352,8 @@ def _draw_single(axes: Axes, lesions: Lesions) -> None:
     axes.axhline(lesions.intact.mean(), color="0.3", linestyle="--", label="intact")
     axes.axhline(lesions.chance, color="0.6", linestyle=":", label="guessing")
     stages = [row.partition("_")[0] for row in lesions.rows]
-    firsts = [place for place in places if stages[place] not in stages[:place]]
-    axes.set_xticks(firsts, [stages[place].removeprefix("conv") for place in firsts])
-    axes.set_xlabel("what is deleted, by stage")
+    middles = {stage: stages.index(stage) + (stages.count(stage) - 1) / 2 for stage in stages}
+    axes.set_xticks([*middles.values()], [stage.removeprefix("conv") for stage in middles])
     axes.set_ylim(0, 1)
     axes.set_title(
         f"{lesions.network}, {len(places)} {'modules' if lesions.residual else 'layers'}"

@@ -143,6 +143,29 @@ def test_a_plain_layer_is_replaced_by_identity_or_shortcut_a() -> None:
     np.testing.assert_array_equal(chain.modules[3].deleted(x), narrowed)
 
 
+def test_modules_of_one_shape_may_change_places() -> None:
+    model = small()
+    chain = cut(model)
+    assert chain.exchangeable == [[0, 1], [3], [5]]
+    order = [1, 0, 2, 3, 4, 5]
+    same, other = (
+        scores
+        for _, scores in sorted(
+            outputs([chain.reordered(range(6)), chain.reordered(order)], IMAGES),
+            key=lambda pair: pair[0],
+        )
+    )
+    np.testing.assert_allclose(same, model(IMAGES), rtol=1e-5, atol=1e-5)
+    layers = {layer.name: layer.get_weights() for layer in model.layers}
+    for layer in model.layers:
+        first, second = layer.name.startswith("conv2_1"), layer.name.startswith("conv2_2")
+        if first or second:
+            rows = ("conv2_1", "conv2_2") if first else ("conv2_2", "conv2_1")
+            layer.set_weights(layers[layer.name.replace(*rows)])
+    np.testing.assert_allclose(other, model(IMAGES), rtol=1e-5, atol=1e-5)
+    assert np.abs(other - same).max() > 1e-3
+
+
 def test_a_pooling_outlives_the_layer_before_it() -> None:
     model = build("vgg11", (32, 32, 1), include_top=False, batch_normalization=True)
     chain = cut(model)
@@ -150,6 +173,7 @@ def test_a_pooling_outlives_the_layer_before_it() -> None:
         layer.name for layer in model.layers if isinstance(layer, layers.Conv2D)
     ]
     x = np.random.default_rng(2).normal(size=(2, 8, 8, 256)).astype("float32")
+    assert chain.exchangeable == [[6, 7]]  # poolings follow conv3_2 and conv4_2
     pooled = x.reshape(2, 4, 2, 4, 2, 256).max(axis=(2, 4))
     np.testing.assert_array_equal(chain.modules[3].deleted(x), pooled)
     images = np.random.default_rng(3).normal(size=(2, 32, 32, 1)).astype("float32")

@@ -143,7 +143,7 @@ def test_claims_are_true_or_not_as_computed() -> None:
     ("options", "message"),
     [
         ({"networks": ("resnet57",)}, "Unknown network 'resnet57'"),
-        ({"networks": ("lenet5",)}, "lenet5 has no modules to delete: choose from"),
+        ({"networks": ("lenet5",)}, "lenet5 has no modules: choose from"),
         ({"networks": ()}, "--networks takes one value or more, each once, not none"),
         ({"seeds": (1, 1)}, "--seeds takes one value or more, each once, not 1 1"),
         ({"count": 0}, "--count is 1 or more, not 0"),

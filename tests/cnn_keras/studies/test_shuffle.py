@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnn_keras.chain import cut
+from cnn_keras.errors import UsageError
+from cnn_keras.runs import Run
+from cnn_keras.studies.cli import STUDIES
+from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
+from cnn_keras.train import Training
+
+
+def training(depth: int) -> Training:
+    recipe = {"epochs": 1, "batch_size": 16}
+    return Training.of(
+        "resnet20", "digits", recipe=recipe, train_images=160, options={"depth": depth}
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shuffle")
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path) -> dict[str, Any]:
+    shuffle(training(14), (0,), folder / "runs", folder, test_images=50, count=2, draws=2)
+    return json.loads((folder / "shuffle.json").read_text())
+
+
+def test_errors_are_those_of_the_networks_in_these_orders(
+    record: dict[str, Any], folder: Path
+) -> None:
+    run = Run.open(folder / "runs" / "resnet20_digits_0")
+    test = run.test(50)
+    network = cut(run.model())
+
+    def error(order: list[int]) -> float:
+        x = network.before(run.preprocessing(test.images))
+        for place in order:
+            x = network.modules[place](x)
+        return (np.argmax(network.after(x), axis=1) != test.labels).mean()
+
+    # The first stage has the only two modules of one shape: an even number of exchanges undoes
+    # itself.
+    own, other = [0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 4, 5]
+    assert record["orders"] == [other, other, own, own]
+    assert record["taus"] == pytest.approx([1 - 2 / 15, 1 - 2 / 15, 1, 1])
+    assert record["errors"] == [[pytest.approx(error(order)) for order in record["orders"]]]
+    assert record["intact"] == record["errors"][0][2:3]
+
+
+def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path) -> None:
+    assert (record["seeds"], record["network"], record["chance"]) == ([0], "resnet20", 0.9)
+    assert (record["budget"]["test_images"], record["budget"]["epochs"]) == (50, 1)
+    assert len(record["claims"]) == 3
+    drawing = (folder / "shuffle.svg").read_text()
+    assert all(word in drawing for word in ("seed 0", "tau of the modules", "guessing"))
+
+
+def test_what_was_found_is_kept(record: dict[str, Any], folder: Path) -> None:
+    path = folder / "runs" / "resnet20_digits_0" / "findings" / "shuffle.json"
+    document = json.loads(path.read_text())
+    document["found"]["intact"] = 0.125
+    path.write_text(json.dumps(document))
+    again = shuffle(training(14), (0,), folder / "runs", folder, test_images=50, count=2, draws=2)
+    assert again["intact"] == [0.125]
+    assert again["errors"] == record["errors"]
+
+
+@pytest.mark.parametrize("exchange", [(0, 1), (1, 4), (0, 5)])
+def test_tau_falls_with_every_pair_that_passed(exchange: tuple[int, int]) -> None:
+    a, b = exchange
+    order = list(range(6))
+    order[a], order[b] = order[b], order[a]
+    passed = sum(first > second for first, second in combinations(order, 2))
+    assert tau(order) == pytest.approx(1 - 2 * passed / 15)
+
+
+def test_orders_exchange_only_within_groups() -> None:
+    groups = [[0, 1, 2], [4, 5, 6, 7]]
+    drawn = orders(9, groups, 6, 10)
+    assert drawn == orders(9, groups, 6, 10)
+    assert len(drawn) == 60
+    for order in drawn:
+        assert (order[3], order[8]) == (3, 8)
+        assert all(sorted(order[place] for place in group) == group for group in groups)
+    assert all(sum(np.not_equal(order, range(9))) == 2 for order in drawn[:10])
+    assert len({tuple(order) for order in drawn}) > 40
+    disorder = [1 - tau(order) for order in drawn]
+    assert np.mean(disorder[:10]) < np.mean(disorder[-10:])
+
+
+def test_claims_are_true_or_not_as_computed() -> None:
+    taus = np.array([0.8, 0.6, 0.9, 0.5, 0.7])
+    rising = 0.2 + (1 - taus) / 2
+    found = Shuffles(taus, np.array([0.2, 0.21]), np.stack([rising, rising + 0.01]))
+    np.testing.assert_allclose(found.curves[0], [0.2, 0.25, 0.3, 0.35, 0.4, 0.45])
+    along, least, most = claims("resnet20", found)
+    assert (along.holds, along.value) == (True, pytest.approx(1))
+    assert (least.holds, least.value) == (True, pytest.approx(0.05))
+    assert (most.holds, most.value) == (True, pytest.approx(0.2))
+    jump = Shuffles(taus, np.array([0.2]), np.array([[0.2, 0.8, 0.2, 0.8, 0.2]]))
+    assert [claim.holds for claim in claims("resnet20", jump)] == [True, False, False]
+    flat = Shuffles(taus, np.array([0.2]), np.full((1, 5), 0.2))
+    assert [(claim.holds, claim.value) for claim in claims("resnet20", flat)] == [
+        (False, 0),
+        (False, 0),
+        (False, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": "resnet57"}, "Unknown network 'resnet57'"),
+        ({"network": "vgg11"}, "vgg11 has no modules"),
+        ({"seeds": ()}, "--seeds"),
+        ({"count": 0}, "--count is 1 or more, not 0"),
+        ({"draws": 0}, "--draws"),
+        ({"test_images": -1}, "--test-images"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_any_training(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        STUDIES["shuffle"](runs=tmp_path / "runs", out=tmp_path, **options)()
+    assert not any(tmp_path.iterdir())
