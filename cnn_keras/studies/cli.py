@@ -202,10 +202,9 @@ class EnsembleStudy(StudyTrainings):
         """Make the study and return its record."""
         from ..ensemble import require_replaceable
 
-        if len(self.seeds) < 2 or len(set(self.seeds)) < len(self.seeds):
-            seeds = " ".join(map(str, self.seeds)) or "none"
-            raise UsageError(f"An ensemble needs two --seeds or more, each once, not {seeds}.")
         training = self.training(self.network)
+        if len(self.seeds) < 2:
+            raise UsageError(f"An ensemble needs two --seeds or more, not {self.seeds[0]} alone.")
         against = self.training(self.against) if self.against else None
         require_replaceable(self.folder)
         start_keras()
@@ -307,6 +306,35 @@ class ShuffleStudy(StudyTrainings):
         return Outcome(document, claims_table(document))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PathsStudy(StudyTrainings):
+    """Count the paths through a residual network, and measure the gradient along some of them.
+
+    Veit et al., arXiv:1605.06431, Fig. 6. Trainings and findings are kept, so that the command
+    resumes.
+    """
+
+    network: str = "resnet56"
+    """A network with shortcuts, as `list` names it."""
+    images: int = 256
+    """Training images to measure with, each along one path of every length."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        require_at_least(2, images=self.images)
+        training = self.training(self.network)
+        if zoo.network(self.network).options.get("shortcut", "none") == "none":
+            raise UsageError(
+                f"{self.network} has no shortcuts, and so only one path: try resnet56."
+            )
+        start_keras()
+        from .paths import paths
+
+        document = paths(training, self.seeds, self.images, self.runs, self.out, self.data_dir)
+        return Outcome(document, claims_table(document))
+
+
 def require_each_once(**options: Sequence[Any]) -> None:
     """Refuse an option that takes several values and got none, or one twice.
 
@@ -349,5 +377,6 @@ STUDIES: dict[str, type] = {
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
     "lesion": LesionStudy,
+    "paths": PathsStudy,
     "shuffle": ShuffleStudy,
 }

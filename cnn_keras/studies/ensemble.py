@@ -65,7 +65,7 @@ def ensemble(
         against: Of a network to compare with, trained with the same seeds; None for none.
         seeds: One member each.
         runs: Folder of the run folders.
-        out: Folder of the record.
+        out: Folder of the record `ensemble.json` and its figure.
         folder: Run folder that the ensemble of all is written to.
         data_dir: Where the data set may lie.
 
@@ -114,7 +114,7 @@ def ensemble(
         *([_rival_claim(one, found, rival)] if rival else []),
     ]
     return write_record(
-        out / f"ensemble_{series.name(training)}.json",
+        out / "ensemble.json",
         "study",
         "ensemble",
         claims,
@@ -199,7 +199,7 @@ def _growth_claims(network: str, found: Sequence[Size]) -> list[Claim]:
         smooth = [before - after for before, after in pairwise(gains)]
         claims.append(
             Claim(
-                "and it falls smoothly: every member gains less than the one before it",
+                "it falls smoothly: every further member gains less than the one before it",
                 min(smooth) > 0,
                 min(smooth),
                 (min(smooth), max(smooth)),

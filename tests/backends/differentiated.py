@@ -13,15 +13,20 @@ from typing import Any
 import keras
 import numpy as np
 
+from cnn_keras.chain import cut
 from cnn_keras.gradients import gradient, weight_gradients
+from cnn_keras.paths import gradients_along
 
 
 def gradients(model: keras.Model, images: Any, labels: Any) -> dict[str, Any]:
-    """Return the loss's gradients by weight, in training, and by the images, in prediction."""
+    """Return the loss's gradients by weight, in training, by the images, and along paths."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     before = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
     found = weight_gradients(model, loss, images, labels)
     found["images"] = gradient(lambda x: loss(labels, model(x, training=False)), images)
+    chain = cut(model)
+    paths = np.random.default_rng(0).random((len(images), len(chain.modules))) < 0.5
+    found["paths"] = gradients_along(chain, images, labels, paths)
     for value, variable in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
     return found

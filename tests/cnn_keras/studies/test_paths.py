@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.studies.cli import STUDIES
+from cnn_keras.studies.paths import Found, claims, paths
+from cnn_keras.train import Training
+
+from .finished import finish
+
+TRAINING = Training.of(
+    "resnet20", "digits", recipe={"epochs": 1}, options={"depth": 8}, train_images=40
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("paths")
+    for seed in (1, 2):
+        finish(TRAINING, seed, folder / "runs", [0.5])
+    paths(TRAINING, (1, 2), 20, folder / "runs", folder)
+    return folder
+
+
+def test_the_record_says_what_each_length_has(folder: Path) -> None:
+    record = json.loads((folder / "paths.json").read_text())
+    assert record["modules"] == 3
+    assert [row["paths"] for row in record["lengths"]] == [1, 3, 3, 1]
+    assert sum(row["gradient"] for row in record["lengths"]) == pytest.approx(1)
+    assert np.array(record["norms"]).shape == (2, 4)
+    products = np.array(record["norms"]) * [1, 3, 3, 1]
+    shares = products / products.sum(axis=1, keepdims=True)
+    assert [row["gradient"] for row in record["lengths"]] == pytest.approx(shares.mean(axis=0))
+    assert record["mean_lengths"] == pytest.approx(shares @ np.arange(4))
+    drawing = (folder / "paths.svg").read_text()
+    assert "of the gradient" in drawing
+
+
+def test_a_killed_study_goes_on_with_what_it_has(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (folder / "paths.json").read_text()
+    capsys.readouterr()
+    paths(TRAINING, (1, 2), 20, folder / "runs", folder)
+    assert (folder / "paths.json").read_text() == before
+    assert "paths\n" not in capsys.readouterr().err  # nothing was measured
+
+
+def found(norms: Any) -> Found:
+    halves = np.stack([norms, norms], axis=1)
+    return Found("resnet56", halves)
+
+
+def test_claims_hold_of_a_network_like_the_papers() -> None:
+    lengths = np.arange(28)
+    norms = np.stack([10 ** (-0.69 * lengths), 10 ** (-0.71 * lengths - 3)])
+    rows = claims(found(norms))
+    assert all(row.holds for row in rows)
+    assert rows[1].value == pytest.approx(10**-0.7)
+    assert rows[2].value == pytest.approx(1)
+    # The gradient's lengths are binomial, too: each module is gone through with odds of its factor.
+    odds = 10 ** np.array([-0.69, -0.71])
+    assert rows[3].value == pytest.approx((27 * odds / (1 + odds)).mean())
+    assert rows[3].interval is not None
+
+
+def test_claims_do_not_hold_where_the_gradient_does_not_fall() -> None:
+    rows = claims(found(1 + np.random.default_rng(0).random((2, 28))))
+    assert [row.holds for row in rows] == [True, False, False, False, False, False, True]
+
+
+def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
+    run = finish(TRAINING, 1, tmp_path, [0.1])
+    model = run.model()
+    model.get_layer("logits").kernel.assign(np.zeros((64, 10)))
+    model.save(run.path / "model.keras")
+    with pytest.raises(Error, match="No gradient comes back through resnet20"):
+        paths(TRAINING, (1,), 4, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": "plain56"}, "plain56 has no shortcuts"),
+        ({"network": "lenet5"}, "lenet5 has no shortcuts"),
+        ({"network": "resnet57"}, "Did you mean"),
+        ({"images": 1}, "--images is 2 or more, not 1"),
+        ({"seeds": ()}, "Seeds are different numbers"),
+    ],
+)
+def test_bad_input_is_refused_first(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        STUDIES["paths"](**{"runs": tmp_path, "out": tmp_path, **options})()
+    assert message in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
