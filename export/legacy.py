@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -74,6 +74,13 @@ class _Place:
 _calls: WeakValueDictionary[int, _Call] = WeakValueDictionary()
 
 
+class Twin(NamedTuple):
+    """A model of tf_keras, and whose weights each of its layers has."""
+
+    model: tf_keras.Model
+    layers: list[tuple[layers.Layer, tf_keras.layers.Layer]]
+
+
 class Stateless(tf_keras.layers.Layer):
     """An operation of Keras 3 without weights, as a layer of tf_keras.
 
@@ -100,7 +107,7 @@ class Stateless(tf_keras.layers.Layer):
         return super().get_config() | {"call": id(self._call)}
 
 
-def twin(model: Model) -> tf_keras.Model:
+def twin(model: Model) -> Twin:
     """Rebuild a functional or sequential model in tf_keras, with the same weights.
 
     Nested models are laid out flat, as the toolkit needs them; a layer that is used twice stays
@@ -111,14 +118,16 @@ def twin(model: Model) -> tf_keras.Model:
         model: On Keras' TensorFlow backend, channels last.
 
     Returns:
-        The twin; its layers have the same names, those of nested models with the model's before.
+        The twin; its layers have the same names, those of nested models with the model's before
+        (``nested_conv1``).
 
     Raises:
         UsageError: A layer has weights and is none of `REBUILT`, or holds a function that cannot be
             named; the error gives its path.
     """
     _require_graph(model, model.name)
-    return _Rebuilding().model(model)
+    rebuilding = _Rebuilding()
+    return Twin(rebuilding.model(model), list(rebuilding.pairs.values()))
 
 
 def prove_equal(model: Model, rebuilt: tf_keras.Model, images: Images) -> float:
@@ -152,7 +161,7 @@ class _Rebuilding:
     """What is rebuilt already, so that shared layers stay shared and names stay unique."""
 
     def __init__(self) -> None:
-        self.layers: dict[int, tf_keras.layers.Layer] = {}
+        self.pairs: dict[int, tuple[layers.Layer, tf_keras.layers.Layer]] = {}
         self.names: set[str] = set()
 
     def model(self, model: Model) -> tf_keras.Model:
@@ -184,9 +193,9 @@ class _Rebuilding:
 
     def layer(self, original: layers.Layer, path: str) -> Callable[..., Any]:
         """Return the layer's twin, which gets its weights as soon as it has been called."""
-        if id(original) not in self.layers:
-            self.layers[id(original)] = _rebuild(original, path, self.name(path))
-        layer = self.layers[id(original)]
+        if id(original) not in self.pairs:
+            self.pairs[id(original)] = original, _rebuild(original, path, self.name(path))
+        _, layer = self.pairs[id(original)]
 
         def call(*args: Any, **kwargs: Any) -> Any:
             fresh = not layer.built

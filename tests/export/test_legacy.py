@@ -43,7 +43,7 @@ def test_networks_of_the_zoo_have_an_equal_twin(name: str) -> None:
     shape = (64, 64, 3) if name == "googlenet" else ZOO[name].input_shape
     images = photographs_of(shape)
     model = settled(build(name, shape, 10), images)
-    rebuilt = twin(model)
+    rebuilt = twin(model).model
     assert prove_equal(model, rebuilt, images) <= MAX_RELATIVE_ERROR
     assert rebuilt.count_params() == model.count_params()
     weighted = {layer.name for layer in model.layers if layer.weights}
@@ -59,7 +59,7 @@ def test_every_network_has_an_equal_twin(name: str) -> None:
     else:
         model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
     images = photographs_of(model.input_shape)
-    assert prove_equal(model, twin(model), images) <= MAX_RELATIVE_ERROR
+    assert prove_equal(model, twin(model).model, images) <= MAX_RELATIVE_ERROR
     keras.backend.clear_session()
     tf_keras.backend.clear_session()
 
@@ -85,7 +85,7 @@ def test_what_users_build_has_an_equal_twin(image: keras.KerasTensor) -> None:
     images = photographs_of(image.shape, 4)
     nested(images, training=True)
 
-    rebuilt = twin(model)
+    rebuilt = twin(model).model
     assert prove_equal(model, rebuilt, images) <= MAX_RELATIVE_ERROR
     assert rebuilt.count_params() == model.count_params()  # shared layers are not doubled
     assert {"nested_grouped", "nested_bn", "shared", "lrn"} <= {x.name for x in rebuilt.layers}
@@ -94,7 +94,7 @@ def test_what_users_build_has_an_equal_twin(image: keras.KerasTensor) -> None:
 def test_a_clone_of_the_twin_is_equal_too(image: keras.KerasTensor) -> None:
     x = LocalResponseNormalization(2, 1.0, 0.1, 0.75, name="lrn")(image)
     model = keras.Model(image, layers.Dense(3)(layers.Flatten()(ops.split(x, 3, axis=-1)[1])))
-    rebuilt = twin(model)
+    rebuilt = twin(model).model
     clone = tf_keras.models.clone_model(rebuilt)
     clone.set_weights(rebuilt.get_weights())
     assert any(isinstance(layer, Stateless) for layer in clone.layers)
@@ -103,7 +103,7 @@ def test_a_clone_of_the_twin_is_equal_too(image: keras.KerasTensor) -> None:
 
 def test_a_twin_with_other_weights_is_refused(image: keras.KerasTensor) -> None:
     model = keras.Model(image, layers.Dense(3, name="logits")(layers.Flatten()(image)))
-    rebuilt = twin(model)
+    rebuilt = twin(model).model
     layer = rebuilt.get_layer("logits")
     layer.set_weights([1.01 * weight for weight in layer.get_weights()])
     with pytest.raises(Error, match=r"differs by 0\.01"):
@@ -146,5 +146,5 @@ def test_statistics_of_data_stay() -> None:
     normalization = layers.Normalization()
     normalization.adapt(images)
     model = keras.Sequential([keras.Input((8, 8, 3)), normalization, layers.Flatten()])
-    found = np.asarray(twin(model)(images))
+    found = np.asarray(twin(model).model(images))
     assert np.abs(found.mean()) < 1e-5

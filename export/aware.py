@@ -1,0 +1,283 @@
+"""Training that prepares a network for a small file: aware of 8 bits, pruned, clustered.
+
+TensorFlow's model optimization toolkit wraps the layers of a `legacy` twin, which goes on training
+on the run's own data; its weights then go back into the Keras 3 model. So all files are converted,
+quantized, verified and audited in one way, whatever their weights went through.
+
+Reference:
+    Jacob et al., "Quantization and training of neural networks for efficient
+    integer-arithmetic-only inference", arXiv:1712.05877, section 3.
+    Zhu, Gupta, "To prune, or not to prune", arXiv:1710.01878, section 3.
+    Han, Mao, Dally, "Deep compression", arXiv:1510.00149, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import tf_keras
+
+from cnn_keras.data import Split
+from cnn_keras.errors import UsageError
+from cnn_keras.preprocessing import Images, Preprocessing
+from cnn_keras.recipes import Recipe
+from cnn_keras.train import training_batches
+
+from .legacy import Stateless, prove_equal, twin
+
+if TYPE_CHECKING:
+    import keras
+
+Step = Literal["aware", "pruned", "pruned_2_4", "clustered"]
+Weights = dict[str, list[Any]]  # by layer
+
+SPARSITY = 0.75
+CLUSTERS = 16
+
+# What part of the recipe's rate each training has. A trained network only has to give way to
+# rounding; where three weights of four are lost, the others have to take over.
+RATES: dict[Step, float] = {"aware": 0.01, "pruned": 0.1, "pruned_2_4": 0.1, "clustered": 0.01}
+
+_PRUNED = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
+_EQUALITY_IMAGES = 8
+
+
+class Tuning(NamedTuple):
+    """What a network goes on training with.
+
+    Attributes:
+        train: Its training images, in the network's size, and labels.
+        preprocessing: Applied after the distortions.
+        recipe: Its own; each step takes a part of its rate (`RATES`).
+        flip: Whether images are mirrored.
+        seed: Of order and distortions.
+        epochs: Passes over the images, for each step.
+    """
+
+    train: Split
+    preprocessing: Preprocessing
+    recipe: Recipe
+    flip: bool
+    seed: int
+    epochs: int
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of one training."""
+        return self.epochs * (len(self.train.labels) // self.recipe.batch_size)
+
+
+def tune(
+    model: keras.Model,
+    steps: Sequence[Step],
+    tuning: Tuning,
+    advance: Callable[[], None] = lambda: None,
+) -> keras.Model:
+    """Train a network on for its file.
+
+    Args:
+        model: The trained network; it stays as it is.
+        steps: One training after the other; ``"aware"`` keeps the zeros and the clusters of those
+            before it.
+        tuning: Data and recipe.
+        advance: Called after every step of gradient descent.
+
+    Returns:
+        A copy with the new weights. Aware ones are those that the layers compute with: rounded to
+        the 255 levels of their channel's range.
+
+    Raises:
+        UsageError: The model has no twin in tf_keras, or the toolkit cannot take it.
+        Error: The twin is not equal.
+    """
+    import keras
+
+    tuned = keras.models.clone_model(model)
+    tuned.set_weights(model.get_weights())
+    rebuilt = twin(tuned)
+    images = tuning.preprocessing(tuning.train.images[:_EQUALITY_IMAGES])
+    prove_equal(model, rebuilt.model, images)
+    for at, step in enumerate(steps):
+        fit = _Fit(tuning, RATES[step], advance, rebuilt.model, images)
+        try:
+            found = _STEPS[step](_copy(rebuilt.model), fit, steps[:at])
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"'{model.name}' cannot be {step}: {reason}") from error
+        for layer in rebuilt.model.layers:
+            if layer.weights:
+                layer.set_weights(found[layer.name])
+    for original, layer in rebuilt.layers:
+        original.set_weights(layer.get_weights())
+    return tuned
+
+
+def _copy(model: tf_keras.Model) -> tf_keras.Model:
+    """Return layers and weights of its own, for the toolkit replaces weights of what it wraps."""
+    copy = tf_keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+class _Fit:
+    """Trains by a part of the recipe's rate, whatever the layers are wrapped in."""
+
+    def __init__(
+        self,
+        tuning: Tuning,
+        rate: float,
+        advance: Callable[[], None],
+        plain: tf_keras.Model,
+        images: Images,
+    ) -> None:
+        self.tuning, self.rate, self.advance, self.images = tuning, rate, advance, images
+        self.num_steps = tuning.num_steps
+        sums = np.asarray(plain(images, training=False)).sum(axis=-1)
+        self.from_logits = not np.allclose(sums, 1, atol=1e-3)
+
+    def __call__(self, model: tf_keras.Model, callbacks: Sequence[Any] = ()) -> None:
+        tuning, recipe = self.tuning, replace(self.tuning.recipe, epochs=self.tuning.epochs)
+        batches = training_batches(
+            tuning.train, tuning.preprocessing, recipe, tuning.flip, tuning.seed
+        )
+        model.compile(
+            tf_keras.optimizers.SGD(
+                self.rate * recipe.learning_rate,
+                recipe.momentum,
+                weight_decay=recipe.weight_decay / (1 - recipe.momentum) or None,  # as in `train`
+            ),
+            tf_keras.losses.SparseCategoricalCrossentropy(self.from_logits),
+        )
+        progress = tf_keras.callbacks.LambdaCallback(on_batch_end=lambda *_, **__: self.advance())
+        model.fit(
+            batches,
+            epochs=tuning.epochs,
+            steps_per_epoch=self.num_steps // tuning.epochs,
+            callbacks=[*callbacks, progress],
+            shuffle=False,  # the batches are in their order already
+            verbose=0,
+        )
+
+
+def _pruned(
+    model: tf_keras.Model, fit: _Fit, before: Sequence[Step], *, pattern: tuple[int, int] | None
+) -> Weights:
+    """Set the least weights to zero, more and more of them over the first three quarters."""
+    from tensorflow_model_optimization.sparsity import keras as sparsity
+
+    end = max(1, fit.num_steps * 3 // 4)
+    often = max(1, end // 50)
+    if pattern is None:
+        schedule = sparsity.PolynomialDecay(0.5, SPARSITY, 0, end, frequency=often)
+        options = {}
+    else:
+        schedule = sparsity.ConstantSparsity(pattern[0] / pattern[1], 0, end, frequency=often)
+        options = {"sparsity_m_by_n": pattern}
+
+    def wrapped(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if not isinstance(layer, _PRUNED) or not layer.trainable:
+            return layer
+        return sparsity.prune_low_magnitude(layer, schedule, **options)
+
+    pruned = tf_keras.models.clone_model(model, clone_function=wrapped)
+    fit(pruned, [sparsity.UpdatePruningStep()])
+    return _weights(sparsity.strip_pruning(pruned))
+
+
+def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
+    """Let the weights of a layer share a few values, and train those."""
+    from tensorflow_model_optimization.clustering import keras as clustering
+
+    def wrapped(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if not isinstance(layer, _PRUNED) or not layer.trainable:
+            return layer
+        return clustering.cluster_weights(
+            layer, CLUSTERS, clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+        )
+
+    clustered = tf_keras.models.clone_model(model, clone_function=wrapped)
+    fit(clustered)
+    return _weights(clustering.strip_clustering(clustered))
+
+
+def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
+    """Round weights and activations as an 8-bit file does, forwards but not backwards."""
+    from tensorflow_model_optimization.quantization import keras as quantization
+
+    annotated = tf_keras.models.clone_model(
+        model,
+        clone_function=lambda layer: (
+            quantization.quantize_annotate_layer(layer) if _is_rounded(layer) else layer
+        ),
+    )
+    with quantization.quantize_scope({"Stateless": Stateless}):
+        aware = quantization.quantize_apply(annotated, _scheme(before))
+    fit(aware)
+    aware(fit.images, training=False)  # leaves in each layer the weights that it computes with
+    layers = {layer.name: layer for layer in (getattr(x, "layer", x) for x in aware.layers)}
+    return {
+        plain.name: [np.asarray(getattr(layers[plain.name], name)) for name in _weight_names(plain)]
+        for plain in model.layers
+        if plain.weights
+    }
+
+
+def _scheme(before: Sequence[Step]) -> Any:
+    """Return how the toolkit rounds, and what it keeps of the steps before."""
+    from tensorflow_model_optimization.python.core.quantization.keras.collab_opts import (
+        cluster_preserve,
+    )
+    from tensorflow_model_optimization.quantization.keras import collab_opts, default_8bit
+
+    if "clustered" in before:
+        schemes = cluster_preserve.default_8bit_cluster_preserve_quantize_scheme
+        return schemes.Default8BitClusterPreserveQuantizeScheme()
+    if before:
+        return collab_opts.Default8BitPrunePreserveQuantizeScheme()
+    return default_8bit.Default8BitQuantizeScheme()
+
+
+def _is_rounded(layer: tf_keras.layers.Layer) -> bool:
+    """Return whether an 8-bit file computes a layer in integers.
+
+    It does not the last softmax and LRN, which is one of the layers that the toolkit does not know;
+    and batch normalization only as a part of the convolution before it.
+    """
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    if isinstance(layer, tf_keras.layers.BatchNormalization):
+        before = layer.inbound_nodes[0].inbound_layers
+        kinds = (tf_keras.layers.Conv2D, tf_keras.layers.DepthwiseConv2D)
+        return isinstance(before, kinds) and _activation(before) == "linear"
+    if isinstance(layer, tf_keras.layers.Activation) and _activation(layer) == "softmax":
+        return False
+    if isinstance(layer, tf_keras.layers.SeparableConv2D):
+        return False  # the toolkit takes it apart, and its weights would not be found again
+    return bool(registry.Default8BitQuantizeRegistry().supports(layer))
+
+
+def _activation(layer: tf_keras.layers.Layer) -> str:
+    return str(layer.activation.__name__)
+
+
+def _weight_names(layer: tf_keras.layers.Layer) -> list[str]:
+    """Return the attributes that hold a layer's weights, in their order."""
+    return [weight.name.split(":")[0].split("/")[-1] for weight in layer.weights]
+
+
+def _weights(model: tf_keras.Model) -> Weights:
+    return {layer.name: layer.get_weights() for layer in model.layers}
+
+
+_STEPS: dict[Step, Callable[[tf_keras.Model, _Fit, Sequence[Step]], Weights]] = {
+    "aware": _aware,
+    "pruned": partial(_pruned, pattern=None),
+    "pruned_2_4": partial(_pruned, pattern=(2, 4)),
+    "clustered": _clustered,
+}
