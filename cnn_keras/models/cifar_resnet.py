@@ -9,9 +9,13 @@ Reference:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import Any, NamedTuple
 
-from keras import layers
+import keras
+from keras import layers, ops
 
 from ..blocks import (
     Printed,
@@ -56,8 +60,11 @@ TABLE_6 = {
 }
 
 
-def printed(*, depth: int, shortcut: Shortcut = "A") -> dict[str, Printed]:
-    """Return the paper's figures: maps at the end of each stage, and Table 6."""
+def printed(*, depth: int, shortcut: Shortcut = "A", branches: int = 0) -> dict[str, Printed]:
+    """Return the paper's figures: maps at the end of each stage, and Table 6.
+
+    How many `branches` are trained in a step changes none of them.
+    """
     if shortcut not in ("A", "none"):
         return {}
     maps = {
@@ -70,10 +77,62 @@ def printed(*, depth: int, shortcut: Shortcut = "A") -> dict[str, Printed]:
     return {"conv1": Printed((32, 32, 16)), **maps, "logits": Printed((10,)), "total": total}
 
 
-def module(x: Tensor, filters: int, strides: int, shortcut: Shortcut, row: str) -> Tensor:
+@keras.saving.register_keras_serializable("cnn_keras")
+class DrawnBranches(layers.Layer):
+    """Let some modules' branches alone be trained in a step, drawn anew for each.
+
+    It is called once for each module, in order, with what the branch puts out. In training that
+    passes as it is or becomes zero; in inference every branch counts by how often it passes.
+
+    Args:
+        modules: How many there are.
+        branches: How many are let through.
+
+    Reference:
+        Veit, Wilber, Belongie, arXiv:1605.06431, train so with the effective paths alone. Huang et
+        al., "Deep networks with stochastic depth", arXiv:1603.09382, draw each module by itself.
+    """
+
+    def __init__(self, modules: int, branches: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.modules, self.branches = modules, branches
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the place for what was drawn at the first module."""
+        self.passing = self.add_weight(
+            (self.modules,), "zeros", trainable=False, name="passing", dtype="float32"
+        )
+
+    def call(self, y: Tensor, place: int, training: bool = False) -> Tensor:
+        """Return what is added to the way around the module at this place."""
+        if not training:
+            return y * (self.branches / self.modules)
+        if place == 0:
+            draws = keras.random.uniform((self.modules,), seed=self.seed_generator)
+            ranks = ops.argsort(ops.argsort(draws))
+            self.passing.assign(ops.cast(ranks < self.branches, "float32"))
+        return y * ops.cast(self.passing[place], y.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        own = {"modules": self.modules, "branches": self.branches}
+        return super().get_config() | own
+
+
+def module(
+    x: Tensor,
+    filters: int,
+    strides: int,
+    shortcut: Shortcut,
+    row: str,
+    drawn: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Two 3×3 convolutions and, in a residual network, the way around them (Fig. 2)."""
     y = conv_bn_relu(x, filters, 3, strides, name=f"{row}_a")
     y = conv_bn(y, filters, 3, name=f"{row}_b")
+    if drawn is not None:
+        y = drawn(y)
     if shortcut != "none":
         y = layers.Add(name=f"{row}_add")([y, shortcut_to(x, y, shortcut, f"{row}_shortcut")])
     return relu(y, f"{row}_relu")
@@ -86,6 +145,7 @@ def cifar_resnet(
     *,
     depth: int,
     shortcut: Shortcut = "A",
+    branches: int = 0,
 ) -> Tensor:
     """Connect a network of `depth` = 6n + 2 layers to an image.
 
@@ -96,22 +156,30 @@ def cifar_resnet(
         depth: Number of weighted layers, 6n + 2.
         shortcut: ``"A"`` zero-padded identity, ``"B"`` projection where the shape changes, ``"C"``
             projection everywhere, ``"none"`` for the plain twin.
+        branches: Train only so many modules' branches in each step, see `DrawnBranches`; 0 for all.
 
     Returns:
         Class scores `(batch, num_classes)`, or the last module's maps.
 
     Raises:
-        UsageError: `depth` is not 6n + 2.
+        UsageError: `depth` is not 6n + 2, or there are not so many branches with a way around them.
     """
     n, rest = divmod(depth - 2, 6)
     if n < 1 or rest:
         raise UsageError(f"A depth of 6n + 2 is expected (8, 14, 20, ...), not {depth}.")
 
+    if branches and (shortcut == "none" or branches > 3 * n):
+        ways = 0 if shortcut == "none" else 3 * n
+        raise UsageError(
+            f"{branches} branches cannot be drawn: this network has {ways} with a way around them."
+        )
+
+    drawn: Any = DrawnBranches(3 * n, branches, name="branches") if branches else None
     x = conv_bn_relu(image, SECTION_4_2[0].filters, 3, name="conv1")
-    for stage in SECTION_4_2:
-        for i in range(1, n + 1):
-            strides = 2 if i == 1 and stage is not SECTION_4_2[0] else 1
-            x = module(x, stage.filters, strides, shortcut, f"{stage.row}_{i}")
+    for place, (stage, i) in enumerate(product(SECTION_4_2, range(1, n + 1))):
+        strides = 2 if i == 1 and stage is not SECTION_4_2[0] else 1
+        passing = partial(drawn, place=place) if drawn else None
+        x = module(x, stage.filters, strides, shortcut, f"{stage.row}_{i}", passing)
     if num_classes is None:
         return x
     x = layers.GlobalAveragePooling2D(name="pool")(x)

@@ -318,20 +318,32 @@ class PathsStudy(StudyTrainings):
     """A network with shortcuts, as `list` names it."""
     images: int = 256
     """Training images to measure with, each along one path of every length."""
+    control: str | None = "resnet20"
+    """Network for 32×32 images that is also trained with the effective paths alone; None for none.
+    """
 
     def __call__(self) -> Outcome:
         from ..records import claims_table
 
         require_at_least(2, images=self.images)
         training = self.training(self.network)
-        if zoo.network(self.network).options.get("shortcut", "none") == "none":
-            raise UsageError(
-                f"{self.network} has no shortcuts, and so only one path: try resnet56."
-            )
+        require_shortcuts(self.network, "cifar_resnet", "resnet")
+        control = None
+        if self.control:
+            control = self.training(self.control)
+            require_shortcuts(self.control, "cifar_resnet")
         start_keras()
         from .paths import paths
 
-        document = paths(training, self.seeds, self.images, self.runs, self.out, self.data_dir)
+        document = paths(
+            training,
+            self.seeds,
+            self.images,
+            self.runs,
+            self.out,
+            self.data_dir,
+            control=control,
+        )
         return Outcome(document, claims_table(document))
 
 
@@ -369,6 +381,21 @@ def require_modules(network: str, *families: str) -> None:
     if family not in families:
         known = [name for name, row in zoo.ZOO.items() if row.builder.partition(":")[0] in families]
         raise UsageError(f"{network} has no modules: choose from {', '.join(known)}.")
+
+
+def require_shortcuts(network: str, *families: str) -> None:
+    """Refuse a network of another family, and a plain one.
+
+    Raises:
+        UsageError: It is one of these.
+    """
+    known = [
+        name
+        for name, row in zoo.ZOO.items()
+        if row.builder.partition(":")[0] in families and row.options["shortcut"] != "none"
+    ]
+    if network not in known:
+        raise UsageError(f"{network} cannot be taken here: choose from {', '.join(known)}.")
 
 
 STUDIES: dict[str, type] = {

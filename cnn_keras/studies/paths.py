@@ -8,7 +8,7 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .. import series
 from ..chain import cut
-from ..comparisons import mean, ratio
+from ..comparisons import difference, mean, ratio
 from ..data import Dataset, stratified
 from ..errors import Error
 from ..findings import kept
@@ -35,6 +35,7 @@ MASS = 0.95  # of the gradient comes along the effective paths
 STRAIGHT = 0.9  # of the variance: what a straight line has to explain
 FEW = 0.1  # of all paths
 HELD = 0.9  # of the gradient that was not looked at for finding them
+CLOSE_POINTS = 1.0  # what a network trained without long paths may lose
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,23 @@ class Found:
         return found
 
 
+@dataclass(frozen=True)
+class Control:
+    """A network trained with as many modules in a step as make its paths the effective ones.
+
+    Attributes:
+        found: About the network that was trained with all of them.
+        branches: Modules in a step, drawn anew for each; their paths are half as long on average.
+        whole: Test error of each seed, trained with all modules.
+        drawn: The same, trained with the drawn ones.
+    """
+
+    found: Found
+    branches: int
+    whole: list[float]
+    drawn: list[float]
+
+
 def _normalized(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values / values.sum(axis=-1, keepdims=True)
 
@@ -115,6 +133,8 @@ def paths(
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
+    *,
+    control: Training | None = None,
 ) -> dict[str, Any]:
     """Count the paths through a residual network, and measure the gradient along some of them.
 
@@ -127,27 +147,49 @@ def paths(
         runs: Folder of the run folders.
         out: Folder of the record `paths.json` and its figure.
         data_dir: Where the data set may lie.
+        control: Also train this network with the effective paths alone, by drawing for each step as
+            many modules as make paths of their mean length.
 
     Returns:
         The record.
 
+    Raises:
+        Error: A network lets no gradient through.
     """
     finished = series.train_each(training, seeds, runs, data_dir)
     found = _found(training.network, finished, images, data_dir)
+    controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
         out / "paths.json",
         "study",
         "paths",
-        claims(found),
+        claims(found, controlled),
         seeds=seeds,
         budget={
             "images": images,
             "epochs": training.recipe.epochs,
             "train_images": finished[0].metrics["num_train_images"],
         },
-        details=_document(found),
+        details=_document(found) | {"control": controlled and _of_control(controlled)},
         figure=_figure(found),
     )
+
+
+def _control(
+    training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
+) -> Control:
+    whole = series.train_each(training, seeds, runs, data_dir)
+    found = _found(training.network, whole, images, data_dir)
+    branches = min(max(round(2 * float(np.mean(found.lengths))), 1), found.modules)
+    drawn = series.train_each(
+        replace(training, options={**training.options, "branches": branches}),
+        seeds,
+        runs,
+        data_dir,
+        variant=f"branches{branches}",
+    )
+    errors = [[1 - run.metrics["test"]["accuracy"] for run in each] for each in (whole, drawn)]
+    return Control(found, branches, *errors)
 
 
 def _found(network: str, runs: Sequence[Run], images: int, data_dir: Path | None) -> Found:
@@ -176,7 +218,7 @@ def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
     return [norms[half::2].mean(axis=0).tolist() for half in (0, 1)]
 
 
-def claims(found: Found) -> list[Claim]:
+def claims(found: Found, control: Control | None = None) -> list[Claim]:
     """Return what the paper says of paths and their gradients, each with what was found."""
     modules, half = found.modules, found.modules / 2
     all_low, all_high = central(found.paths, MASS)
@@ -185,7 +227,7 @@ def claims(found: Found) -> list[Claim]:
     slopes, _, explained = zip(*found.lines(), strict=True)
     factor = ratio([10**slope for slope in slopes], [1.0] * len(slopes))
     straight, length, held = mean(explained), mean(found.lengths), found.held()
-    return [
+    paper = [
         Claim(
             f"the {2**modules:,} paths through {found.network} are {half:g} of its {modules} "
             f"modules long on average, and {MASS:.0%} of them {all_low} to {all_high}",
@@ -227,6 +269,26 @@ def claims(found: Found) -> list[Claim]:
             (min(held), max(held)),
         ),
     ]
+    return [*paper, *([_control_claim(control)] if control else [])]
+
+
+def _control_claim(control: Control) -> Claim:
+    more = difference(control.drawn, control.whole)
+    return Claim(
+        f"{control.found.network} trained with {control.branches} of its {control.found.modules} "
+        f"modules in a step, whose paths are {control.branches / 2:g} long on average as the "
+        f"effective ones, errs at most {CLOSE_POINTS:g} point more than trained with all",
+        more.below(CLOSE_POINTS / 100),
+        *more,
+    )
+
+
+def _of_control(control: Control) -> dict[str, Any]:
+    return {
+        **_document(control.found),
+        "branches": control.branches,
+        "errors": {"whole": control.whole, "drawn": control.drawn},
+    }
 
 
 def _document(found: Found) -> dict[str, Any]:

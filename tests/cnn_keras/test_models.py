@@ -37,6 +37,7 @@ FORMS = [
     ("resnet20", {}),
     ("resnet20", {"shortcut": "B"}),
     ("resnet20", {"shortcut": "C"}),
+    ("resnet20", {"branches": 5}),
 ]
 # fmt: on
 # The first form of each builder.

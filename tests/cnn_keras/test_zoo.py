@@ -145,6 +145,8 @@ def test_fixed_codes_answer_as_euclidean_distances_do() -> None:
         ("vgg16", {"batch_normalization": "yes"}, "batch_normalization of vgg16 is true, false"),
         ("resnet20", {"shortcut": "D"}, "The shortcut of resnet20 is A, B, C, none, not 'D'."),
         ("resnet20", {"depth": 21}, "6n + 2 is expected"),
+        ("resnet20", {"branches": 10}, "10 branches cannot be drawn: this network has 9"),
+        ("plain20", {"branches": 1}, "this network has 0"),
         ("resnet20", {"depth": "deep"}, "The depth of resnet20 is a number, not 'deep'."),
         ("resnet50", {"depth": 51}, "The depth of resnet50 is 18, 34, 50, 101, 152, not '51'."),
         ("resnet20", {"num_classes": 0}, "one class or more, not 0"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import Found, claims, paths
 from cnn_keras.train import Training
@@ -15,7 +16,11 @@ from cnn_keras.train import Training
 from .finished import finish
 
 TRAINING = Training.of(
-    "resnet20", "digits", recipe={"epochs": 1}, options={"depth": 8}, train_images=40
+    "resnet20",
+    "digits",
+    recipe={"epochs": 1, "batch_size": 8},
+    options={"depth": 8},
+    train_images=40,
 )
 
 
@@ -75,6 +80,18 @@ def test_claims_do_not_hold_where_the_gradient_does_not_fall() -> None:
     assert [row.holds for row in rows] == [True, False, False, False, False, False, True]
 
 
+def test_a_control_is_trained_with_the_effective_paths(folder: Path) -> None:
+    record = paths(TRAINING, (1,), 20, folder / "runs", folder / "control", control=TRAINING)
+    found, row = record["control"], record["claims"][-1]
+    assert found["branches"] == min(round(2 * found["mean_lengths"][0]), 3)
+    run = Run(folder / "runs" / f"resnet20_branches{found['branches']}_digits_1")
+    assert run.config["options"] == {"depth": 8, "branches": found["branches"]}
+    assert found["errors"]["drawn"] == [1 - run.metrics["test"]["accuracy"]]
+    assert found["errors"]["whole"] == pytest.approx([0.7])  # see `finish`: 0.5 - 0.2 are right
+    assert row["value"] == pytest.approx(found["errors"]["drawn"][0] - 0.7)
+    assert f"trained with {found['branches']} of its 3 modules" in row["claim"]
+
+
 def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
     run = finish(TRAINING, 1, tmp_path, [0.1])
     model = run.model()
@@ -87,8 +104,9 @@ def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "plain56"}, "plain56 has no shortcuts"),
-        ({"network": "lenet5"}, "lenet5 has no shortcuts"),
+        ({"network": "plain56"}, "plain56 cannot be taken here: choose from resnet18, "),
+        ({"network": "lenet5"}, "lenet5 cannot be taken here"),
+        ({"control": "resnet18"}, "resnet18 cannot be taken here: choose from resnet20, "),
         ({"network": "resnet57"}, "Did you mean"),
         ({"images": 1}, "--images is 2 or more, not 1"),
         ({"seeds": ()}, "Seeds are different numbers"),
