@@ -68,6 +68,13 @@ class StudyTrainings(RecipeValues):
             **others,
         )
 
+    def twins(self, depths: Sequence[int]) -> tuple[list[Training], list[Training]]:
+        """Return the trainings of the plain and of the residual networks of these depths."""
+        plain, residual = (
+            [self.training(f"{form}{depth}") for depth in depths] for form in ("plain", "resnet")
+        )
+        return plain, residual
+
 
 @dataclass(frozen=True)
 class Accuracy(RecipeValues):
@@ -157,12 +164,8 @@ class DegradationStudy(StudyTrainings):
     def __call__(self) -> Outcome:
         from ..records import claims_table
 
-        if len(self.depths) < 2 or list(self.depths) != sorted(set(self.depths)):
-            raise UsageError(f"Depths are two or more, rising, unlike {list(self.depths)}.")
-        plain, residual = (
-            [self.training(f"{form}{depth}") for depth in self.depths]
-            for form in ("plain", "resnet")
-        )
+        require_rising(depths=self.depths)
+        plain, residual = self.twins(self.depths)
         start_keras()
         from .degradation import degradation
 
@@ -213,6 +216,46 @@ class EnsembleStudy(StudyTrainings):
         return ensemble(
             training, against, self.seeds, self.runs, self.out, self.folder, self.data_dir
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityStudy(StudyTrainings):
+    """Let stacks of plain and of residual modules learn the identity, and look into networks.
+
+    The stacks learn to put out the maps that the last module of the shallowest residual network
+    gets. Of the networks: how much their layers put out, and their modules change.
+    """
+
+    depths: tuple[int, ...] = (20, 56)
+    """Layers of the networks, plain and residual, the shallowest first; two or more."""
+    layers: tuple[int, ...] = (2, 4, 8, 16)
+    """Layers of the stacks, two a module, the fewest first; two or more."""
+    steps: int = 256
+    """Steps of a stack's training, in sixteens."""
+
+    def __call__(self) -> Outcome:
+        from ..records import claims_table
+
+        require_rising(depths=self.depths, layers=self.layers)
+        if self.layers[0] < 2 or any(count % 2 for count in self.layers):
+            raise UsageError(f"Stacks have 2, 4, 6, ... --layers, not {list(self.layers)}.")
+        if self.steps < 16 or self.steps % 16:
+            raise UsageError(f"A stack's --steps are 16, 32, 48, ..., not {self.steps}.")
+        plain, residual = self.twins(self.depths)
+        start_keras()
+        from .identity import identity
+
+        document = identity(
+            plain,
+            residual,
+            self.seeds,
+            self.runs,
+            self.out,
+            layers=self.layers,
+            steps=self.steps,
+            data_dir=self.data_dir,
+        )
+        return Outcome(document, claims_table(document))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,6 +402,18 @@ def require_each_once(**options: Sequence[Any]) -> None:
             raise UsageError(f"--{option} takes one value or more, each once, not {given}.")
 
 
+def require_rising(**options: Sequence[int]) -> None:
+    """Refuse an option that takes several numbers and got one, or in another order.
+
+    Raises:
+        UsageError: One of them did.
+    """
+    for option, values in options.items():
+        if len(values) < 2 or list(values) != sorted(set(values)):
+            given = " ".join(map(str, values)) or "none"
+            raise UsageError(f"--{option} takes two numbers or more that rise, not {given}.")
+
+
 def require_at_least(minimum: int, **options: int) -> None:
     """Refuse a number that is too small.
 
@@ -403,6 +458,7 @@ STUDIES: dict[str, type] = {
     "degradation": DegradationStudy,
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
+    "identity": IdentityStudy,
     "lesion": LesionStudy,
     "paths": PathsStudy,
     "shuffle": ShuffleStudy,

@@ -141,8 +141,8 @@ def test_claims_fail_the_other_way_round() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depths": (20,)}, "two or more"),
-        ({"depths": (56, 20)}, "rising"),
+        ({"depths": (20,)}, "two numbers or more"),
+        ({"depths": (56, 20)}, "rise, not 56 20"),
         ({"depths": (20, 21)}, "plain21"),
         ({"seeds": (1, 1)}, "different"),
         ({"seeds": ()}, "different"),
