@@ -118,8 +118,8 @@ def problems(audit: Audit, recipe: Recipe) -> list[str]:
         found.append(f"needs operations outside TFLite: {', '.join(audit.custom_ops)}")
     if audit.dynamic_dimensions:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
-    if audit.recipe != recipe.name:
-        found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.name}")
+    if audit.recipe != recipe.stored_as:
+        found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
     islands = [island for island in audit.float_islands if not _is_allowed(island, recipe)]
     if islands:
         found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
@@ -159,14 +159,13 @@ def inferred_recipe(model: Any) -> str | None:
         for index in ([] if op.inputs is None else op.inputs)
         if index >= 0 and constant[index]
     }
-    match computed & {"int8", "uint8", "int16"}, stored & {("int8", True), ("int8", False)}:
-        case integers, _ if integers:
-            names_of = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
-            return names_of.get(integers.pop()) if len(integers) == 1 else None
-        case _, weights if ("int8", False) in weights:
-            return "dynamic_wi8_afp32"
-        case _, weights if weights:
-            return "weight_only_wi8_afp32"
+    if integers := computed & {"int8", "uint8", "int16"}:
+        names_of = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
+        return names_of.get(integers.pop()) if len(integers) == 1 else None
+    for bits in (4, 8):
+        for dequantized, name in ((False, "dynamic"), (True, "weight_only")):
+            if (f"int{bits}", dequantized) in stored:
+                return f"{name}_wi{bits}_afp32"
     return "float16" if ("float16", True) in stored else "float32"
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tf_keras
@@ -28,11 +28,11 @@ from cnn_keras.recipes import Recipe
 from cnn_keras.train import training_batches
 
 from .legacy import Stateless, prove_equal, twin
+from .recipes import Step
 
 if TYPE_CHECKING:
     import keras
 
-Step = Literal["aware", "pruned", "pruned_2_4", "clustered"]
 Weights = dict[str, list[Any]]  # by layer
 
 SPARSITY = 0.75
@@ -73,18 +73,19 @@ class Tuning(NamedTuple):
 
 def tune(
     model: keras.Model,
-    steps: Sequence[Step],
+    step: Step,
     tuning: Tuning,
     advance: Callable[[], None] = lambda: None,
+    before: Sequence[Step] = (),
 ) -> keras.Model:
     """Train a network on for its file.
 
     Args:
         model: The trained network; it stays as it is.
-        steps: One training after the other; ``"aware"`` keeps the zeros and the clusters of those
-            before it.
+        step: What it is trained for.
         tuning: Data and recipe.
         advance: Called after every step of gradient descent.
+        before: Trainings that it has gone through; ``"aware"`` keeps their zeros and clusters.
 
     Returns:
         A copy with the new weights. Aware ones are those that the layers compute with: rounded to
@@ -101,18 +102,15 @@ def tune(
     rebuilt = twin(tuned)
     images = tuning.preprocessing(tuning.train.images[:_EQUALITY_IMAGES])
     prove_equal(model, rebuilt.model, images)
-    for at, step in enumerate(steps):
-        fit = _Fit(tuning, RATES[step], advance, rebuilt.model, images)
-        try:
-            found = _STEPS[step](_copy(rebuilt.model), fit, steps[:at])
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UsageError(f"'{model.name}' cannot be {step}: {reason}") from error
-        for layer in rebuilt.model.layers:
-            if layer.weights:
-                layer.set_weights(found[layer.name])
+    fit = _Fit(tuning, RATES[step], advance, rebuilt.model, images)
+    try:
+        found = _STEPS[step](_copy(rebuilt.model), fit, before)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"'{model.name}' cannot be {step}: {reason}") from error
     for original, layer in rebuilt.layers:
-        original.set_weights(layer.get_weights())
+        if layer.weights:
+            original.set_weights(found[layer.name])
     return tuned
 
 

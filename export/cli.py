@@ -64,7 +64,11 @@ class Export:
     out: Path | None = None
     """Folder for the files and export.json; with --android it may be left out."""
     recipes: tuple[str, ...] = ()
-    """Names as in the README: float32, float16, static_wi8_ai8, ...; all by default."""
+    """Names as in the README: float32, static_wi8_ai8, aware_wi8_ai8, ...; by default those that
+    need no training and that XNNPACK runs."""
+    tuning_epochs: int | None = None
+    """Passes over the training images for a recipe that trains the network on; by default a tenth
+    of the run's own."""
     android: bool = False
     """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
     split: str = "validation"
@@ -80,6 +84,8 @@ class Export:
         from cnn_keras.runs import Run, load_model
 
         recipes = self.chosen()
+        if self.tuning_epochs is not None and self.tuning_epochs < 1:
+            raise UsageError(f"The tuning epochs must be above 0, not {self.tuning_epochs}.")
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
         lone = self.source.suffix == ".keras"
@@ -97,7 +103,7 @@ class Export:
         if lone and self.source.stem != "model":
             name = f"{name}_{self.source.stem}"
         source = Source(name, model, run, run.dataset(self.data_dir))
-        document = export(source, out, recipes, self.split)
+        document = export(source, out, recipes, self.split, self.tuning_epochs)
         if models:
             for copy in add_to_app(document, out, models):
                 log(f"in the app: {copy}")
@@ -110,9 +116,9 @@ class Export:
         Raises:
             UsageError: A name is none of them.
         """
-        from .recipes import RECIPES, recipe
+        from .recipes import DEFAULT, recipe
 
-        default = ANDROID_RECIPES if self.android else RECIPES
+        default = ANDROID_RECIPES if self.android else DEFAULT
         return [recipe(name) for name in dict.fromkeys(self.recipes or default)]
 
 

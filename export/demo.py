@@ -18,7 +18,7 @@ from . import report
 from .benchmark.cli import Benchmark
 from .benchmark.host import host
 from .pipeline import Source, export
-from .recipes import RECIPES
+from .recipes import DEFAULT
 
 # About two minutes of training on two cores. ResNet-20 sees a part of Fashion-MNIST a few times; by
 # the paper's recipe on all of it, it is some points better (docs/results/).
@@ -75,7 +75,7 @@ def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...])
     name = run.path.name
     folder = out / "files" / name
     source = Source(name, run.model(), run, run.dataset(data_dir))
-    document = export(source, folder, list(RECIPES.values()))
+    document = export(source, folder, list(DEFAULT.values()))
     files = tuple(folder / row["file"] for row in document["files"] if row["accepted"])
     benchmark = Benchmark(files, threads=threads, run=run.path, data_dir=data_dir)
     measured: Any = benchmark().document if files else {"rows": []}

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnn_keras.command import log, progress, write_atomic
 from cnn_keras.data import Dataset
-from cnn_keras.errors import UsageError
-from cnn_keras.runs import Run, predict
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.preprocessing import Images
+from cnn_keras.recipes import Recipe as TrainingRecipe
+from cnn_keras.recipes import recipe as training_recipe
+from cnn_keras.runs import Run, load_model, predict
+from cnn_keras.train import save_model
+from cnn_keras.zoo import network
 
 from . import metadata
-from .audit import audit, problems, remarks
+from .audit import Audit, audit, problems, remarks
 from .calibration import sample
 from .convert import convert
 from .drawing import drawing
+from .interpreter import Interpreter
 from .quantize import quantize
-from .recipes import Recipe
+from .recipes import Recipe, Step
 from .verify import verify
 
 if TYPE_CHECKING:
     import keras
+
+    from .aware import Tuning
 
 CALIBRATION_IMAGES = 200
 CALIBRATION_SEED = 0
@@ -41,7 +52,11 @@ class Source(NamedTuple):
 
 
 def export(
-    source: Source, out: Path, recipes: Sequence[Recipe], split: str = "validation"
+    source: Source,
+    out: Path,
+    recipes: Sequence[Recipe],
+    split: str = "validation",
+    tuning_epochs: int | None = None,
 ) -> dict[str, Any]:
     """Write one file for each recipe that passes its checks, and `export.json` about all of them.
 
@@ -52,14 +67,22 @@ def export(
         out: Folder for the files.
         recipes: How to store the numbers.
         split: The held-out images that judge the files: ``"validation"`` or ``"test"``.
+        tuning_epochs: Passes over the training images for each training that a recipe asks for; by
+            default a tenth of the run's own.
 
     Returns:
         The content of `export.json`: what was exported, and under ``"files"`` one row a recipe.
 
     Raises:
-        Error: The model cannot be converted, or `split` is none.
+        UsageError: A recipe trains the network on, and its layers have no twin in tf_keras.
+        Error: The model cannot be converted, `split` is none, or what a recipe's training needs is
+            not installed.
         OSError: `out` cannot be written.
     """
+    if any(recipe.tuning for recipe in recipes):
+        for package in ("tf_keras", "tensorflow_model_optimization"):
+            if find_spec(package) is None:
+                raise Error(f'Training on for a file needs {package}: pip install ".[aware]"')
     _require_writable(out)
     preprocessing, dataset = source.run.preprocessing, source.dataset
     held_out = dataset.split(split)
@@ -83,9 +106,12 @@ def export(
     for recipe in recipes:
         began = time.perf_counter()
         steps = len(calibration) if recipe.needs_calibration else 0
+        unrounded = float32
+        if recipe.tuning:
+            unrounded = convert(_tuned(source, recipe.tuning, tuning_epochs))
         with progress(f"{recipe.name}: calibrate", steps) as advance:
             content = quantize(
-                float32, recipe.name, calibration if recipe.needs_calibration else None, advance
+                unrounded, recipe.name, calibration if recipe.needs_calibration else None, advance
             )
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
@@ -104,8 +130,9 @@ def export(
                 **verdict.to_dict(),
                 "accepted": not reasons,
                 "reasons": reasons,
-                "remarks": remarks(found),
+                "remarks": [*remarks(found), *_slowness(found, content, float32, images[:1])],
                 "size_bytes": found.size_bytes,
+                "gzip_bytes": len(gzip.compress(content, mtime=0)),
                 "size_ratio": found.size_bytes / full_size,
                 "sha256": found.sha256,
                 "seconds": round(time.perf_counter() - began, 2),
@@ -128,6 +155,65 @@ def export(
     }
     write_atomic(out / "export.json", json.dumps(document, indent=2) + "\n")
     return document
+
+
+def _tuned(source: Source, steps: Sequence[Step], epochs: int | None) -> keras.Model:
+    """Train a network on, or take what was trained on so before.
+
+    It is kept in the run folder as `tuned/STEPS.keras`, so that recipes which begin alike, and a
+    command that is given again, do not train it twice.
+    """
+    from .aware import tune
+
+    model, tuning = source.model, _tuning(source, epochs)
+    weights = hashlib.sha256()
+    for weight in model.get_weights():
+        weights.update(weight.tobytes())
+    asked = {"weights": weights.hexdigest(), "epochs": tuning.epochs, "seed": tuning.seed}
+    for at, step in enumerate(steps):
+        path = source.run.path / "tuned" / f"{'_'.join(steps[: at + 1])}.keras"
+        about = path.with_suffix(".json")
+        if path.is_file() and about.is_file() and json.loads(about.read_text()) == asked:
+            model = load_model(path)
+            continue
+        with progress(f"{source.name}: {step}", tuning.num_steps) as advance:
+            model = tune(model, step, tuning, advance, steps[:at])
+        about.unlink(missing_ok=True)  # so that it never stands beside another training's network
+        path.parent.mkdir(exist_ok=True)
+        save_model(model, path)
+        write_atomic(about, json.dumps(asked))
+    return model
+
+
+def _tuning(source: Source, epochs: int | None) -> Tuning:
+    from .aware import Tuning
+
+    config, dataset = source.run.config, source.dataset
+    own = config.get("recipe")  # imported weights come without
+    recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
+    return Tuning(
+        dataset.train,
+        source.run.preprocessing,
+        recipe,
+        recipe.flip and dataset.mirror,
+        config.get("seed", 0),
+        epochs or max(1, recipe.epochs // 10),
+    )
+
+
+def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> list[str]:
+    """Say how slow a file is that XNNPACK takes nothing of."""
+    if found.delegated_nodes != 0:
+        return []
+    seconds = []
+    for data in (content, float32):
+        run = Interpreter(data)
+        run(image)
+        began = time.perf_counter()
+        run(image)
+        seconds.append(time.perf_counter() - began)
+    times = seconds[0] / seconds[1]
+    return [f"runs on reference kernels here, {times:.2g} times as long as float32"]
 
 
 def add_to_app(document: dict[str, Any], out: Path, models: Path) -> list[Path]:

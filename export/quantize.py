@@ -71,7 +71,7 @@ def quantize(
     model = parse(flatbuffer)
     if (found := inferred_recipe(model)) != "float32":
         raise UsageError(f"The file is {found} already; quantize the float32 file instead.")
-    if row.name == "float32":
+    if row.stored_as == "float32":
         return flatbuffer
     rules, ranges = _rules(row), None
     if row.needs_calibration:
@@ -87,7 +87,7 @@ def _rules(row: Recipe) -> list[dict[str, Any]]:
     kept = [(".*", op) for op in row.float_ops]
     if row.float_layers is not None:
         kept.append((row.float_layers, "*"))
-    rules = [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.name)()
+    rules = [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.stored_as)()
     return [
         *rules,
         *({"regex": regex, "operation": op, "algorithm_key": "no_quantize"} for regex, op in kept),

@@ -7,9 +7,12 @@ uses the ranges seen in calibration.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cnn_keras.errors import unknown
+
+Step = Literal["aware", "pruned", "pruned_2_4", "clustered"]
+"""A training that a network goes through for its file (see `aware.tune`)."""
 
 
 class Limits(NamedTuple):
@@ -32,7 +35,7 @@ class Recipe(NamedTuple):
     """One way to store a network.
 
     Attributes:
-        name: The quantizer's name for it.
+        name: Of the recipe: the quantizer's, or what is trained before it.
         summary: One line for a table.
         limits: What the file may lose.
         needs_calibration: Whether the ranges of activations come from calibration images.
@@ -42,6 +45,8 @@ class Recipe(NamedTuple):
             file's ends.
         float_layers: Regular expression of the tensors that stay float for the same reason,
             whatever computes them.
+        tuning: Trainings that the network goes through first.
+        quantizer: The quantizer's name for it, where that is another.
     """
 
     name: str
@@ -51,6 +56,13 @@ class Recipe(NamedTuple):
     integer: bool = False
     float_ops: tuple[str, ...] = ()
     float_layers: str | None = None
+    tuning: tuple[Step, ...] = ()
+    quantizer: str | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """How the numbers are stored, which is all that a file shows of its recipe."""
+        return self.quantizer or self.name
 
 
 # Why these limits, from 397 held-out digits on LeNet-5 and ResNet-20 (greatest error seen):
@@ -65,10 +77,34 @@ _EQUAL = Limits(max_drop_points=0.1, min_agreement=0.999, max_abs_error=1e-4)
 _ROUNDED = Limits(max_drop_points=0.1, min_agreement=0.99, max_abs_error=0.06)
 _INTEGER_WEIGHTS = Limits(max_drop_points=0.5, min_agreement=0.97)
 _INTEGER = Limits(max_drop_points=0.5, min_agreement=0.95)
+# - 4-bit weights are rounded by up to 1/14 of their channel's greatest: a recipe for networks with
+#   room to spare, and a file that has lost two points is not one.
+_FOUR_BIT = Limits(max_drop_points=2.0, min_agreement=0.9)
+# - A network that was trained on is another one: it may answer differently, if it answers as well.
+_AWARE = Limits(max_drop_points=0.3, min_agreement=0.9)
+_COMPRESSED = Limits(max_drop_points=1.0, min_agreement=0.85)
 
 # Local response normalization stays float: XNNPACK does not take integer RSQRT and SQRT, and the
 # constants of its sums are no weights to be rounded.
 _LRN = ".*lrn.*"
+
+_STATIC = Recipe(
+    "static_wi8_ai8",
+    "8-bit weights and activations, ranges from calibration",
+    _INTEGER,
+    needs_calibration=True,
+    integer=True,
+    float_ops=("INPUT", "OUTPUT", "SOFTMAX", "AVERAGE_POOL_2D"),
+    float_layers=_LRN,
+)
+
+
+def _trained_on(name: str, summary: str, limits: Limits, *tuning: Step) -> Recipe:
+    """Return the static integer recipe after some trainings."""
+    return _STATIC._replace(
+        name=name, summary=summary, limits=limits, tuning=tuning, quantizer=_STATIC.name
+    )
+
 
 _ROWS = (
     Recipe("float32", "as trained", _EQUAL),
@@ -91,18 +127,80 @@ _ROWS = (
         _INTEGER_WEIGHTS,
         float_layers=_LRN,
     ),
+    _STATIC,
     Recipe(
-        "static_wi8_ai8",
-        "8-bit weights and activations, ranges from calibration",
-        _INTEGER,
+        "static_wi8_ai16",
+        "8-bit weights and 16-bit activations, ranges from calibration",
+        _INTEGER_WEIGHTS,
         needs_calibration=True,
         integer=True,
-        float_ops=("INPUT", "OUTPUT", "SOFTMAX", "AVERAGE_POOL_2D"),
+        float_ops=("INPUT", "OUTPUT"),
         float_layers=_LRN,
+    ),
+    Recipe(
+        "dynamic_wi4_afp32",
+        "4-bit weights; activations made 8-bit as they come",
+        _FOUR_BIT,
+        float_ops=("DEPTHWISE_CONV_2D",),
+        float_layers=_LRN,
+    ),
+    Recipe(
+        "weight_only_wi4_afp32",
+        "4-bit weights, float32 arithmetic",
+        _FOUR_BIT,
+        float_layers=_LRN,
+    ),
+    _trained_on("aware_wi8_ai8", "static_wi8_ai8, trained on for it", _AWARE, "aware"),
+    _trained_on(
+        "pruned_aware_wi8_ai8",
+        "three weights of four zero, then trained on for static_wi8_ai8",
+        _COMPRESSED,
+        "pruned",
+        "aware",
+    ),
+    _trained_on(
+        "clustered_aware_wi8_ai8",
+        "16 values a layer, then trained on for static_wi8_ai8",
+        _COMPRESSED,
+        "clustered",
+        "aware",
+    ),
+    Recipe(
+        "pruned",
+        "three weights of four are zero, in float32",
+        _COMPRESSED,
+        tuning=("pruned",),
+        quantizer="float32",
+    ),
+    Recipe(
+        "pruned_2_4",
+        "two weights of any four are zero, in float32",
+        _COMPRESSED,
+        tuning=("pruned_2_4",),
+        quantizer="float32",
+    ),
+    Recipe(
+        "clustered",
+        "16 values a layer, in float32",
+        _COMPRESSED,
+        tuning=("clustered",),
+        quantizer="float32",
     ),
 )
 
 RECIPES = {row.name: row for row in _ROWS}
+
+DEFAULT = {
+    name: RECIPES[name]
+    for name in (
+        "float32",
+        "float16",
+        "dynamic_wi8_afp32",
+        "weight_only_wi8_afp32",
+        "static_wi8_ai8",
+    )
+}
+"""Those that need no training and that XNNPACK runs whole."""
 
 
 def recipe(name: str) -> Recipe:

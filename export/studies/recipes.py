@@ -11,7 +11,7 @@ from cnn_keras.records import Claim, write_record
 from cnn_keras.train import Training, train
 
 from ..pipeline import Source, export
-from ..recipes import RECIPES
+from ..recipes import DEFAULT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def recipes(
         training = Training.of(network, data, recipe=dict(recipe), seed=seed)
         run = train(training, runs / f"{network}_{data}", data_dir)
         source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
-        document = export(source, run.path / "files", list(RECIPES.values()), "test")
+        document = export(source, run.path / "files", list(DEFAULT.values()), "test")
         rows += [{"network": network, **row} for row in document["files"]]
     return write_record(
         out / f"recipes_{data}.json",
@@ -105,8 +105,8 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     networks = list(dict.fromkeys(row["network"] for row in rows))
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
-    width = 0.8 / len(RECIPES)
-    for index, name in enumerate(RECIPES):
+    width = 0.8 / len(DEFAULT)
+    for index, name in enumerate(DEFAULT):
         drops = [row["drop_points"] for row in rows if row["recipe"] == name]
         places = [place + index * width for place in range(len(drops))]
         axes.bar(places, drops, width, label=name)

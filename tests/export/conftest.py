@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 import export
 from export import calibration
+from export.recipes import RECIPES
+
+STORED = [name for name, row in RECIPES.items() if not row.tuning]
+"""The recipes that say how a file is stored; the others store so what was trained on."""
 
 
 class Trained(NamedTuple):

@@ -13,7 +13,7 @@ from cnn_keras.zoo import ZOO
 from export import flatbuffer, metadata
 from export.audit import problems, remarks
 from export.interpreter import ModelFileError
-from export.recipes import RECIPES
+from export.recipes import DEFAULT, RECIPES
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def whole(trained):
     return metadata.write(trained.float32, metadata.Metadata("small", "", labels, None))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DEFAULT)
 def test_every_recipe_is_one_partition_without_problems(trained, name):
     found = export.audit(export.quantize(trained.float32, name, trained.calibration))
     assert problems(found, RECIPES[name]) == []
@@ -56,7 +56,7 @@ def test_networks_are_one_partition_by_every_recipe(network, side, options):
     shape = (side, side, ZOO[network].input_shape[-1])
     float32 = export.convert(cnn_keras.build(network, shape, 10, **options))
     images = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
-    for name, recipe in RECIPES.items():
+    for name, recipe in DEFAULT.items():
         found = export.audit(export.quantize(float32, name, images))
         assert problems(found, recipe) == []
         assert (found.partitions, found.delegated_nodes) == (1, found.nodes)

@@ -8,7 +8,7 @@ import pytest
 from cnn_keras.train import Training
 from export import demo as demo_module
 from export.cli import main
-from export.recipes import RECIPES
+from export.recipes import DEFAULT
 
 
 def test_the_chain_ends_with_a_report(
@@ -27,9 +27,9 @@ def test_the_chain_ends_with_a_report(
     document = json.loads(said.out)
     assert "Go on with digits." in said.err
     assert len(document["exports"]) == 2
-    assert len(document["benchmarks"]) == 2 * len(RECIPES)
+    assert len(document["benchmarks"]) == 2 * len(DEFAULT)
     html, markdown = (Path(document[key]).read_text() for key in ("report", "markdown"))
-    for name in RECIPES:
+    for name in DEFAULT:
         assert name in html
         assert name in markdown
     assert not list(out.rglob(".*"))

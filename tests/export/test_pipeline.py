@@ -14,7 +14,7 @@ import pytest
 from cnn_keras.runs import Run
 from export import metadata
 from export.cli import main
-from export.recipes import RECIPES
+from export.recipes import DEFAULT
 
 
 def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -32,7 +32,7 @@ def exported(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:
     document = json.loads((exported / "export.json").read_text())
-    assert [row["recipe"] for row in document["files"]] == list(RECIPES)
+    assert [row["recipe"] for row in document["files"]] == list(DEFAULT)
     names = {row["file"] for row in document["files"]}
     assert names | {"export.json"} == {path.name for path in exported.iterdir()}
     assert document["split"] == "validation"

@@ -9,10 +9,12 @@ from export import flatbuffer
 from export.interpreter import Interpreter, ModelFileError
 from export.recipes import RECIPES, recipe
 
+from .conftest import STORED
+
 
 @pytest.fixture(scope="session")
 def files(trained):
-    return {name: export.quantize(trained.float32, name, trained.calibration) for name in RECIPES}
+    return {name: export.quantize(trained.float32, name, trained.calibration) for name in STORED}
 
 
 # Shares of the float32 file: the weights' bytes, 2 or 1 for 4, and what describes the graph.
@@ -30,12 +32,12 @@ def test_size(files, name, share):
     assert len(files[name]) <= share * len(files["float32"])
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_file_is_stored_by_its_recipe(files, name):
     assert export.audit(files[name]).recipe == name
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_input_and_output_stay_float(files, name):
     interpreter = Interpreter(files[name])
     assert interpreter.input.dtype == interpreter.output.dtype == "float32"
@@ -44,13 +46,13 @@ def test_input_and_output_stay_float(files, name):
     assert [entry.name for entry in signature.outputs] == [b"probabilities"]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_probabilities_sum_to_one(files, name, trained):
     sums = Interpreter(files[name])(trained.images[:50]).sum(axis=1)
     np.testing.assert_allclose(sums, 1, atol=1e-5)  # a softmax in int8 misses by up to 0.02
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_same_input_gives_same_bytes_and_silence(files, name, trained, capfd):
     again = export.quantize(trained.float32, name, trained.calibration)
     assert again == files[name]

@@ -10,6 +10,8 @@ from cnn_keras.errors import Error, UsageError
 from export.interpreter import Interpreter, ModelFileError
 from export.recipes import RECIPES
 
+from .conftest import STORED
+
 STATIC = RECIPES["static_wi8_ai8"]
 
 
@@ -27,7 +29,7 @@ def changed(trained, layer, weights):
         trained.model.get_layer(layer).set_weights(kept)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_sound_files_are_accepted(trained, name):
     data = export.quantize(trained.float32, name, trained.calibration)
     verdict = verify(data, trained, RECIPES[name])
@@ -60,7 +62,7 @@ def test_lost_calibration_is_refused(trained, corrupt, reason):
     assert verdict.drop_points > 50
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_an_outlying_weight_is_refused(trained, name):
     def outlier(weights):
         weights[0][1, 1, 0, 0] = 1000  # the others are below 2

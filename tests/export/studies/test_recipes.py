@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export.recipes import RECIPES
+from export.recipes import DEFAULT
 from export.studies.recipes import recipes
 
 
@@ -14,7 +14,7 @@ def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) 
     record = recipes(*arguments)
     path = tmp_path / "results" / "recipes_digits.json"
     assert json.loads(path.read_text()) == json.loads(json.dumps(record))
-    assert [row["recipe"] for row in record["files"]] == list(RECIPES)
+    assert [row["recipe"] for row in record["files"]] == list(DEFAULT)
     assert {row["num_images"] for row in record["files"]} == {360}
     held = {row["claim"]: row["holds"] for row in record["claims"]}
     assert held["no file needs a Flex operation"]
