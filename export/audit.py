@@ -135,6 +135,8 @@ def _is_allowed(island: str, recipe: Recipe) -> bool:
 def remarks(audit: Audit) -> list[str]:
     """Return what makes a file slower than it could be, one line each."""
     found = []
+    if audit.delegated_nodes == 0:
+        return [f"XNNPACK runs none of {audit.nodes} operations"]
     if audit.partitions is not None and audit.partitions != 1:
         found.append(f"XNNPACK gets the graph in {audit.partitions} pieces")
     if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:

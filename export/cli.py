@@ -437,6 +437,7 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
             (
                 row["recipe"],
                 f"{row['size_bytes'] / 1000:.1f}",
+                f"{row['gzip_bytes'] / 1000:.1f}",
                 number(row["top1_file"], ".2%"),
                 number(row["drop_points"], "+.2f"),
                 f"{row['agreement']:.2%}",
@@ -449,6 +450,7 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
     columns = (
         "recipe",
         "kB",
+        "gzip kB",
         "top-1",
         "drop",
         "agree",

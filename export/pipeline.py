@@ -213,7 +213,7 @@ def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> li
         run(image)
         seconds.append(time.perf_counter() - began)
     times = seconds[0] / seconds[1]
-    return [f"runs on reference kernels here, {times:.2g} times as long as float32"]
+    return [f"takes {times:.2g} times as long as float32 on reference kernels here"]
 
 
 def add_to_app(document: dict[str, Any], out: Path, models: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from cnn_keras.runs import Run
 from export import metadata
 from export.cli import main
 from export.recipes import DEFAULT
+
+AWARE = ("_aware.json", "_aware.keras")
 
 
 def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -58,6 +61,39 @@ def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: 
         assert 0.9 < about.drawing["extent"] <= 1  # scans of digits fill their frame
         with zipfile.ZipFile(path) as archive:
             assert archive.read("labels.txt").decode().split() == list("0123456789")
+
+
+def test_a_network_is_trained_on_once(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(lenet_run.path, tmp_path / "run")
+    command = ("export", tmp_path / "run", "--out", tmp_path / "files", "--tuning-epochs", "1")
+    recipes = ("--recipes", "clustered", "clustered_aware_wi8_ai8", "--json")
+    code, out, _ = run_main(capsys, *command, *recipes)
+    float32, integer = json.loads(out)["files"]
+    assert code == 0
+    assert float32["gzip_bytes"] < 0.3 * float32["size_bytes"]  # 16 values a layer
+    assert integer["gzip_bytes"] < 0.8 * integer["size_bytes"]
+    assert integer["audit"]["recipe"] == "static_wi8_ai8"
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/tuned").iterdir()}
+    assert set(kept) == {f"clustered{end}" for end in (".json", ".keras", *AWARE)}
+    _, again, _ = run_main(capsys, *command, *recipes)
+    hashes = [[row["sha256"] for row in json.loads(text)["files"]] for text in (out, again)]
+    assert hashes[0] == hashes[1]
+    assert kept == {
+        path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/tuned").iterdir()
+    }
+
+
+def test_a_file_on_reference_kernels_says_how_slow_it_is(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes = ("--recipes", "static_wi8_ai16", "--json")
+    code, out, _ = run_main(capsys, "export", lenet_run.path, "--out", tmp_path, *recipes)
+    row = json.loads(out)["files"][0]
+    assert (code, row["audit"]["dtypes"]["int16"] > 0) == (0, True)
+    assert row["remarks"][0] == "XNNPACK runs none of 15 operations"
+    assert re.match(r"takes \S+ times as long as float32 on reference kernels", row["remarks"][1])
 
 
 def test_verify_and_audit_agree_with_export(
