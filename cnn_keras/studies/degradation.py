@@ -64,9 +64,14 @@ class Found(NamedTuple):
     gradients: dict[str, list[list[float]]]
 
     def gain(self, moment: str) -> comparisons.Estimate:
-        """Estimate how many times the last convolution's gradient the first one's is."""
-        norms = self.gradients[moment]
-        return comparisons.ratio([row[0] for row in norms], [row[-1] for row in norms])
+        """Estimate how many times the last convolution's gradient the first one's is.
+
+        Taken from a line through the norms' logarithms, as single layers stand out.
+        """
+        logs = np.log(self.gradients[moment])
+        slopes = np.polyfit(np.arange(logs.shape[1]), logs.T, 1)[0]
+        gains = np.exp(-slopes * (logs.shape[1] - 1)).tolist()
+        return comparisons.ratio(gains, [1.0] * len(gains))
 
 
 def degradation(
@@ -219,16 +224,16 @@ def _error_claims(name: str, plain: _Cost, residual: _Cost) -> list[Claim]:
 def _gradient_claims(network: Found, moment: str) -> list[Claim]:
     gain = network.gain(moment)
     where = f"in {network.network} at the {moment} of training the gradient does not"
+    first = "from the last convolution to the first its norm"
     return [
         Claim(
-            f"{where} vanish: its norm at the first convolution is above 1/{HEALTHY:g} of that at "
-            "the last",
+            f"{where} vanish: {first} does not fall to 1/{HEALTHY:g}, by a line through the "
+            "logarithms of all",
             gain.above(1 / HEALTHY),
             *gain,
         ),
         Claim(
-            f"{where} explode: its norm at the first convolution is below {HEALTHY:g} times that "
-            "at the last",
+            f"{where} explode: {first} does not grow {HEALTHY:g} times",
             gain.below(HEALTHY),
             *gain,
         ),
@@ -245,7 +250,7 @@ def _figure(found: dict[str, list[Found]], data: str) -> Figure:
             _draw_errors(errors, network, f"C{place}")
             _draw_gradients(gradients, network, f"C{place}")
         errors.set_title(f"{form} networks on {Path(data).name}")
-        errors.set_xlabel("step")
+        errors.set_xlabel("step; at the end ○ training without distortions, ● test")
         gradients.set_xlabel("convolution, from the image on")
         gradients.set_yscale("log")
         for axes in (errors, gradients):
@@ -257,15 +262,19 @@ def _figure(found: dict[str, list[Found]], data: str) -> Figure:
 
 
 def _draw_errors(axes: Axes, network: Found, color: str) -> None:
-    """Draw means over seeds, and from the lowest to the highest seed of the held-out error."""
-    train, held_out = (100 * np.array(network.curves[name]) for name in ("train", "validation"))
-    axes.plot(network.steps, train.mean(axis=0), color=color, linestyle="--", linewidth=1)
-    axes.plot(
-        network.steps, held_out.mean(axis=0), color=color, linewidth=2.5, label=network.network
-    )
-    axes.fill_between(
-        network.steps, held_out.min(axis=0), held_out.max(axis=0), color=color, alpha=0.15
-    )
+    """Draw means over seeds, and held-out errors also from the lowest to the highest seed.
+
+    The circles are errors of the last network: on training images without distortions, and on the
+    test split.
+    """
+    name, steps = network.network, network.steps
+    train, held_out = (100 * np.array(network.curves[split]) for split in ("train", "validation"))
+    axes.plot(steps, train.mean(axis=0), "--", color=color, lw=1, label=f"{name}, training")
+    axes.plot(steps, held_out.mean(axis=0), color=color, lw=2.5, label=f"{name}, validation")
+    axes.fill_between(steps, held_out.min(axis=0), held_out.max(axis=0), color=color, alpha=0.15)
+    for split, fill in (("train", "none"), ("test", color)):
+        end = 100 * float(np.mean(network.errors[split]))
+        axes.plot(steps[-1], end, "o", color=color, markerfacecolor=fill)
 
 
 def _draw_gradients(axes: Axes, network: Found, color: str) -> None:
