@@ -273,9 +273,11 @@ class LesionStudy(StudyTrainings):
     count: int = 10
     """Delete up to this many modules of a residual network together."""
     draws: int = 5
-    """Random choices of each number of modules."""
+    """Random orders in which they go, one after the other."""
     vgg_epochs: int = 4
     """Passes of a VGG, of which the first seed alone is trained; 0 for the paper's number."""
+    vgg_batch_size: int = 64
+    """Images a step of a VGG."""
     vgg_learning_rate: float = 0.015
     """Rate of a VGG, which is trained with batch normalization."""
 
@@ -304,7 +306,11 @@ class LesionStudy(StudyTrainings):
         require_modules(network, "cifar_resnet", "resnet", "vgg")
         if not network.startswith("vgg"):
             return self.training(network), self.seeds
-        recipe = {"epochs": self.vgg_epochs, "learning_rate": self.vgg_learning_rate}
+        recipe = {
+            "epochs": self.vgg_epochs,
+            "batch_size": self.vgg_batch_size,
+            "learning_rate": self.vgg_learning_rate,
+        }
         options = {"batch_normalization": True}
         return self.training(network, recipe=recipe, options=options), self.seeds[:1]
 
@@ -321,9 +327,9 @@ class ShuffleStudy(StudyTrainings):
     test_images: int = 2_000
     """Judge by this many test images, seeded and stratified; 0 for all."""
     count: int = 10
-    """Exchange up to this many pairs of modules."""
+    """Exchange so many pairs of modules, one after the other."""
     draws: int = 5
-    """Orders of each number of exchanges."""
+    """How often to begin anew."""
 
     def __call__(self) -> Outcome:
         from ..records import claims_table

@@ -52,8 +52,8 @@ class Lesions:
         chance: Error of guessing.
         intact: Error of each seed's network.
         single: Error without each module, `(seeds, modules)`.
-        several: Error without 1, 2, ... modules drawn at random, `(seeds, counts, draws)`; of
-            plain networks none.
+        several: Error without 1, 2, ... modules, `(seeds, counts, draws)`: each draw is a random
+            order in which they go one after the other. Of plain networks none.
         seconds: Of a residual network's deletions, `(rounds, 2)`: each network by itself, and with
             shared beginnings.
     """
@@ -105,7 +105,7 @@ def lesion(
         out: Folder of the record `lesion.json` and its figure.
         test_images: Judge by this many images of the test split, stratified; all by default.
         count: Delete up to this many modules of a residual network together, or all.
-        draws: Random choices of each number of modules.
+        draws: Random orders in which they go.
         data_dir: Where the data set may lie.
 
     Returns:
@@ -123,7 +123,7 @@ def lesion(
         if (found[-1].intact >= found[-1].chance).any():
             raise Error(
                 f"{training.network} is no better than guessing with one of its seeds, so that a "
-                "deletion can cost nothing: train it with more --epochs or a lower --learning-rate."
+                "deletion can cost nothing: train it longer, or at a lower rate."
             )
     return write_record(
         out / "lesion.json",
@@ -188,9 +188,9 @@ def _lesions_of(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]
     def several() -> dict[str, Any]:
         modules = len(chain().modules)
         rng = np.random.default_rng(run.config["seed"])
+        drawn = [rng.permutation(modules).tolist() for _ in range(draws)]
         deleted = [
-            [sorted(rng.choice(modules, size, replace=False).tolist()) for _ in range(draws)]
-            for size in range(1, min(count, modules) + 1)
+            [sorted(order[:size]) for order in drawn] for size in range(1, min(count, modules) + 1)
         ]
         plans = [chain().without(places) for choices in deleted for places in choices]
         found = np.reshape(errors(plans, run.preprocessing, test), (-1, draws))

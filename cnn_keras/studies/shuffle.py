@@ -79,25 +79,25 @@ def tau(order: Sequence[int]) -> float:
 def orders(
     modules: int, groups: Sequence[Sequence[int]], count: int, draws: int
 ) -> list[list[int]]:
-    """Draw orders of modules in which 1, 2, ... pairs have been exchanged, one after the other.
+    """Exchange pairs of modules drawn at random, one after the other.
 
     Args:
         modules: How many there are.
         groups: Places that may be exchanged with each other, such as `Chain.exchangeable`.
-        count: Up to this many exchanges.
-        draws: Orders of each number of exchanges.
+        count: How many exchanges.
+        draws: How often to begin anew.
 
     Returns:
-        Orders by rising number of exchanges: the places that modules are taken from.
+        An order after each exchange, draw by draw: the places that modules are taken from.
     """
     rng = np.random.default_rng(ORDER_SEED)
     pairs = [(a, b) for group in groups for a in group for b in group if a < b]
     drawn = []
-    for exchanges in np.repeat(range(1, count + 1), draws):
+    for _ in range(draws):
         order = list(range(modules))
-        for a, b in rng.choice(pairs, exchanges):
+        for a, b in rng.choice(pairs, count):
             order[a], order[b] = order[b], order[a]
-        drawn.append(order)
+            drawn.append(list(order))
     return drawn
 
 
@@ -122,8 +122,8 @@ def shuffle(
         runs: Folder of the run folders.
         out: Folder of the record `shuffle.json` and its figure.
         test_images: Judge by this many images of the test split, stratified; all by default.
-        count: Exchange up to this many pairs of modules.
-        draws: Orders of each number of exchanges.
+        count: Exchange so many pairs of modules, one after the other.
+        draws: How often to begin anew.
         data_dir: Where the data set may lie.
 
     Returns:

@@ -15,14 +15,12 @@ from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
 from cnn_keras.train import Training
 
+from .finished import finish, teach
 
-def training(network: str, **recipe: Any) -> Training:
-    """Of eight layers; a minute's training would be needed for more."""
-    recipe = {"epochs": 2, "batch_size": 16, "learning_rate": 0.05, "shift": 0} | recipe
-    return Training.of(network, "digits", recipe=recipe, train_images=480, options={"depth": 8})
-
-
-TWINS = [(training("resnet20"), (0,)), (training("plain20"), (0,))]
+TWINS = [
+    (Training.of(network, "digits", recipe={}, image_size=16, options={"depth": 8}), (0,))
+    for network in ("resnet20", "plain20")
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
+    for training, _ in TWINS:
+        teach(finish(training, 0, folder / "runs", [0.5]))
     lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
     return json.loads((folder / "lesion.json").read_text())
 
@@ -65,13 +65,17 @@ def test_only_residual_modules_are_deleted_together(record: dict[str, Any], fold
     assert np.shape(residual["several"]) == (1, 3, 2)  # there are but three modules
     assert residual["several"][0][2] == [pytest.approx(error(folder, "resnet20", 0, 1, 2))] * 2
     assert set(residual["several"][0][0]) <= set(residual["single"][0])
+    kept = folder / "runs" / "resnet20_digits_0" / "findings" / "lesion_several.json"
+    for order in zip(*json.loads(kept.read_text())["found"]["deleted"], strict=True):
+        assert [len(places) for places in order] == [1, 2, 3]
+        assert set(order[0]) < set(order[1]) < set(order[2])
     assert plain["several"] == [[]]
 
 
 def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path) -> None:
     assert record["seeds"] == [0]
     assert record["budget"]["test_images"] == 60
-    assert record["budget"]["trainings"]["plain20"]["train_images"] == 480
+    assert record["budget"]["trainings"]["plain20"]["epochs"] == 164
     drawing = (folder / "lesion.svg").read_text()
     assert all(word in drawing for word in ("resnet20", "plain20", "modules deleted", "guessing"))
 
@@ -167,7 +171,7 @@ def test_a_vgg_is_trained_in_its_own_way() -> None:
     vgg, seeds = trainings["vgg11"]
     assert seeds == (3,)
     assert vgg.options == {"batch_normalization": True}
-    assert (vgg.recipe.epochs, vgg.recipe.learning_rate, vgg.recipe.batch_size) == (4, 0.015, 32)
+    assert (vgg.recipe.epochs, vgg.recipe.learning_rate, vgg.recipe.batch_size) == (4, 0.015, 64)
     resnet, seeds = trainings["resnet56"]
     assert seeds == (3, 4)
     assert (resnet.recipe.epochs, resnet.recipe.learning_rate) == (6, 0.025)
