@@ -343,6 +343,7 @@ def _figure(found: Found) -> Figure:
     share.plot(places, 100 * found.paths, "k--", linewidth=1, label="of the paths")
     share.set_title("c: gradient along all of them", fontsize="medium")
     share.set_ylabel("share, %")
+    share.margins(y=0.35)  # room for the legend
     share.legend(fontsize="small")
     for axes in (number, norm, share):
         axes.set_xlabel("modules")
