@@ -169,9 +169,13 @@ def test_maps_are_what_the_last_module_gets(tmp_path: Path) -> None:
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-3)
 
 
-def stacks(ends: dict[str, tuple[list[float], list[float]]], distances: dict[str, float]) -> Any:
+def stacks(
+    ends: dict[str, tuple[list[float], list[float]]],
+    distances: dict[str, float],
+    peaks: float = 0.1,
+) -> list[Stack]:
     return [
-        Stack(form, layers, decay, [[1.0, e] for e in end], end, [distances[form]] * 3, [0.0] * 3)
+        Stack(form, layers, decay, [[1.0, e] for e in end], end, [distances[form]] * 3, [peaks] * 3)
         for decay in DECAYS
         for place, layers in enumerate((2, 16))
         for form, end in ((form, ends[form][place]) for form in ends)
@@ -184,13 +188,13 @@ def test_claims_about_stacks_are_of_differences() -> None:
         "residual": ([0.01, 0.01, 0.02], [0.011, 0.012, 0.019]),
     }
     found = stack_claims(stacks(ends, {"plain": 1.4, "residual": 0.2}))
-    assert [claim.holds for claim in found] == [True] * 10 + [True, False]
+    assert [claim.holds for claim in found] == [True] * 12 + [True, False]
     assert found[0].value == pytest.approx((0.10 + 0.11 + 0.11) / 3)
     assert found[2].value == pytest.approx((0.09 + 0.10 + 0.10) / 3)
-    assert (found[3].value, found[4].value) == pytest.approx((1.4, 0.2))
+    assert [claim.value for claim in found[3:6]] == pytest.approx([1.4, 0.1, 0.2])
     swapped = {"plain": ends["residual"], "residual": ends["plain"]}
-    found = stack_claims(stacks(swapped, {"plain": 0.2, "residual": 1.4}))
-    assert [claim.holds for claim in found[:5]] == [False] * 5
+    found = stack_claims(stacks(swapped, {"plain": 0.2, "residual": 1.4}, peaks=0.9))
+    assert [claim.holds for claim in found[:6]] == [False] * 6
 
 
 def responses(network: str, deviation: float, change: float) -> Responses:
