@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TIMED_IMAGES, TIMED_ROUNDS = 64, 3
+TIMED_IMAGES, TIMED_ROUNDS = 64, 5
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _kept_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
         seconds(ways[1])  # compiles every piece
         return [(seconds(ways[0]), seconds(ways[1])) for _ in range(TIMED_ROUNDS)]
 
-    return kept(run, "lesion_seconds", {"images": TIMED_IMAGES}, measure)
+    return kept(run, "lesion_seconds", {"images": TIMED_IMAGES, "rounds": TIMED_ROUNDS}, measure)
 
 
 def claims(found: Sequence[Lesions]) -> list[Claim]:
