@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,9 @@ class Export:
     tuning_epochs: int | None = None
     """Passes over the training images for a recipe that trains the network on; by default a tenth
     of the run's own."""
+    keep_float: str | None = None
+    """Regular expression of what stays in floating point, as `verify --layers` names tensors: for
+    example '.*/(conv1|logits)_.*'."""
     android: bool = False
     """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
     split: str = "validation"
@@ -119,7 +123,14 @@ class Export:
         from .recipes import DEFAULT, recipe
 
         default = ANDROID_RECIPES if self.android else DEFAULT
-        return [recipe(name) for name in dict.fromkeys(self.recipes or default)]
+        rows = [recipe(name) for name in dict.fromkeys(self.recipes or default)]
+        if self.keep_float is None:
+            return rows
+        try:
+            re.compile(self.keep_float)
+        except re.error as error:
+            raise UsageError(f"--keep-float {self.keep_float!r}: {error}.") from None
+        return [row if row.stored_as == "float32" else row.keeping(self.keep_float) for row in rows]
 
 
 @dataclass(frozen=True)

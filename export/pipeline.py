@@ -111,7 +111,7 @@ def export(
             unrounded = convert(_tuned(source, recipe.tuning, tuning_epochs))
         with progress(f"{recipe.name}: calibrate", steps) as advance:
             content = quantize(
-                unrounded, recipe.name, calibration if recipe.needs_calibration else None, advance
+                unrounded, recipe, calibration if recipe.needs_calibration else None, advance
             )
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")

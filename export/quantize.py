@@ -39,7 +39,7 @@ _MAX_THREADS = 4
 
 def quantize(
     flatbuffer: bytes,
-    recipe: str,
+    recipe: str | Recipe,
     calibration: Images | None = None,
     advance: Callable[[], None] | None = None,
 ) -> bytes:
@@ -50,7 +50,7 @@ def quantize(
 
     Args:
         flatbuffer: The float32 file that `convert` made.
-        recipe: A name from `recipes.RECIPES`.
+        recipe: A name from `recipes.RECIPES`, or a row.
         calibration: Preprocessed *training* images `(n, height, width, channels)`, as
             `calibration.sample` draws them; needed by static recipes only.
         advance: Called after each calibration image.
@@ -67,7 +67,7 @@ def quantize(
     Example:
         int8 = quantize(float32, "static_wi8_ai8", images)
     """
-    row = find_recipe(recipe)
+    row = find_recipe(recipe) if isinstance(recipe, str) else recipe
     model = parse(flatbuffer)
     if (found := inferred_recipe(model)) != "float32":
         raise UsageError(f"The file is {found} already; quantize the float32 file instead.")

@@ -64,6 +64,16 @@ class Recipe(NamedTuple):
         """How the numbers are stored, which is all that a file shows of its recipe."""
         return self.quantizer or self.name
 
+    def keeping(self, layers: str) -> Recipe:
+        """Return the recipe with more tensors left float, by a regular expression of their names.
+
+        Example:
+            >>> recipe("static_wi8_ai8").keeping("logits.*").float_layers
+            '(?:.*lrn.*)|(?:logits.*)'
+        """
+        kept = [f"(?:{regex})" for regex in (self.float_layers, layers) if regex]
+        return self._replace(float_layers="|".join(kept) or None)
+
 
 # Why these limits, from 397 held-out digits on LeNet-5 and ResNet-20 (greatest error seen):
 # - float32 computes the same sums in another order, 2e-6. An error of 1e-4 is a conversion fault.

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import Error, UsageError
+from export.audit import audit, problems
+from export.layers import compare, repair
+from export.recipes import Limits, Recipe, recipe
+from export.verify import Verdict, verify
+
+from .conftest import Trained
+
+STATIC = recipe("static_wi8_ai8")
+
+
+@pytest.fixture(scope="module")
+def ruined(trained: Trained) -> bytes:
+    """Return a file of an equal network that one loud channel leaves no 8-bit range."""
+    model = keras.models.clone_model(trained.model)
+    model.set_weights(trained.model.get_weights())
+    normalization = model.get_layer("conv1_bn")
+    gamma, beta, *statistics = normalization.get_weights()
+    gamma[3] *= 2000
+    beta[3] *= 2000
+    normalization.set_weights([gamma, beta, *statistics])
+    for name in ("conv2", "subsample"):
+        layer = model.get_layer(name)
+        kernel = layer.get_weights()[0]
+        kernel[:, :, 3] /= 2000
+        layer.set_weights([kernel])
+    same = model.predict(trained.images, verbose=0)
+    np.testing.assert_allclose(same, trained.reference, atol=1e-5)
+    return export.convert(model)
+
+
+@pytest.fixture
+def judge(trained: Trained) -> Callable[[bytes, Recipe], Verdict]:
+    def judged(content: bytes, row: Recipe) -> Verdict:
+        return verify(content, trained.reference, trained.images, trained.labels, row)
+
+    return judged
+
+
+def test_no_layer_of_a_sound_file_stands_out(trained: Trained) -> None:
+    file = export.quantize(trained.float32, STATIC, trained.calibration)
+    layers = compare(trained.float32, file, trained.images[:8])
+    assert all(layer.lost < 0.02 for layer in layers)
+    assert all(layer.snr_db is None or layer.snr_db > 30 for layer in layers)
+    same = compare(trained.float32, trained.float32, trained.images[:2])
+    assert {(layer.mse, layer.snr_db, layer.lost) for layer in same} == {(0, None, 0)}
+
+
+def test_the_ruined_layer_comes_first(trained: Trained, ruined: bytes) -> None:
+    file = export.quantize(ruined, STATIC, trained.calibration)
+    first, second, *_ = compare(ruined, file, trained.images[:8])
+    assert "conv1" in first.tensor
+    assert first.lost == pytest.approx(15 / 16, abs=0.01)  # of 16 channels one is loud
+    assert first.snr_db is not None
+    assert first.snr_db > 30  # and hides the others
+    assert second.added < 0.1
+
+
+def test_two_layers_in_floating_point_mend_it(
+    trained: Trained, ruined: bytes, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    broken = export.quantize(ruined, STATIC, trained.calibration)
+    assert not judge(broken, STATIC).accepted
+    found = repair(ruined, STATIC, trained.calibration, judge, trained.images[:8])
+    assert found.verdict.accepted
+    assert 1 <= len(found.layers) <= 2
+    assert problems(audit(found.content), found.recipe) == []
+    assert problems(audit(found.content), STATIC) != []  # its islands are not on the recipe's list
+    assert len(broken) < len(found.content) < len(ruined)
+
+
+def test_what_needs_no_repair_stays(
+    trained: Trained, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    file = export.quantize(trained.float32, STATIC, trained.calibration)
+    found = repair(trained.float32, STATIC, trained.calibration, judge, trained.images[:8])
+    assert (found.content, found.layers, found.files) == (file, (), 1)
+
+
+def test_what_cannot_be_mended_is_said(
+    trained: Trained, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    impossible = STATIC._replace(limits=Limits(0.5, 1.01))
+    with pytest.raises(Error, match="No set of layers in floating point mends the file: agrees"):
+        repair(trained.float32, impossible, trained.calibration, judge, trained.images[:2])
+
+
+def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None:
+    other = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    other.add(keras.layers.Dense(10, activation="softmax"))
+    with pytest.raises(UsageError, match="it is of another network"):
+        compare(trained.float32, export.convert(other), trained.images[:1])
+    with pytest.raises(UsageError, match="no images"):
+        compare(trained.float32, trained.float32, trained.images[:0])
