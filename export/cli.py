@@ -19,8 +19,12 @@ from cnn_keras.zoo import ZOO
 from .benchmark.cli import Benchmark
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .layers import Repaired
     from .recipes import Recipe
 
+FIGURES = (".svg", ".png")
 ANDROID_DEMO = Path(__file__).resolve().parents[1] / "android_demo"
 ANDROID_RECIPES = ("float32", "static_wi8_ai8")
 
@@ -126,23 +130,33 @@ class Export:
         rows = [recipe(name) for name in dict.fromkeys(self.recipes or default)]
         if self.keep_float is None:
             return rows
-        try:
-            re.compile(self.keep_float)
-        except re.error as error:
-            raise UsageError(f"--keep-float {self.keep_float!r}: {error}.") from None
-        return [row if row.stored_as == "float32" else row.keeping(self.keep_float) for row in rows]
+        kept = regular_expression(self.keep_float)
+        return [row if row.stored_as == "float32" else row.keeping(kept) for row in rows]
 
 
 @dataclass(frozen=True)
 class Verify:
-    """Hold a .tflite file against the Keras model of its run; exit code 1 refuses it."""
+    """Hold a .tflite file against the Keras model of its run; exit code 1 refuses it.
+
+    With --layers it says which layer loses what, the worst first; --repair leaves as few layers as
+    possible in floating point until the file passes.
+    """
 
     file: tyro.conf.Positional[Path]
     """The .tflite file."""
     run: Path | None = None
     """Run folder; by default the one that export.json, beside the file, names."""
     recipe: str | None = None
-    """Recipe whose limits apply; by default the one that the file looks like."""
+    """Recipe whose limits apply; by default the one that export.json names, or that the file looks
+    like."""
+    keep_float: str | None = None
+    """What stays in floating point besides, as the command that made the file had it."""
+    layers: bool = False
+    """Compare every layer with the float32 file on real images."""
+    figure: Path | None = None
+    """Also draw that comparison, as .svg or .png."""
+    repair: Path | None = None
+    """Write a file that passes, and say what it costs."""
     split: str = "validation"
     """train, validation or test."""
     data_dir: Path | None = None
@@ -151,32 +165,40 @@ class Verify:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
+        from rich.console import Group
+
         from cnn_keras.runs import Run
 
         from .audit import audit, problems
-        from .benchmark.cli import run_of
+        from .benchmark.cli import exported, run_of
         from .interpreter import read_file
         from .recipes import recipe
         from .verify import verify
 
+        if self.figure and self.figure.suffix not in FIGURES:
+            raise UsageError(f"A figure is a file {' or '.join(FIGURES)}, not {self.figure}.")
         content = read_file(self.file)
         found = audit(self.file)
-        path = self.run or run_of(self.file)
+        path, stated = self.run or run_of(self.file), exported(self.file)
         if path is None:
             raise UsageError(f"Which run is {self.file} from? Name it with --run.")
-        name = self.recipe or found.recipe
+        name = self.recipe or stated.get("recipe") or found.recipe
         if name is None:
             raise UsageError(f"{self.file} looks like no known recipe: name one with --recipe.")
         limits = recipe(name)
+        if name == stated.get("recipe") and "float_layers" in stated:
+            limits = limits._replace(float_layers=stated["float_layers"])
+        if self.keep_float is not None:
+            limits = limits.keeping(regular_expression(self.keep_float))
         run = Run.open(path)
         start_keras()
         dataset = run.dataset(self.data_dir)
         split = dataset.split(self.split)
         labels = split.labels if dataset.labeled else None
-        reference = run.predict(split.images)
-        verdict = verify(content, reference, run.preprocessing(split.images), labels, limits)
+        reference, images = run.predict(split.images), run.preprocessing(split.images)
+        verdict = verify(content, reference, images, labels, limits)
         reasons = [*problems(found, limits), *verdict.reasons]
-        document = {
+        document: dict[str, Any] = {
             "file": str(self.file),
             "recipe": name,
             "data": dataset.name,
@@ -186,7 +208,57 @@ class Verify:
             "accepted": not reasons,
             "reasons": reasons,
         }
-        return Outcome(document, fields(document), exit_code=1 if reasons else 0)
+        text: list[Any] = [fields(document)]
+        if self.layers or self.figure or self.repair:
+            from .layers import COMPARED_IMAGES, compare, figure, repair
+            from .pipeline import calibration_of, unrounded
+
+            float32 = unrounded(run, limits)
+            layers = compare(float32, content, images[:COMPARED_IMAGES])
+            document["layers"] = [layer._asdict() for layer in layers]
+            text.append(layers_table(document["layers"]))
+            if self.figure:
+                save_figure(figure(layers), self.figure)
+        if self.repair:
+            repaired = repair(
+                float32,
+                limits,
+                calibration_of(run, dataset),
+                lambda data, row: verify(data, reference, images, labels, row),
+                images[:COMPARED_IMAGES],
+                log,
+            )
+            document["repaired"] = self.written(content, repaired)
+            text.append(fields(document["repaired"]))
+            reasons = []
+        return Outcome(document, Group(*text), exit_code=1 if reasons else 0)
+
+    def written(self, content: bytes, repaired: Repaired) -> dict[str, Any]:
+        """Write the repaired file and return what it holds and costs."""
+        from cnn_keras.command import write_atomic
+
+        from . import metadata
+        from .benchmark.compare import compare
+        from .benchmark.runner import Block, Spec
+
+        assert self.repair is not None
+        about = metadata.read(content)
+        data = metadata.write(repaired.content, about) if about else repaired.content
+        write_atomic(self.repair, data)
+        log(f"{self.repair}: time it in turns with {self.file}")
+        timed = compare(Spec(str(self.repair)), Spec(str(self.file)), Block())
+        return {
+            "file": str(self.repair),
+            "float_layers": [layer.layer for layer in repaired.layers],
+            "keep_float": repaired.recipe.float_layers,
+            "files_tried": repaired.files,
+            **repaired.verdict.to_dict(),
+            "size_bytes": len(data),
+            "size_ratio": len(data) / len(content),
+            "latency_p50_ms": timed.row.latency_p50_ms,
+            "latency_ratio": timed.ratio.value,
+            "latency_ratio_interval": [timed.ratio.low, timed.ratio.high],
+        }
 
 
 @dataclass(frozen=True)
@@ -476,6 +548,49 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
         judged = f"Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
     title = f"{out}: {judged}"
     return cli.table(columns, lines, title=title)
+
+
+def layers_table(layers: Sequence[dict[str, Any]]) -> Any:
+    """Return the table of a comparison by layer; see `layers.Layer`."""
+    lines = [
+        (
+            layer["row"],
+            layer["tensor"].split(";")[0],
+            layer["op"],
+            layer["dtype"],
+            f"{max(layer['added'], 0):.2%}",
+            f"{layer['lost']:.2%}",
+            number(layer["snr_db"], ".1f"),
+            f"{layer['mse']:.2g}",
+        )
+        for layer in layers
+    ]
+    columns = ("row", "tensor", "op", "type", "loses", "lost behind it", "SNR dB", "MSE")
+    return cli.table(columns, lines, title="Signal lost by channel, the worst layer first")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's ending."""
+    import io
+
+    from cnn_keras.command import write_atomic
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix.removeprefix("."))
+    write_atomic(path, drawn.getvalue())
+
+
+def regular_expression(text: str) -> str:
+    """Return a regular expression that is one.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise UsageError(f"--keep-float {text!r} is no regular expression: {error}.") from None
+    return text
 
 
 def number(value: float | None, spec: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ from .interpreter import Interpreter
 from .quantize import Images, quantize
 from .recipes import Recipe
 from .verify import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COMPARED_IMAGES = 16
 
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
@@ -44,6 +49,7 @@ class Layer(NamedTuple):
         lost: Mean over channels of the power of the difference over that of the float channel, each
             at most 1.
         added: How much more is lost than in the worst input.
+        place: In the order in which the file computes.
     """
 
     row: str
@@ -55,6 +61,7 @@ class Layer(NamedTuple):
     snr_db: float | None
     lost: float
     added: float
+    place: int
 
 
 class Repaired(NamedTuple):
@@ -106,7 +113,7 @@ def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
     model = parse(file)
     graph, names = model.subgraphs[0], op_names(model)
     lost: dict[int, float] = {}  # by tensor
-    layers = []
+    layers: list[Layer] = []
     for op, name in zip(graph.operators, names, strict=True):
         index = int(op.outputs[0])
         before = max((lost.get(int(tensor), 0.0) for tensor in op.inputs), default=0.0)
@@ -134,6 +141,7 @@ def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
                 else None,
                 lost[index],
                 lost[index] - before,
+                len(layers),
             )
         )
     return sorted(layers, key=lambda layer: -layer.added)
@@ -193,6 +201,24 @@ def repair(
         if tried[2].accepted:
             left, (content, row, verdict) = fewer, tried
     return Repaired(content, verdict, row, tuple(left), files)
+
+
+def figure(layers: Sequence[Layer]) -> Figure:
+    """Draw what each layer loses itself, and what is lost behind it, in the file's order."""
+    from matplotlib.figure import Figure
+
+    ordered = sorted(layers, key=lambda layer: layer.place)
+    places = range(len(ordered))
+    drawn = Figure(figsize=(8, 1.2 + 0.22 * len(ordered)), layout="constrained")
+    axes = drawn.subplots()
+    axes.barh(places, [layer.lost for layer in ordered], color="0.85", label="lost behind it")
+    axes.barh(places, [max(layer.added, 0) for layer in ordered], color="C3", label="by itself")
+    axes.set_yticks(places, [f"{layer.layer} {layer.op}" for layer in ordered], fontsize="small")
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("signal lost, mean over channels")
+    axes.legend(fontsize="small")
+    return drawn
 
 
 def layer_of(tensor: str) -> str:

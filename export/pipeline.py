@@ -91,9 +91,7 @@ def export(
     reference = predict(source.model, preprocessing, held_out.images)
     log(f"{source.name}: convert")
     float32 = convert(source.model)
-    calibration = preprocessing(
-        sample(dataset.train.images, dataset.train.labels, CALIBRATION_IMAGES, CALIBRATION_SEED)
-    )
+    calibration = calibration_of(source.run, dataset)
     about = metadata.Metadata(
         source.name,
         _origin(source),
@@ -106,12 +104,12 @@ def export(
     for recipe in recipes:
         began = time.perf_counter()
         steps = len(calibration) if recipe.needs_calibration else 0
-        unrounded = float32
+        trained = float32
         if recipe.tuning:
-            unrounded = convert(_tuned(source, recipe.tuning, tuning_epochs))
+            trained = convert(_tuned(source, recipe.tuning, tuning_epochs))
         with progress(f"{recipe.name}: calibrate", steps) as advance:
             content = quantize(
-                unrounded, recipe, calibration if recipe.needs_calibration else None, advance
+                trained, recipe, calibration if recipe.needs_calibration else None, advance
             )
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
@@ -126,6 +124,7 @@ def export(
         files.append(
             {
                 "recipe": recipe.name,
+                "float_layers": recipe.float_layers,
                 "file": None if reasons else path.name,
                 **verdict.to_dict(),
                 "accepted": not reasons,
@@ -157,6 +156,33 @@ def export(
     return document
 
 
+def calibration_of(run: Run, dataset: Dataset) -> Images:
+    """Return the training images that set the ranges of a run's static files."""
+    train = dataset.train
+    return run.preprocessing(
+        sample(train.images, train.labels, CALIBRATION_IMAGES, CALIBRATION_SEED)
+    )
+
+
+def unrounded(run: Run, recipe: Recipe) -> bytes:
+    """Return the float32 file that a run's file of some recipe was made from.
+
+    Raises:
+        UsageError: The recipe trains the network on, and the run keeps no such network.
+    """
+    if not recipe.tuning:
+        return convert(run.model())
+    run.import_layers()
+    path = _tuned_path(run, recipe.tuning)
+    if not path.is_file():
+        raise UsageError(f"{path} is missing, which {recipe.name} files are made from: export one.")
+    return convert(load_model(path))
+
+
+def _tuned_path(run: Run, steps: Sequence[Step]) -> Path:
+    return run.path / "tuned" / f"{'_'.join(steps)}.keras"
+
+
 def _tuned(source: Source, steps: Sequence[Step], epochs: int | None) -> keras.Model:
     """Train a network on, or take what was trained on so before.
 
@@ -171,7 +197,7 @@ def _tuned(source: Source, steps: Sequence[Step], epochs: int | None) -> keras.M
         weights.update(weight.tobytes())
     asked = {"weights": weights.hexdigest(), "epochs": tuning.epochs, "seed": tuning.seed}
     for at, step in enumerate(steps):
-        path = source.run.path / "tuned" / f"{'_'.join(steps[: at + 1])}.keras"
+        path = _tuned_path(source.run, steps[: at + 1])
         about = path.with_suffix(".json")
         if path.is_file() and about.is_file() and json.loads(about.read_text()) == asked:
             model = load_model(path)

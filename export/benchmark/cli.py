@@ -156,12 +156,19 @@ class Benchmark:
             ) from error
 
 
+def exported(file: Path) -> dict[str, Any]:
+    """Return what `export.json` beside a file says of it; nothing if there is no such thing."""
+    try:
+        document = json_module.loads((file.parent / "export.json").read_text())
+        rows = [row for row in document.get("files", []) if row["file"] == file.name]
+        return {**(rows[0] if rows else {}), "run": document["run"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def run_of(file: Path) -> Path | None:
     """Return the run that `export.json` beside a file names, if there is one and it exists."""
-    try:
-        run = json_module.loads((file.parent / "export.json").read_text())["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    run = exported(file).get("run")
     # A path from the folder where the export ran, or from the export's own.
     candidates = [Path(run), file.parent / run] if isinstance(run, str) else []
     return next((path for path in candidates if path.is_dir()), None)

@@ -63,6 +63,39 @@ def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: 
             assert archive.read("labels.txt").decode().split() == list("0123456789")
 
 
+def test_verify_compares_layers_and_repairs(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = exported.glob("*_static_wi8_ai8.tflite")
+    options = ("--layers", "--figure", tmp_path / "layers.svg", "--repair", tmp_path / "r.tflite")
+    code, out, _ = run_main(capsys, "verify", file, *options, "--json")
+    document = json.loads(out)
+    assert code == 0
+    added = [layer["added"] for layer in document["layers"]]
+    assert added == sorted(added, reverse=True)
+    assert {"c1", "c3", "c5", "f6", "logits"} <= {layer["row"] for layer in document["layers"]}
+    assert "<svg" in (tmp_path / "layers.svg").read_text()
+    assert document["repaired"]["float_layers"] == []  # it was sound
+    assert (tmp_path / "r.tflite").read_bytes() == file.read_bytes()
+    assert document["repaired"]["latency_p50_ms"] > 0
+    code, _, err = run_main(capsys, "verify", file, "--figure", tmp_path / "layers.pdf")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_what_a_user_keeps_float_stays_float(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("export", lenet_run.path, "--out", tmp_path, "--recipes", "static_wi8_ai8")
+    code, out, _ = run_main(capsys, *command, "--keep-float", ".*/logits_.*", "--json")
+    row = json.loads(out)["files"][0]
+    assert code == 0
+    assert any("logits" in island for island in row["audit"]["float_islands"])
+    code, _, _ = run_main(capsys, "verify", tmp_path / row["file"])
+    assert code == 0  # export.json says what was kept
+    code, _, err = run_main(capsys, *command, "--keep-float", "(")
+    assert (code, err.count("\n")) == (2, 1)
+
+
 def test_a_network_is_trained_on_once(
     lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
