@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
 
+from . import metadata
 from .audit import inferred_recipe
 from .flatbuffer import pack, parse, shape_of
 from .recipes import Recipe
@@ -59,8 +60,8 @@ def quantize(
         The file. The same input gives the same bytes.
 
     Raises:
-        UsageError: Unknown recipe, no calibration images or not of the file's size, or a file that
-            is quantized already.
+        UsageError: Unknown recipe, a file that is quantized already, or calibration images that are
+            missing, not of the file's size, or not normalized as its metadata say.
         Error: The calibration images hold NaN or infinity.
         ModelFileError: `flatbuffer` is no TFLite file.
 
@@ -76,6 +77,7 @@ def quantize(
     rules, ranges = _rules(row), None
     if row.needs_calibration:
         images = _checked(calibration, model, row)
+        _require_range(images, flatbuffer)
         ranges = _observe(flatbuffer, _signature(model), images, rules, advance or (lambda: None))
     return pack(parse(_apply(flatbuffer, rules, ranges)))
 
@@ -108,6 +110,29 @@ def _checked(calibration: Images | None, model: Any, row: Recipe) -> Images:
     if not np.isfinite(calibration).all():
         raise Error("The calibration images hold NaN or infinity; look at the data set.")
     return calibration.astype(np.float32, copy=False)
+
+
+def _require_range(images: Images, flatbuffer: bytes) -> None:
+    """Refuse calibration images that are not preprocessed as the file says, where it does.
+
+    Some of 200 pictures are dark and some are bright: together they reach into the outer quarters
+    of what pixels from 0 to 255 become.
+    """
+    about = metadata.read(flatbuffer)
+    if about is None or not about.preprocessing:
+        return
+    mean, std = (np.array(about.preprocessing[key]) for key in ("mean", "std"))
+    low, high = (0 - mean) / std, (255 - mean) / std
+    least, most = images.min(axis=(0, 1, 2)), images.max(axis=(0, 1, 2))
+    slack, quarter = 1e-3 * (high - low), (high - low) / 4
+    outside = (least < low - slack) | (most > high + slack)
+    within = (least > low + quarter) | (most < high - quarter)
+    if (outside | within).any():
+        raise UsageError(
+            f"The calibration images have values from {least.min():.3g} to {most.max():.3g}; by "
+            f"the file's preprocessing they have from {low.min():.3g} to {high.max():.3g}: "
+            "normalize them as the training images were."
+        )
 
 
 def _signature(model: Any) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import pytest
 
 import export
 from cnn_keras.errors import Error, UsageError
-from export import flatbuffer
+from export import flatbuffer, metadata
 from export.interpreter import Interpreter, ModelFileError
 from export.recipes import RECIPES, recipe
 
@@ -87,6 +87,17 @@ def test_calibration_images_are_finite(trained):
     images = np.full((3, 8, 8, 1), np.nan, np.float32)
     with pytest.raises(Error, match="NaN"):
         export.quantize(trained.float32, "static_wi8_ai8", images)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(127.5, 127.5), (0.5, 0.5), (2.0, 0.0)])
+def test_calibration_images_are_normalized_as_the_file_says(trained, scale, shift):
+    stated = {"height": 8, "width": 8, "channels": 1, "mean": [127.5], "std": [127.5]}
+    file = metadata.write(
+        trained.float32, metadata.Metadata("small", "", tuple("0123456789"), stated)
+    )
+    export.quantize(file, "static_wi8_ai8", trained.calibration[:5])  # from -1 to 1, as they should
+    with pytest.raises(UsageError, match=r"by the file's preprocessing they have from -1 to 1"):
+        export.quantize(file, "static_wi8_ai8", scale * trained.calibration[:5] + shift)
 
 
 def test_unknown_recipe():

@@ -86,7 +86,17 @@ def test_one_answer_for_all_is_refused(trained):
         return [kernel, bias]
 
     verdict = verify(changed(trained, "probabilities", biased), trained, RECIPES["float32"])
-    assert verdict.reasons == ("answers class 3 for every image",)
+    assert verdict.reasons == ("answers class 3 for every image; the Keras model for 8%",)
+
+
+def test_one_answer_for_most_is_refused(trained):
+    answers = trained.reference.argmax(axis=1)
+    chosen = np.concatenate([np.flatnonzero(answers == 3)[:8], np.flatnonzero(answers != 3)[:4]])
+    reference = trained.reference[chosen]
+    reference[:8] = np.roll(reference[:8], 1, axis=1)  # the model says 4
+    labels = reference.argmax(axis=1)
+    verdict = export.verify(trained.float32, reference, trained.images[chosen], labels, STATIC)
+    assert verdict.reasons == ("answers class 3 for 67% of the images; the Keras model for 0%",)
 
 
 def test_nan_is_refused(trained):
