@@ -128,9 +128,9 @@ def test_top_and_pooling_are_those_of_keras_applications(
     ("network", "shape", "options"),
     [
         ("lenet5", (32, 32, 1), {}),
-        ("alexnet", (32, 32, 1), {"stem": "small"}),
-        ("nin", (32, 32, 1), {}),
-        ("vgg11", (32, 32, 1), {}),
+        pytest.param("alexnet", (32, 32, 1), {"stem": "small"}, marks=pytest.mark.slow),
+        pytest.param("nin", (32, 32, 1), {}, marks=pytest.mark.slow),
+        pytest.param("vgg11", (32, 32, 1), {}, marks=pytest.mark.slow),
         ("googlenet", (32, 32, 1), {}),
         ("resnet18", (32, 32, 1), {}),
         ("resnet20", (32, 32, 1), {}),

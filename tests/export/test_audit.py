@@ -37,7 +37,8 @@ def test_every_recipe_is_one_partition_without_problems(trained, name):
 @pytest.mark.parametrize(
     ("network", "side", "options"),
     [
-        *((name, 32, {}) for name, row in ZOO.items() if row.input_shape[0] == 32),
+        # Deeper networks for 32×32 have more of the same.
+        *((n, 32, {}) for n, row in ZOO.items() if row.input_shape[0] == 32 and row.depth <= 20),
         ("lenet5", 32, {"form": "1998"}),
         ("resnet20", 32, {"shortcut": "B"}),
         ("alexnet", 67, {}),

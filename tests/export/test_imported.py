@@ -37,7 +37,7 @@ def test_an_imported_run_is_exported_verified_and_measured(
 ) -> None:
     names = ("float32", "float16", "static_wi8_ai8")
     main(["export", str(run), "--out", str(tmp_path), "--recipes", *names])
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "100 validation images of photographs, without labels" in said
     document = json.loads((tmp_path / "export.json").read_text())
     assert (document["data"], document["labeled"], document["num_images"]) == (

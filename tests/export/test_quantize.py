@@ -49,7 +49,8 @@ def test_input_and_output_stay_float(files, name):
 @pytest.mark.parametrize("name", STORED)
 def test_probabilities_sum_to_one(files, name, trained):
     sums = Interpreter(files[name])(trained.images[:50]).sum(axis=1)
-    np.testing.assert_allclose(sums, 1, atol=1e-5)  # a softmax in int8 misses by up to 0.02
+    step = 2**-15 if name == "static_wi8_ai16" else 0  # of a softmax in int16
+    np.testing.assert_allclose(sums, 1, atol=1e-5 + 10 / 2 * step)  # in int8: up to 0.02
 
 
 @pytest.mark.parametrize("name", STORED)
