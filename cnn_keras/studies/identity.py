@@ -48,7 +48,7 @@ FORMS: dict[str, Shortcut] = {"plain": "none", "residual": "A"}
 # The penalty's coefficient: none, and about what the paper's 1e-4 does in its 64,000 steps.
 DECAYS = (0.0, 0.01)
 
-BATCH, EPOCH = 16, 16  # maps a step, and steps that a point of a curve is the mean of
+BATCH, EPOCH = 8, 16  # maps a step, and steps that a point of a curve is the mean of
 TRAIN_MAPS, HELD_OUT_MAPS = 1024, 256
 RESPONSE_IMAGES = 128
 
