@@ -23,8 +23,9 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/cnn-keras demo
 
+# One core builds graphs while another computes. Tests of a file share what they train.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # torch and JAX, for the tests that hold our networks against torchvision and against each other.
 .venv-torch/installed: tests/backends/requirements.txt
