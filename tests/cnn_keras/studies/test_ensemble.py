@@ -41,6 +41,7 @@ def record(folder: Path) -> dict[str, Any]:
         data="digits",
         epochs=6,
         batch_size=None,
+        learning_rate=None,
         train_images=640,
         network="lenet5",
         against="lenet5",
