@@ -32,7 +32,7 @@ from .command import progress
 from .data import Split
 from .errors import UsageError
 from .preprocessing import Preprocessing
-from .runs import batch_size
+from .runs import batch_size, uses_xla
 
 Activations: TypeAlias = NDArray[np.float32]
 
@@ -269,6 +269,5 @@ def _between(start: Tensor, end: Tensor) -> keras.Model:
 
 def _piece(start: Tensor, end: Tensor) -> keras.Model:
     model = keras.Model(start, end)
-    # XLA's convolutions on a CPU are slower than oneDNN's; JAX has no others.
-    model.jit_compile = keras.backend.backend() == "jax"
+    model.jit_compile = uses_xla()
     return model

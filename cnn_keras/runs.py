@@ -189,6 +189,16 @@ class Run:
         )
 
 
+def uses_xla() -> bool:
+    """Return whether a network is compiled by XLA: on JAX, which has nothing else.
+
+    Its convolutions on a CPU are slower than oneDNN's.
+    """
+    import keras
+
+    return bool(keras.backend.backend() == "jax")
+
+
 def batch_size(preprocessing: Preprocessing) -> int:
     """Return how many images to show a network at once without training it: 256, or fewer if large.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from .command import log
 from .runs import Run
@@ -24,6 +25,15 @@ def name(training: Training, variant: str = "") -> str:
     """
     data = Path(training.data).name  # of a folder only its own name
     return "_".join(filter(None, (training.network, variant, data)))
+
+
+def budget(training: Training) -> dict[str, Any]:
+    """Return what a record says that its trainings were given."""
+    return {
+        "data": training.data,
+        "train_images": training.train_images,
+        **asdict(training.recipe),
+    }
 
 
 def train_each(

@@ -33,7 +33,7 @@ from .preprocessing import Pixels, Preprocessing
 from .pretrained import Pretrained, options_of
 from .recipes import Recipe
 from .records import hardware, versions
-from .runs import Run, batch_size, load_model, predict
+from .runs import Run, batch_size, load_model, predict, uses_xla
 from .transfer import freeze_until, load_by_name, main_network
 
 if TYPE_CHECKING:
@@ -322,6 +322,15 @@ def _num_train(training: Training, dataset: data.Dataset) -> int:
     return min(training.train_images or available, available)
 
 
+def keras_weight_decay(weight_decay: float, momentum: float) -> float | None:
+    """Return what Keras' SGD has to be given for a penalty as papers state it.
+
+    They add it to the gradient, where momentum multiplies it by 1 / (1 - m); Keras takes it from
+    the weights directly.
+    """
+    return weight_decay / (1 - momentum) or None
+
+
 def compile_model(
     model: keras.Model,
     recipe: Recipe,
@@ -348,9 +357,7 @@ def compile_model(
     optimizer = keras.optimizers.SGD(
         keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates),
         momentum=recipe.momentum,
-        # Papers add the penalty to the gradient, where momentum multiplies it by 1 / (1 - m); Keras
-        # takes it from the weights directly.
-        weight_decay=recipe.weight_decay / (1 - recipe.momentum) or None,
+        weight_decay=keras_weight_decay(recipe.weight_decay, recipe.momentum),
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=False)
     outputs: dict[str, Any] = {"loss": loss, "metrics": ["accuracy"]}
@@ -364,8 +371,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         **outputs,
-        # XLA's convolutions on a CPU are slower than oneDNN's.
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=uses_xla(),
     )
 
 

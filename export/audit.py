@@ -13,7 +13,6 @@ from . import flatbuffer, metadata
 from .interpreter import Delegation, Interpreter, ModelFileError, TensorSpec, read_file
 from .recipes import Recipe
 
-_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
 
 
@@ -152,7 +151,7 @@ def inferred_recipe(model: Any) -> str | None:
     computed = {
         dtypes[index]
         for op, name in zip(graph.operators, names, strict=True)
-        if name not in _CONVERSIONS
+        if name not in flatbuffer.CONVERSIONS
         for index in op.outputs
     }
     stored = {
@@ -179,7 +178,7 @@ def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
     return tuple(
         f"{name} {_name(graph.tensors[op.outputs[0]])}"
         for op, name in zip(graph.operators, names, strict=True)
-        if name not in _CONVERSIONS
+        if name not in flatbuffer.CONVERSIONS
         and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) in _FLOATS
         and op.outputs[0] not in graph.outputs  # the softmax behind the last integer
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tf_keras
@@ -25,7 +25,7 @@ from cnn_keras.data import Split
 from cnn_keras.errors import UsageError
 from cnn_keras.preprocessing import Images, Preprocessing
 from cnn_keras.recipes import Recipe
-from cnn_keras.train import training_batches
+from cnn_keras.train import keras_weight_decay, training_batches
 
 from .legacy import Stateless, prove_equal, twin
 from .recipes import Step
@@ -33,7 +33,8 @@ from .recipes import Step
 if TYPE_CHECKING:
     import keras
 
-Weights = dict[str, list[Any]]  # by layer
+Layer: TypeAlias = tf_keras.layers.Layer
+Weights: TypeAlias = dict[str, list[Any]]  # by layer
 
 SPARSITY = 0.75
 CLUSTERS = 16
@@ -42,7 +43,6 @@ CLUSTERS = 16
 # rounding; where three weights of four are lost, the others have to take over.
 RATES: dict[Step, float] = {"aware": 0.01, "pruned": 0.1, "pruned_2_4": 0.1, "clustered": 0.01}
 
-_PRUNED = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
 _EQUALITY_IMAGES = 8
 
 
@@ -133,7 +133,6 @@ class _Fit:
         images: Images,
     ) -> None:
         self.tuning, self.rate, self.advance, self.images = tuning, rate, advance, images
-        self.num_steps = tuning.num_steps
         sums = np.asarray(plain(images, training=False)).sum(axis=-1)
         self.from_logits = not np.allclose(sums, 1, atol=1e-3)
 
@@ -146,7 +145,7 @@ class _Fit:
             tf_keras.optimizers.SGD(
                 self.rate * recipe.learning_rate,
                 recipe.momentum,
-                weight_decay=recipe.weight_decay / (1 - recipe.momentum) or None,  # as in `train`
+                weight_decay=keras_weight_decay(recipe.weight_decay, recipe.momentum),
             ),
             tf_keras.losses.SparseCategoricalCrossentropy(self.from_logits),
         )
@@ -154,11 +153,25 @@ class _Fit:
         model.fit(
             batches,
             epochs=tuning.epochs,
-            steps_per_epoch=self.num_steps // tuning.epochs,
+            steps_per_epoch=tuning.num_steps // tuning.epochs,
             callbacks=[*callbacks, progress],
             shuffle=False,  # the batches are in their order already
             verbose=0,
         )
+
+
+def _wrapped(
+    model: tf_keras.Model, chosen: Callable[[Layer], bool], wrap: Callable[[Layer], Layer]
+) -> tf_keras.Model:
+    """Return a model with some of its layers wrapped."""
+    return tf_keras.models.clone_model(
+        model, clone_function=lambda layer: wrap(layer) if chosen(layer) else layer
+    )
+
+
+def _is_compressed(layer: Layer) -> bool:
+    """Return whether a layer has kernels that may become sparse, or share their values."""
+    return isinstance(layer, (tf_keras.layers.Conv2D, tf_keras.layers.Dense)) and layer.trainable
 
 
 def _pruned(
@@ -167,7 +180,7 @@ def _pruned(
     """Set the least weights to zero, more and more of them over the first three quarters."""
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
-    end = max(1, fit.num_steps * 3 // 4)
+    end = max(1, fit.tuning.num_steps * 3 // 4)
     often = max(1, end // 50)
     if pattern is None:
         schedule = sparsity.PolynomialDecay(0.5, SPARSITY, 0, end, frequency=often)
@@ -176,12 +189,11 @@ def _pruned(
         schedule = sparsity.ConstantSparsity(pattern[0] / pattern[1], 0, end, frequency=often)
         options = {"sparsity_m_by_n": pattern}
 
-    def wrapped(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if not isinstance(layer, _PRUNED) or not layer.trainable:
-            return layer
-        return sparsity.prune_low_magnitude(layer, schedule, **options)
-
-    pruned = tf_keras.models.clone_model(model, clone_function=wrapped)
+    pruned = _wrapped(
+        model,
+        _is_compressed,
+        lambda layer: sparsity.prune_low_magnitude(layer, schedule, **options),
+    )
     fit(pruned, [sparsity.UpdatePruningStep()])
     return _weights(sparsity.strip_pruning(pruned))
 
@@ -190,14 +202,12 @@ def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weig
     """Let the weights of a layer share a few values, and train those."""
     from tensorflow_model_optimization.clustering import keras as clustering
 
-    def wrapped(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if not isinstance(layer, _PRUNED) or not layer.trainable:
-            return layer
-        return clustering.cluster_weights(
-            layer, CLUSTERS, clustering.CentroidInitialization.KMEANS_PLUS_PLUS
-        )
-
-    clustered = tf_keras.models.clone_model(model, clone_function=wrapped)
+    start = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+    clustered = _wrapped(
+        model,
+        _is_compressed,
+        lambda layer: clustering.cluster_weights(layer, CLUSTERS, start),
+    )
     fit(clustered)
     return _weights(clustering.strip_clustering(clustered))
 
@@ -206,12 +216,7 @@ def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
     """Round weights and activations as an 8-bit file does, forwards but not backwards."""
     from tensorflow_model_optimization.quantization import keras as quantization
 
-    annotated = tf_keras.models.clone_model(
-        model,
-        clone_function=lambda layer: (
-            quantization.quantize_annotate_layer(layer) if _is_rounded(layer) else layer
-        ),
-    )
+    annotated = _wrapped(model, _is_rounded, quantization.quantize_annotate_layer)
     with quantization.quantize_scope({"Stateless": Stateless}):
         aware = quantization.quantize_apply(annotated, _scheme(before))
     fit(aware)
@@ -239,7 +244,7 @@ def _scheme(before: Sequence[Step]) -> Any:
     return default_8bit.Default8BitQuantizeScheme()
 
 
-def _is_rounded(layer: tf_keras.layers.Layer) -> bool:
+def _is_rounded(layer: Layer) -> bool:
     """Return whether an 8-bit file computes a layer in integers.
 
     It does not the last softmax and LRN, which is one of the layers that the toolkit does not know;
@@ -260,11 +265,11 @@ def _is_rounded(layer: tf_keras.layers.Layer) -> bool:
     return bool(registry.Default8BitQuantizeRegistry().supports(layer))
 
 
-def _activation(layer: tf_keras.layers.Layer) -> str:
+def _activation(layer: Layer) -> str:
     return str(layer.activation.__name__)
 
 
-def _weight_names(layer: tf_keras.layers.Layer) -> list[str]:
+def _weight_names(layer: Layer) -> list[str]:
     """Return the attributes that hold a layer's weights, in their order."""
     return [weight.name.split(":")[0].split("/")[-1] for weight in layer.weights]
 

@@ -228,12 +228,12 @@ class Verify:
                 images[:COMPARED_IMAGES],
                 log,
             )
-            document["repaired"] = self.written(content, repaired)
+            document["repaired"] = self._write(self.repair, content, repaired)
             text.append(fields(document["repaired"]))
             reasons = []
         return Outcome(document, Group(*text), exit_code=1 if reasons else 0)
 
-    def written(self, content: bytes, repaired: Repaired) -> dict[str, Any]:
+    def _write(self, path: Path, content: bytes, repaired: Repaired) -> dict[str, Any]:
         """Write the repaired file and return what it holds and costs."""
         from cnn_keras.command import write_atomic
 
@@ -241,14 +241,13 @@ class Verify:
         from .benchmark.compare import compare
         from .benchmark.runner import Block, Spec
 
-        assert self.repair is not None
         about = metadata.read(content)
         data = metadata.write(repaired.content, about) if about else repaired.content
-        write_atomic(self.repair, data)
-        log(f"{self.repair}: time it in turns with {self.file}")
-        timed = compare(Spec(str(self.repair)), Spec(str(self.file)), Block())
+        write_atomic(path, data)
+        log(f"{path}: time it in turns with {self.file}")
+        timed = compare(Spec(str(path)), Spec(str(self.file)), Block())
         return {
-            "file": str(self.repair),
+            "file": str(path),
             "float_layers": [layer.layer for layer in repaired.layers],
             "keep_float": repaired.recipe.float_layers,
             "files_tried": repaired.files,
@@ -346,7 +345,6 @@ class RecipeStudy(cli.RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.records import claims_table
         from cnn_keras.zoo import network
 
         for name in self.networks:
@@ -357,7 +355,7 @@ class RecipeStudy(cli.RecipeValues):
         document = recipes(
             self.networks, self.data, self.recipe(), self.seed, self.runs, self.out, self.data_dir
         )
-        return Outcome(document, claims_table(document))
+        return studies.recorded(document)
 
 
 @dataclass(frozen=True)
@@ -372,7 +370,6 @@ class ConversionStudy:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.records import claims_table
         from cnn_keras.zoo import network
 
         for name in self.networks:
@@ -381,7 +378,7 @@ class ConversionStudy:
         from .studies.conversion import conversion
 
         document = conversion(self.networks, self.out)
-        return Outcome(document, claims_table(document))
+        return studies.recorded(document)
 
 
 @dataclass(frozen=True)
@@ -402,14 +399,13 @@ class AgreementStudy:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.records import claims_table
 
         from .studies.agreement import agreement
 
         document = agreement(
             self.file, self.out, pairs=self.pairs, secs=self.secs, threads=self.threads
         )
-        return Outcome(document, claims_table(document))
+        return studies.recorded(document)
 
 
 @dataclass(frozen=True)
@@ -432,7 +428,6 @@ class PeerStudy:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.records import claims_table
         from cnn_keras.zoo import network
 
         from .studies.peers import peers, require
@@ -449,7 +444,7 @@ class PeerStudy:
             secs=self.secs,
             rounds=self.rounds,
         )
-        return Outcome(document, claims_table(document))
+        return studies.recorded(document)
 
 
 @dataclass(frozen=True)
@@ -471,7 +466,6 @@ class LrnStudy:
 
     def __call__(self) -> Outcome:
         from cnn_keras.errors import unknown
-        from cnn_keras.records import claims_table
 
         from .studies.lrn import WITHOUT, lrn
 
@@ -486,7 +480,7 @@ class LrnStudy:
             secs=self.secs,
             rounds=self.rounds,
         )
-        return Outcome(document, claims_table(document))
+        return studies.recorded(document)
 
 
 STUDIES = {

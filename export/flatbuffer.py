@@ -21,6 +21,9 @@ from .interpreter import FILE_IDENTIFIER, ModelFileError
 # The schema's `force_align` of a buffer's data: kernels read weights in blocks of 16 bytes.
 BUFFER_ALIGNMENT = 16
 
+# Operations that only change how a tensor is stored.
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+
 # What the generated reader raises where an offset or a count is broken.
 BROKEN = (
     AttributeError,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cnn_keras.blocks import row_of
 from cnn_keras.errors import Error, UsageError
 
-from .flatbuffer import dtype_name, op_names, parse
+from .flatbuffer import CONVERSIONS, dtype_name, op_names, parse
 from .interpreter import Interpreter
 from .quantize import Images, quantize
 from .recipes import Recipe
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMPARED_IMAGES = 16
-
-_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
 class Layer(NamedTuple):
@@ -118,7 +116,7 @@ def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
         index = int(op.outputs[0])
         before = max((lost.get(int(tensor), 0.0) for tensor in op.inputs), default=0.0)
         tensor = graph.tensors[index].name.decode()
-        if name in _CONVERSIONS:
+        if name in CONVERSIONS:
             lost[index] = before
             continue
         if tensor not in powers:

@@ -112,7 +112,6 @@ class Accuracy(RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
         from ..train import Training
         from .accuracy import accuracy
 
@@ -134,7 +133,7 @@ class Accuracy(RecipeValues):
             max_seconds=self.max_seconds,
             data_dir=self.data_dir,
         )
-        return Outcome(document, claims_table(document))
+        return recorded(document)
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,6 @@ class DegradationStudy(StudyTrainings):
     """Layers of the networks, the shallowest first; two or more."""
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
         require_rising(depths=self.depths)
         plain, residual = self.twins(self.depths)
@@ -173,7 +171,7 @@ class DegradationStudy(StudyTrainings):
         from .degradation import degradation
 
         document = degradation(plain, residual, self.seeds, self.runs, self.out, self.data_dir)
-        return Outcome(document, claims_table(document))
+        return recorded(document)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,10 +197,8 @@ class EnsembleStudy(StudyTrainings):
         return self.save or self.runs / name(self.training(self.network), "ensemble")
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
-        document = self.record()
-        return Outcome(document, claims_table(document))
+        return recorded(self.record())
 
     def record(self) -> dict[str, Any]:
         """Make the study and return its record."""
@@ -237,7 +233,6 @@ class IdentityStudy(StudyTrainings):
     """Steps of a stack's training, in sixteens."""
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
         require_rising(depths=self.depths, layers=self.layers)
         if self.layers[0] < 2 or any(count % 2 for count in self.layers):
@@ -258,7 +253,7 @@ class IdentityStudy(StudyTrainings):
             steps=self.steps,
             data_dir=self.data_dir,
         )
-        return Outcome(document, claims_table(document))
+        return recorded(document)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +280,6 @@ class LesionStudy(StudyTrainings):
     """Rate of a VGG, which is trained with batch normalization."""
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
         require_each_once(networks=self.networks, seeds=self.seeds)
         require_at_least(1, count=self.count, draws=self.draws)
@@ -303,7 +297,7 @@ class LesionStudy(StudyTrainings):
             draws=self.draws,
             data_dir=self.data_dir,
         )
-        return Outcome(document, claims_table(document))
+        return recorded(document)
 
     def _training(self, network: str) -> tuple[Training, Sequence[int]]:
         require_modules(network, "cifar_resnet", "resnet", "vgg")
@@ -335,7 +329,6 @@ class ShuffleStudy(StudyTrainings):
     """How often to begin anew."""
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
         require_each_once(seeds=self.seeds)
         require_at_least(1, count=self.count, draws=self.draws)
@@ -355,7 +348,7 @@ class ShuffleStudy(StudyTrainings):
             draws=self.draws,
             data_dir=self.data_dir,
         )
-        return Outcome(document, claims_table(document))
+        return recorded(document)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +368,6 @@ class PathsStudy(StudyTrainings):
     """
 
     def __call__(self) -> Outcome:
-        from ..records import claims_table
 
         require_at_least(2, images=self.images)
         training = self.training(self.network)
@@ -396,7 +388,14 @@ class PathsStudy(StudyTrainings):
             self.data_dir,
             control=control,
         )
-        return Outcome(document, claims_table(document))
+        return recorded(document)
+
+
+def recorded(document: dict[str, Any]) -> Outcome:
+    """Return a study's record and the table of its claims."""
+    from ..records import claims_table
+
+    return Outcome(document, claims_table(document))
 
 
 def require_each_once(**options: Sequence[Any]) -> None:

@@ -12,7 +12,6 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,14 +101,13 @@ def degradation(
         form: [_network(training, seeds, runs, data_dir) for training in trainings]
         for form, trainings in forms.items()
     }
-    recipe = plain[0].recipe
     return write_record(
         out / "degradation.json",
         "study",
         "degradation",
         claims(**found),
         seeds=seeds,
-        budget={"data": plain[0].data, "train_images": plain[0].train_images, **asdict(recipe)},
+        budget=series.budget(plain[0]),
         details={form: [network._asdict() for network in found[form]] for form in forms},
         figure=_figure(found, plain[0].data),
     )

@@ -17,7 +17,6 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -31,8 +30,8 @@ from ..data import SPLIT_SEED, Split, stratified
 from ..findings import kept
 from ..preprocessing import Images
 from ..records import Claim, write_record
-from ..runs import Run, predict
-from ..train import Training
+from ..runs import Run, predict, uses_xla
+from ..train import Training, keras_weight_decay
 
 if TYPE_CHECKING:
     import keras
@@ -152,11 +151,7 @@ def identity(
             "steps": steps,
             "batch_size": BATCH,
             "maps": TRAIN_MAPS,
-            "networks": {
-                "data": plain[0].data,
-                "train_images": plain[0].train_images,
-                **asdict(plain[0].recipe),
-            },
+            "networks": series.budget(plain[0]),
         },
         details={
             "stacks": [stack._asdict() for stack in stacks],
@@ -200,9 +195,9 @@ def learn(
     keras.utils.set_random_seed(seed)
     model = stack(maps.shape[1:], layers, form)
     model.compile(
-        keras.optimizers.SGD(0.1, 0.9, weight_decay=decay / (1 - 0.9) or None),  # as in `train`
+        keras.optimizers.SGD(0.1, 0.9, weight_decay=keras_weight_decay(decay, 0.9)),
         "mse",
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=uses_xla(),
     )
     learned = model.fit(
         _batches(maps, seed),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,12 +135,7 @@ def lesion(
             "test_images": found[0].images,
             "draws": draws,
             "trainings": {
-                training.network: {
-                    "data": training.data,
-                    "train_images": training.train_images,
-                    "seeds": list(seeds),
-                    **asdict(training.recipe),
-                }
+                training.network: series.budget(training) | {"seeds": list(seeds)}
                 for training, seeds in trainings
             },
         },

@@ -12,7 +12,6 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -151,12 +150,7 @@ def shuffle(
         "shuffle",
         claims(training.network, shuffles),
         seeds=seeds,
-        budget={
-            "data": training.data,
-            "train_images": training.train_images,
-            **asked,
-            **asdict(training.recipe),
-        },
+        budget=series.budget(training) | asked,
         details={
             "network": training.network,
             "chance": chance,
