@@ -238,7 +238,7 @@ def _scheme(before: Sequence[Step]) -> Any:
 
     if "clustered" in before:
         schemes = cluster_preserve.default_8bit_cluster_preserve_quantize_scheme
-        return schemes.Default8BitClusterPreserveQuantizeScheme()
+        return schemes.Default8BitClusterPreserveQuantizeScheme("pruned" in before)
     if before:
         return collab_opts.Default8BitPrunePreserveQuantizeScheme()
     return default_8bit.Default8BitQuantizeScheme()

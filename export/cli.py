@@ -124,10 +124,9 @@ class Export:
         Raises:
             UsageError: A name is none of them.
         """
-        from .recipes import DEFAULT, recipe
+        from .recipes import chosen
 
-        default = ANDROID_RECIPES if self.android else DEFAULT
-        rows = [recipe(name) for name in dict.fromkeys(self.recipes or default)]
+        rows = chosen(self.recipes or (ANDROID_RECIPES if self.android else ()))
         if self.keep_float is None:
             return rows
         kept = regular_expression(self.keep_float)
@@ -324,17 +323,23 @@ class EnsembleStudy(studies.EnsembleStudy):
 
 @dataclass(frozen=True)
 class RecipeStudy(cli.RecipeValues):
-    """Export every network by every recipe and record what each costs.
+    """Export every network by every recipe and record what each costs on the test split.
 
     Finished trainings are skipped, so that the command resumes.
     """
 
     networks: tuple[str, ...] = tuple(ZOO)
     """Networks, as `list` names them."""
+    recipes: tuple[str, ...] = ()
+    """Names as in the README; by default those that need no training and that XNNPACK runs."""
     data: str = "digits"
     """Data set, as `train` names it."""
     seed: int = 0
     """Of every training."""
+    train_images: int | None = None
+    """Train on this many images, seeded and stratified."""
+    tuning_epochs: int | None = None
+    """Passes over them for a recipe that trains on; by default a tenth of the training's own."""
     runs: Path = Path("runs")
     """Folder of the run folders."""
     out: Path = Path("docs/results")
@@ -345,16 +350,50 @@ class RecipeStudy(cli.RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.zoo import network
+        from cnn_keras.train import Training
 
-        for name in self.networks:
-            network(name)
+        from .recipes import chosen
+
+        rows = chosen(self.recipes)
+        trainings = [
+            Training.of(
+                name,
+                self.data,
+                recipe=self.recipe(),
+                seed=self.seed,
+                train_images=self.train_images,
+            )
+            for name in self.networks
+        ]
         start_keras()
         from .studies.recipes import recipes
 
         document = recipes(
-            self.networks, self.data, self.recipe(), self.seed, self.runs, self.out, self.data_dir
+            trainings,
+            rows,
+            self.runs,
+            self.out,
+            tuning_epochs=self.tuning_epochs,
+            data_dir=self.data_dir,
         )
+        return studies.recorded(document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairStudy(studies.StudyTrainings):
+    """Ruin one layer of trained networks for 8 bits, look for it, and repair the files."""
+
+    network: str = "resnet20"
+    """Network, as `list` names it."""
+    layer: str = "conv3_2_a_bn"
+    """Batch normalization that only convolutions read, through a rectifier."""
+
+    def __call__(self) -> Outcome:
+        training = self.training(self.network)
+        start_keras()
+        from .studies.repair import repairing
+
+        document = repairing(training, self.seeds, self.layer, self.runs, self.out, self.data_dir)
         return studies.recorded(document)
 
 
@@ -379,6 +418,31 @@ class ConversionStudy:
 
         document = conversion(self.networks, self.out)
         return studies.recorded(document)
+
+
+@dataclass(frozen=True)
+class ConverterStudy:
+    """Make all of a network's files, converted once, beside TensorFlow's converter."""
+
+    network: str = "resnet50"
+    """Network, as `list` names it."""
+    images: int = 200
+    """For calibration."""
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.zoo import network
+
+        network(self.network)
+        if self.images < 1:
+            raise UsageError(f"The calibration images must be above 0, not {self.images}.")
+        start_keras()
+        from .studies.converter import converter
+
+        return studies.recorded(converter(self.network, self.out, self.images))
 
 
 @dataclass(frozen=True)
@@ -487,7 +551,9 @@ STUDIES = {
     **studies.STUDIES,
     "ensemble": EnsembleStudy,
     "recipes": RecipeStudy,
+    "repair": RepairStudy,
     "conversion": ConversionStudy,
+    "converter": ConverterStudy,
     "agreement": AgreementStudy,
     "peers": PeerStudy,
     "lrn": LrnStudy,

@@ -7,6 +7,7 @@ uses the ranges seen in calibration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cnn_keras.errors import unknown
@@ -226,3 +227,12 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]
+
+
+def chosen(names: Sequence[str]) -> list[Recipe]:
+    """Return the recipes of these names, each once; `DEFAULT` if there are none.
+
+    Raises:
+        UsageError: There is none of a name.
+    """
+    return [recipe(name) for name in dict.fromkeys(names or DEFAULT)]

@@ -6,85 +6,85 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_keras.command import log
+from cnn_keras import series
 from cnn_keras.records import Claim, write_record
-from cnn_keras.train import Training, train
+from cnn_keras.train import Training
 
 from ..pipeline import Source, export
-from ..recipes import DEFAULT
+from ..recipes import Recipe
+from ..recipes import recipe as row_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_DROP_POINTS = 0.5
 MAX_SIZE_RATIO = 0.30
 INTEGER = "static_wi8_ai8"
+AWARE = "aware_wi8_ai8"
 SIZED = "resnet20"  # below some 100,000 parameters a file is mostly its graph
 
 
 def recipes(
-    networks: Sequence[str],
-    data: str,
-    recipe: Mapping[str, Any],
-    seed: int,
+    trainings: Sequence[Training],
+    chosen: Sequence[Recipe],
     runs: Path,
     out: Path,
+    *,
+    tuning_epochs: int | None = None,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Train each network, skipping what is finished, export it by every recipe, record the costs.
 
     Args:
-        networks: Rows of the zoo.
-        data: Data set name.
-        recipe: What to override in the networks' training recipes.
-        seed: Of every training.
+        trainings: One a network; alike in all but that.
+        chosen: Rows of `RECIPES`.
         runs: Folder of the run folders; files are written to `files/` in each.
         out: Folder of the record.
+        tuning_epochs: See `export`.
         data_dir: Where the data set may lie.
 
     Returns:
         The record.
     """
     rows: list[dict[str, Any]] = []
-    for network in networks:
-        log(f"{network} on {data}")
-        training = Training.of(network, data, recipe=dict(recipe), seed=seed)
-        run = train(training, runs / f"{network}_{data}", data_dir)
+    for training in trainings:
+        [run] = series.train_each(training, [training.seed], runs, data_dir)
         source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
-        document = export(source, run.path / "files", list(DEFAULT.values()), "test")
-        rows += [{"network": network, **row} for row in document["files"]]
+        document = export(source, run.path / "files", chosen, "test", tuning_epochs)
+        rows += [{"network": training.network, **row} for row in document["files"]]
+    first = trainings[0]
     return write_record(
-        out / f"recipes_{data}.json",
+        out / f"recipes_{document['data']}.json",
         "study",
         "recipes",
-        _claims(rows, data),
-        seeds=[seed],
-        budget=dict(recipe),
+        _claims(rows, document["data"]),
+        seeds=[first.seed],
+        budget=series.budget(first) | {"tuning_epochs": tuning_epochs},
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},
         figure=_figure(rows),
     )
 
 
 def _claims(rows: Sequence[Mapping[str, Any]], data: str) -> list[Claim]:
-    integer = [row["drop_points"] for row in rows if row["recipe"] == INTEGER]
-    pieces = [row["audit"]["partitions"] for row in rows]
+    pieces = [row["audit"]["partitions"] or 0 for row in rows]
     flex = [len(row["audit"]["flex_ops"]) for row in rows]
     left = [row["audit"]["nodes"] - (row["audit"]["delegated_nodes"] or 0) for row in rows]
     accepted = sum(row["accepted"] for row in rows)
-    images = rows[0]["num_images"]
     claims = [
         Claim(f"all {len(rows)} files are accepted", accepted == len(rows), accepted),
         Claim("no file needs a Flex operation", max(flex) == 0, max(flex)),
         Claim("every file is one XNNPACK partition", set(pieces) == {1}, max(pieces)),
         Claim("every node of every file is delegated", max(left) == 0, max(left)),
-        Claim(
-            f"{INTEGER} is within {MAX_DROP_POINTS} points of float32 on the {images} test images "
-            f"of {data} for every network (greatest drop)",
-            max(integer) <= MAX_DROP_POINTS,
-            max(integer),
-            (min(integer), max(integer)),
-        ),
     ]
+    for name in (INTEGER, AWARE):
+        limit = row_of(name).limits.max_drop_points
+        drops = [row["drop_points"] for row in rows if row["recipe"] == name]
+        if drops:
+            claim = (
+                f"{name} is within {limit} points of float32 on the {rows[0]['num_images']} test "
+                f"images of {data} for every network (greatest drop)"
+            )
+            interval = (min(drops), max(drops))
+            claims.append(Claim(claim, max(drops) <= limit, max(drops), interval))
     ratios = [
         row["size_ratio"] for row in rows if row["recipe"] == INTEGER and row["network"] == SIZED
     ]
@@ -100,19 +100,26 @@ def _claims(rows: Sequence[Mapping[str, Any]], data: str) -> list[Claim]:
 
 
 def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw what every file loses, and what it takes when it is sent."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     networks = list(dict.fromkeys(row["network"] for row in rows))
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    axes = figure.subplots()
-    width = 0.8 / len(DEFAULT)
-    for index, name in enumerate(DEFAULT):
-        drops = [row["drop_points"] for row in rows if row["recipe"] == name]
-        places = [place + index * width for place in range(len(drops))]
-        axes.bar(places, drops, width, label=name)
-    axes.axhline(MAX_DROP_POINTS, color="0.5", linestyle=":")
-    axes.axhline(0, color="0.2", linewidth=0.8)
-    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(networks))], networks)
-    axes.set_ylabel("top-1 lost, points")
-    axes.legend(fontsize="small")
+    names = list(dict.fromkeys(row["recipe"] for row in rows))
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    lost, sent = figure.subplots(2, sharex=True)
+    width = 0.8 / len(names)
+    for index, name in enumerate(names):
+        found = [row for row in rows if row["recipe"] == name]
+        places = [networks.index(row["network"]) + index * width for row in found]
+        color = colormaps["tab20"](index)
+        lost.bar(places, [row["drop_points"] for row in found], width, label=name, color=color)
+        sent.bar(places, [row["gzip_bytes"] / 1000 for row in found], width, color=color)
+    lost.axhline(row_of(INTEGER).limits.max_drop_points, color="0.5", linestyle=":")
+    lost.axhline(0, color="0.2", linewidth=0.8)
+    lost.set_ylabel("top-1 lost, points")
+    sent.set_ylabel("file by gzip, kB")
+    sent.set_yscale("log")
+    sent.set_xticks([place + 0.4 - width / 2 for place in range(len(networks))], networks)
+    figure.legend(fontsize="small", loc="outside right upper")
     return figure

@@ -11,6 +11,7 @@ from cnn_keras.errors import Error, UsageError
 from export.audit import audit, problems
 from export.layers import compare, repair
 from export.recipes import Limits, Recipe, recipe
+from export.studies.repair import ruin
 from export.verify import Verdict, verify
 
 from .conftest import Trained
@@ -21,18 +22,7 @@ STATIC = recipe("static_wi8_ai8")
 @pytest.fixture(scope="module")
 def ruined(trained: Trained) -> bytes:
     """Return a file of an equal network that one loud channel leaves no 8-bit range."""
-    model = keras.models.clone_model(trained.model)
-    model.set_weights(trained.model.get_weights())
-    normalization = model.get_layer("conv1_bn")
-    gamma, beta, *statistics = normalization.get_weights()
-    gamma[3] *= 2000
-    beta[3] *= 2000
-    normalization.set_weights([gamma, beta, *statistics])
-    for name in ("conv2", "subsample"):
-        layer = model.get_layer(name)
-        kernel = layer.get_weights()[0]
-        kernel[:, :, 3] /= 2000
-        layer.set_weights([kernel])
+    model = ruin(trained.model, "conv1_bn")
     same = model.predict(trained.images, verbose=0)
     np.testing.assert_allclose(same, trained.reference, atol=1e-5)
     return export.convert(model)

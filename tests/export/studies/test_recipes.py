@@ -2,34 +2,53 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from export.recipes import DEFAULT
+from cnn_keras.train import Training
+from export.recipes import DEFAULT, chosen
 from export.studies.recipes import recipes
 
 
+def training(network: str, **recipe: Any) -> Training:
+    return Training.of(network, "digits", recipe=recipe)
+
+
 def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) -> None:
-    arguments = (("lenet5",), "digits", {"epochs": 3}, 0, tmp_path / "runs", tmp_path / "results")
-    record = recipes(*arguments)
+    def record() -> dict[str, Any]:
+        return recipes(
+            [training("lenet5", epochs=3)], chosen(()), tmp_path / "runs", tmp_path / "results"
+        )
+
+    found = record()
     path = tmp_path / "results" / "recipes_digits.json"
-    assert json.loads(path.read_text()) == json.loads(json.dumps(record))
-    assert [row["recipe"] for row in record["files"]] == list(DEFAULT)
-    assert {row["num_images"] for row in record["files"]} == {360}
-    held = {row["claim"]: row["holds"] for row in record["claims"]}
+    assert json.loads(path.read_text()) == json.loads(json.dumps(found))
+    assert [row["recipe"] for row in found["files"]] == list(DEFAULT)
+    assert {row["num_images"] for row in found["files"]} == {360}
+    held = {row["claim"]: row["holds"] for row in found["claims"]}
     assert held["no file needs a Flex operation"]
     assert held["every file is one XNNPACK partition"]
-    assert len(record["claims"]) == 5  # no size is claimed without resnet20
-    model = tmp_path / "runs" / "lenet5_digits" / "model.keras"
+    assert len(held) == 5  # no size is claimed without resnet20, no loss of files not made
+    model = tmp_path / "runs" / "lenet5_digits_0" / "model.keras"
     before = model.stat().st_mtime_ns
-    recipes(*arguments)
+    record()
     assert model.stat().st_mtime_ns == before
+
+
+def test_files_that_were_trained_on_are_held_against_their_own_limit(tmp_path: Path) -> None:
+    found = recipes([training("lenet5", epochs=3)], chosen(["aware_wi8_ai8"]), tmp_path, tmp_path)
+    [claim] = [row for row in found["claims"] if row["claim"].startswith("aware_wi8_ai8 is within")]
+    [row] = found["files"]
+    assert claim["value"] == row["drop_points"]
+    assert claim["holds"] == (row["drop_points"] <= 0.3)
 
 
 @pytest.mark.slow
 def test_trained_networks_pass_by_every_recipe_on_the_test_split(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
-    record = recipes(("lenet5", "plain20", "resnet20"), "digits", given, 0, tmp_path, tmp_path)
+    trainings = [training(name, **given) for name in ("lenet5", "plain20", "resnet20")]
+    record = recipes(trainings, chosen(()), tmp_path, tmp_path)
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     assert min(row["top1_float"] for row in record["files"]) > 0.9
     assert len(record["claims"]) == 6

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnn_keras.errors import UsageError
+from cnn_keras.train import Training
+from export.benchmark.compare import Ratio
+from export.studies.repair import Mended, claims, repairing, ruin
+
+from ..conftest import Trained
+
+SOUND = Mended(
+    seed=0,
+    top1_float=0.9,
+    top1_sound=0.9,
+    top1_ruined=0.3,
+    top1_repaired=0.9,
+    reasons=("loses 60.00 points of accuracy; static_wi8_ai8 may lose 0.5",),
+    first="conv3_2_a_relu",
+    lost=0.9,
+    float_layers=["conv3_2_a_relu"],
+    drop_points=0.0,
+    accepted=True,
+    files_tried=2,
+    size_ratio=1.1,
+    latency_ratio=Ratio(1.1, 1.0, 1.2),
+)
+
+
+def test_only_what_leaves_the_function_alone_is_ruined(trained: Trained) -> None:
+    for layer in ("pool", "conv3"):
+        with pytest.raises(UsageError, match=f"'{layer}' is not a batch normalization"):
+            ruin(trained.model, layer)
+    with pytest.raises(UsageError, match="Unknown layer 'conv1_bm'"):
+        ruin(trained.model, "conv1_bm")
+
+
+def test_every_network_has_to_be_refused_found_and_mended() -> None:
+    assert all(claim.holds for claim in claims([SOUND, SOUND], "conv3_2_a_bn"))
+    for at, other in enumerate(
+        (
+            SOUND._replace(reasons=()),
+            SOUND._replace(first="conv3_2_b_bn"),
+            SOUND._replace(float_layers=["a", "b", "c"]),
+            SOUND._replace(accepted=False),
+        )
+    ):
+        held = [claim.holds for claim in claims([SOUND, other], "conv3_2_a_bn")]
+        assert held == [place != at for place in range(4)]
+
+
+@pytest.mark.slow
+def test_a_ruined_residual_network_is_mended(tmp_path: Path) -> None:
+    given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
+    training = Training.of("resnet20", "digits", recipe=given)
+    record = repairing(training, [0], "conv3_2_a_bn", tmp_path, tmp_path)
+    assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
+    [network] = record["networks"]
+    assert network["top1_ruined"] < network["top1_sound"]
