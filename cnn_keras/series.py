@@ -32,6 +32,7 @@ def budget(training: Training) -> dict[str, Any]:
     return {
         "data": training.data,
         "train_images": training.train_images,
+        "image_size": training.image_size,
         **asdict(training.recipe),
     }
 

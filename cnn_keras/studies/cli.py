@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class StudyTrainings(RecipeValues):
     """What studies of trained networks train, alike in all of them so that they share the runs.
 
-    The defaults suit a processor: small batches, for more steps, at a rate that is as much smaller.
-    The papers' budget: --train-images 0 --epochs 0 --batch-size 128 --learning-rate 0.1, that is
-    all images, and as many passes as the paper's recipe has.
+    The defaults suit a processor: small images, and small batches, for more steps, at a rate that
+    is as much smaller. The papers' budget: --train-images 0 --image-size 0 --epochs 0
+    --batch-size 128 --learning-rate 0.1, that is all images in their own size, and as many passes
+    as the paper's recipe has.
     """
 
     data: str = "fashion_mnist"
@@ -33,7 +34,9 @@ class StudyTrainings(RecipeValues):
     """One training of each network for each."""
     train_images: int | None = 10_000
     """Train on this many images, seeded and stratified; 0 for all."""
-    epochs: int | None = 6
+    image_size: int | None = 16
+    """Side of the images, or more where a network needs it; 0 for the data set's."""
+    epochs: int | None = 16
     """Passes over them, to which the schedule is stretched; 0 for the paper's number."""
     batch_size: int | None = 32
     """Images a step."""
@@ -63,11 +66,13 @@ class StudyTrainings(RecipeValues):
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
         recipe = self.recipe() | others.pop("recipe", {})
+        size = self.image_size and max(self.image_size, zoo.network(network).min_image_size)
         return Training.of(
             network,
             self.data,
             recipe={key: value for key, value in recipe.items() if (key, value) != ("epochs", 0)},
             train_images=self.train_images or None,
+            image_size=size or None,
             **others,
         )
 

@@ -43,6 +43,7 @@ def record(folder: Path) -> dict[str, Any]:
         batch_size=None,
         learning_rate=None,
         train_images=640,
+        image_size=0,
         network="lenet5",
         against="lenet5",
         runs=folder / "runs",
