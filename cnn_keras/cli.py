@@ -275,8 +275,8 @@ class Evaluate:
         split = dataset.split(self.split)
         if not dataset.labeled:
             raise UsageError(
-                f"Nobody has labeled the {dataset.name} of {self.run}: import its weights with "
-                "--data folder:PATH."
+                f"Nobody has labeled the {dataset.name} of {self.run}: import its weights, or "
+                "export its model, with --data folder:PATH."
             )
         probabilities = run.predict(split.images)
         found = scores(probabilities, split.labels)

@@ -163,12 +163,18 @@ class Dataset(NamedTuple):
         return splits[name]
 
 
-def full_name(name: str) -> str:
+def full_name(name: str, *, labeled: bool = True) -> str:
     """Return a data set's name as a run keeps it: a folder's path is made absolute.
+
+    Args:
+        name: As `load` takes it.
+        labeled: Whether it has to be labeled, as for a training.
 
     Raises:
         UsageError: There is no such data set.
     """
+    if name == photographs.NAME and not labeled:
+        return name
     if name.startswith(FOLDER) and name != FOLDER:
         return FOLDER + str(Path(name.removeprefix(FOLDER)).expanduser().resolve())
     if name not in SOURCES:

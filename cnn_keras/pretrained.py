@@ -38,7 +38,7 @@ class Pretrained(NamedTuple):
         path = path / "model.keras" if path.is_dir() else path
         weights = transfer.read_weights(path)
         run = Run(path.parent)
-        if not _is_run(run):
+        if not run.exists:
             return cls(path, weights, transfer.input_shape(path), None, None)
         made = run.preprocessing
         return cls(path, weights, (made.height, made.width, made.channels), made, run.classes)
@@ -51,7 +51,7 @@ def options_of(path: Path, network: str) -> dict[str, Any]:
         UsageError: The run is of another network, or an ensemble.
     """
     run = Run(path if path.is_dir() else path.parent)
-    if not _is_run(run):
+    if not run.exists:
         return {}
     if run.is_ensemble:
         members = ", ".join(run.config["members"])
@@ -64,7 +64,3 @@ def options_of(path: Path, network: str) -> dict[str, Any]:
         )
     options: dict[str, Any] = run.config["options"]
     return options
-
-
-def _is_run(run: Run) -> bool:
-    return all((run.path / name).is_file() for name in ("config.json", "preprocessing.json"))

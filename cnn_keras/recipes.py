@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import unknown
 
@@ -93,6 +93,11 @@ RECIPES = {
         warmup_rate=0.01,
     ),
 }
+
+# For networks of which nobody says how they were trained: most later ones have shortcuts and batch
+# normalization. Batches of 32 at 224×224 fit into any machine's memory; the rate goes with the
+# batch (Goyal et al., arXiv:1706.02677, section 2.1).
+ADOPTED = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256)
 
 
 def recipe(name: str) -> Recipe:

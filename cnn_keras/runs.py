@@ -1,6 +1,7 @@
 """A run folder: what a training leaves, and everything export needs.
 
 model.keras         the network after the last epoch
+saved_model/        in its place, where the network came as a SavedModel (see `adopted`)
 best.keras          the network after its best epoch on the validation split
 last.keras          network and optimizer, rewritten after every epoch; a training resumes here
 config.json         what was asked for, or where the weights were imported from
@@ -13,7 +14,14 @@ labels.txt          class names, one a line
 from __future__ import annotations
 
 import csv
+import importlib
 import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import data, zoo
+from . import data, saved_model, zoo
 from .command import write_atomic
 from .errors import Error
 from .evaluate import Probabilities
@@ -50,12 +58,18 @@ class Run:
         """
         if not path.is_dir():
             raise Error(f"No such run folder: {path}.")
-        if not (path / "model.keras").is_file():
+        run = cls(path)
+        if not (path / "model.keras").is_file() and not run.is_saved_model:
             raise Error(
                 f"{path} holds no trained model: `cnn-keras train` or `import-weights` writes "
                 "model.keras there."
             )
-        return cls(path)
+        return run
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder says what a run says of its network."""
+        return all((self.path / name).is_file() for name in ("config.json", "preprocessing.json"))
 
     def read_json(self, name: str) -> Any:
         """Read one of the folder's JSON files.
@@ -85,6 +99,11 @@ class Run:
     def is_ensemble(self) -> bool:
         """Whether its network is an ensemble of other runs' (see `ensemble`)."""
         return "members" in self.config
+
+    @property
+    def is_saved_model(self) -> bool:
+        """Whether its network is a SavedModel, whose layers nobody sees."""
+        return saved_model.is_there(self.path / "saved_model")
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -121,12 +140,22 @@ class Run:
         Raises:
             Error: The file is broken.
         """
+        if self.is_saved_model:
+            return saved_model.load(self.path / "saved_model", self.config["network"])
         self.import_layers()
         return load_model(self.path / "model.keras")
 
     def import_layers(self) -> None:
-        """Import the layers that the network's saved files need."""
-        zoo.import_builder(zoo.network(self.config["network"]))
+        """Import the layers that the network's saved files need.
+
+        Raises:
+            Error: They are in a module that is not here.
+        """
+        if "adopted" not in self.config:
+            zoo.import_builder(zoo.network(self.config["network"]))
+            return
+        for module in self.config["adopted"]["modules"]:
+            import_module(module)
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
@@ -189,6 +218,48 @@ class Run:
         )
 
 
+@contextmanager
+def new_run(out: Path) -> Iterator[Run]:
+    """Fill a run folder beside its place and rename it, so that it is whole or absent."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    begun = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        yield Run(begun)
+        begun.chmod(0o755)  # mkdtemp makes folders private
+        begun.replace(out)
+    except BaseException:
+        shutil.rmtree(begun)
+        raise
+
+
+def import_module(name: str) -> None:
+    """Let Keras find the layers and functions of a module, whether it registers them or not.
+
+    Args:
+        name: Sought where Python seeks, and in the current folder.
+
+    Raises:
+        Error: It is not there, or cannot be run.
+    """
+    import keras
+
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # whatever the user's own code raises
+        raise Error(
+            f"The module {name}, which the model needs, cannot be imported: {error!r}. Run the "
+            "command where it lies, or put its folder into PYTHONPATH."
+        ) from error
+    own = {key: value for key, value in vars(module).items() if _is_own(value, module.__name__)}
+    keras.saving.get_custom_objects().update(own)
+
+
+def _is_own(value: object, module: str) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module
+
+
 def uses_xla() -> bool:
     """Return whether a network is compiled by XLA: on JAX, which has nothing else.
 
@@ -215,15 +286,19 @@ def predict(model: keras.Model, preprocessing: Preprocessing, pixels: Pixels) ->
     return np.concatenate(parts)
 
 
+# How Keras says that it lacks a class: of `.keras` files, and of `.h5`.
+_UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '([^']+)'")
+
+
 def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     """Load a `.keras` file.
 
     Args:
-        path: The file.
+        path: The file; `.h5` of older Keras serves, too.
         compiled: Also restore the optimizer, to go on training.
 
     Raises:
-        Error: There is no such file, or it is broken.
+        Error: There is no such file, it is broken, or it needs layers that Keras does not know.
     """
     import keras
 
@@ -232,5 +307,16 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
+        if missing := _UNKNOWN.search(str(error)):
+            raise Error(
+                f"{path} needs '{missing[1]}', which is none of Keras' own: name the module that "
+                "defines it with --modules."
+            ) from error
+        if "`Lambda`" in str(error):
+            raise Error(
+                f"{path} has a Lambda layer, which is code, and no code in a file is run: write it "
+                "as a class, save the model with that, and name its module with --modules."
+            ) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        reason = reason.partition(" using config=")[0]  # which may fill a page
         raise Error(f"{path} cannot be loaded as a Keras model: {reason}") from error

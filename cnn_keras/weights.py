@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,7 +29,7 @@ from .command import write_atomic
 from .errors import Error, UsageError, unknown
 from .evaluate import Guess, top_k
 from .preprocessing import Preprocessing
-from .runs import Run
+from .runs import Run, new_run
 from .transfer import CLASSIFIER
 
 if TYPE_CHECKING:
@@ -517,7 +515,7 @@ def import_weights(
     weights = find(name, path)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists and is not empty: choose another --out.")
-    data_name = data_name if data_name == photographs.NAME else data.full_name(data_name)
+    data_name = data.full_name(data_name, labeled=False)
     model = build(File(path, weights), image_size)
     classes = class_names(model.output_shape[-1], labels)
     preprocessing = Preprocessing(image_size, image_size, 3, weights.mean, weights.std)
@@ -540,18 +538,11 @@ def import_weights(
     }
     if dataset.contents is not None:
         config["contents"] = dataset.contents
-    out.parent.mkdir(parents=True, exist_ok=True)
-    begun = Run(Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.")))
-    try:
-        model.save(begun.path / "model.keras")
-        begun.write_json("config.json", config)
-        begun.write_json("preprocessing.json", preprocessing.to_dict())
-        write_atomic(begun.path / "labels.txt", "\n".join(classes) + "\n")
-        begun.path.chmod(0o755)  # mkdtemp makes folders private
-        begun.path.replace(out)
-    except BaseException:
-        shutil.rmtree(begun.path)
-        raise
+    with new_run(out) as run:
+        model.save(run.path / "model.keras")
+        run.write_json("config.json", config)
+        run.write_json("preprocessing.json", preprocessing.to_dict())
+        write_atomic(run.path / "labels.txt", "\n".join(classes) + "\n")
     guesses = {picture: top_k(answer, classes, 1)[0] for picture, answer in answers.items()}
     return Imported(Run(out), weights, guesses)
 
@@ -568,7 +559,7 @@ def class_names(count: int, labels: Path | None = None) -> tuple[str, ...]:
         return names
     if labels is None:
         return tuple(map(str, range(count)))
-    raise UsageError(f"{labels} has {len(names)} labels, and the weights have {count} classes.")
+    raise UsageError(f"{labels} has {len(names)} labels, and the network has {count} classes.")
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from cnn_keras import cli
 from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.studies import cli as studies
+from cnn_keras.told import Told
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
@@ -21,7 +22,10 @@ from .benchmark.cli import Benchmark
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cnn_keras.runs import Run
+
     from .layers import Repaired
+    from .pipeline import Source
     from .recipes import Recipe
 
 FIGURES = (".svg", ".png")
@@ -58,16 +62,18 @@ class Demo:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Told):
     """Convert, quantize, verify: a folder of .tflite files that passed.
 
-    A file beyond its recipe's limits is refused: it is not written, and the exit code is 1.
+    A file beyond its recipe's limits is refused: it is not written, and the exit code is 1. A model
+    from elsewhere first becomes a run folder in OUT, which every command takes.
     """
 
     source: tyro.conf.Positional[Path]
-    """Run folder, or a .keras file in one."""
+    """Run folder, or a .keras file in one; or a model from elsewhere: a .keras or .h5 file, a
+    SavedModel folder, or a name of keras.applications, for example MobileNetV2."""
     out: Path | None = None
-    """Folder for the files and export.json; with --android it may be left out."""
+    """Folder for the files and export.json; for a run with --android it may be left out."""
     recipes: tuple[str, ...] = ()
     """Names as in the README: float32, static_wi8_ai8, aware_wi8_ai8, ...; by default those that
     need no training and that XNNPACK runs."""
@@ -82,41 +88,76 @@ class Export:
     split: str = "validation"
     """Held-out images that judge the files: validation or test."""
     run: Path | None = None
-    """Run folder whose data and preprocessing a lone .keras file is checked with."""
+    """Run folder whose data and preprocessing a lone .keras file is checked with, instead of being
+    a model from elsewhere."""
     data_dir: Path | None = None
     """Folder in which the data set is looked for first."""
     json: bool = False
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.runs import Run, load_model
-
         recipes = self.chosen()
         if self.tuning_epochs is not None and self.tuning_epochs < 1:
             raise UsageError(f"The tuning epochs must be above 0, not {self.tuning_epochs}.")
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
-        lone = self.source.suffix == ".keras"
-        run = Run.open(self.run or (self.source.parent if lone else self.source))
-        from .pipeline import Source, add_to_app, app_models, export
+        from cnn_keras.adopted import is_foreign
 
-        if self.out is None and not self.android:
+        foreign = self.run is None and is_foreign(self.source)
+        own = None if foreign else self._own_run()
+        from .pipeline import add_to_app, app_models, export
+
+        if self.out is None and (foreign or not self.android):
             raise UsageError("Name a folder for the files with --out.")
-        out = self.out or run.path / "files"
         models = app_models(ANDROID_DEMO) if self.android else None
-        start_keras()
-        run.import_layers()
-        model = load_model(self.source if lone else run.path / "model.keras")
-        name = run.path.resolve().name
-        if lone and self.source.stem != "model":
-            name = f"{name}_{self.source.stem}"
-        source = Source(name, model, run, run.dataset(self.data_dir))
+        source = self._of_run(own) if own else self._adopted(self.out or Path())
+        out = self.out or source.run.path / "files"
         document = export(source, out, recipes, self.split, self.tuning_epochs)
         if models:
             for copy in add_to_app(document, out, models):
                 log(f"in the app: {copy}")
         refused = [row for row in document["files"] if not row["accepted"]]
         return Outcome(document, export_table(document, out), exit_code=1 if refused else 0)
+
+    def _own_run(self) -> Run:
+        """Return the run folder that is exported, or that a lone file is checked with."""
+        from cnn_keras.adopted import MODEL_FILES
+        from cnn_keras.runs import Run
+
+        lone = self.source.suffix in MODEL_FILES
+        if self.run and not lone:
+            raise UsageError(f"--run is for a .keras file, and {self.source} is none.")
+        run = Run.open(self.run or (self.source.parent if lone else self.source))
+        for name in self.given():
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for a model from elsewhere: the run {run.path} has "
+                "its own."
+            )
+        return run
+
+    def _of_run(self, run: Run) -> Source:
+        from cnn_keras.adopted import MODEL_FILES
+        from cnn_keras.runs import load_model
+
+        from .pipeline import Source
+
+        start_keras()
+        name, lone = run.path.resolve().name, self.source.suffix in MODEL_FILES
+        if lone and self.source.stem != "model":
+            name = f"{name}_{self.source.stem}"
+        run.import_layers()
+        model = load_model(self.source) if lone else run.model()
+        return Source(name, model, run, run.dataset(self.data_dir))
+
+    def _adopted(self, out: Path) -> Source:
+        from cnn_keras.adopted import adopt, check
+
+        from .pipeline import Source
+
+        check(self.source, self)  # what is wrong is said before Keras is imported
+        start_keras()
+        run, dataset = adopt(self.source, self, out, self.data_dir)
+        return Source(run.path.name, run.model(), run, run.prepare(dataset))
 
     def chosen(self) -> list[Recipe]:
         """Return the recipes.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.evaluate import are_probabilities
 
 from . import flatbuffer
 
@@ -16,14 +18,8 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
 
-# Operations that end a network with class scores between 0 and 1.
-_PROBABILITY_OPS = frozenset({"Softmax", "Sigmoid"})
-
-# Those that only pass a value on.
+# Operations that only pass a value on.
 _PASSING_OPS = frozenset({"Identity", "Cast", "Reshape", "Squeeze"})
-
-# Those that add values up: Keras adds one row to another as a bias.
-_ADDING_OPS = frozenset({"AddV2", "BiasAdd"})
 
 
 def convert(model: keras.Model) -> bytes:
@@ -95,30 +91,18 @@ def _trace(model: keras.Model, shape: tuple[int, ...]) -> Any:
         ).get_concrete_function()
 
     traced = trace(scores)
-    if not math.isclose(_probabilities(traced.outputs[0]), 1, rel_tol=1e-6):
+    noise = np.random.default_rng(0).random(shape, np.float32)
+    if not (are_probabilities(traced(noise).numpy()) or _is_sigmoid(traced.outputs[0])):
         traced = trace(lambda image: tf.nn.softmax(scores(image)))
     return traced
 
 
-def _probabilities(tensor: Any) -> float:
-    """Return how many rows of probabilities are in a tensor: 1 also in an ensemble's average.
-
-    NaN if it is something else, such as logits.
-    """
-    import tensorflow as tf
-
+def _is_sigmoid(tensor: Any) -> bool:
+    """Return whether a tensor's values are each between 0 and 1 by themselves."""
     op = tensor.op
-    if op.type in _PROBABILITY_OPS:
-        return 1
     if op.type in _PASSING_OPS:
-        return _probabilities(op.inputs[0])
-    if op.type in _ADDING_OPS:
-        return sum(map(_probabilities, op.inputs))
-    if op.type == "RealDiv":
-        divisor = tf.get_static_value(op.inputs[1])
-        if divisor is not None and divisor.ndim == 0:
-            return _probabilities(op.inputs[0]) / float(divisor)
-    return math.nan
+        return _is_sigmoid(op.inputs[0])
+    return bool(op.type == "Sigmoid")
 
 
 def _to_tflite(function: Any) -> bytes:

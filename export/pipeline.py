@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -74,12 +75,14 @@ def export(
         The content of `export.json`: what was exported, and under ``"files"`` one row a recipe.
 
     Raises:
-        UsageError: A recipe trains the network on, and its layers have no twin in tf_keras.
+        UsageError: A recipe trains the network on, and its layers have no twin in tf_keras, or
+            nobody has labeled its images.
         Error: The model cannot be converted, `split` is none, or what a recipe's training needs is
             not installed.
         OSError: `out` cannot be written.
     """
-    if any(recipe.tuning for recipe in recipes):
+    if tuned := [recipe for recipe in recipes if recipe.tuning]:
+        _require_trainable(source, tuned[0])
         for package in ("tf_keras", "tensorflow_model_optimization"):
             if find_spec(package) is None:
                 raise Error(f'Training on for a file needs {package}: pip install ".[aware]"')
@@ -179,6 +182,19 @@ def unrounded(run: Run, recipe: Recipe) -> bytes:
     return convert(load_model(path))
 
 
+def _require_trainable(source: Source, recipe: Recipe) -> None:
+    if source.run.is_saved_model:
+        raise UsageError(
+            f"{recipe.name} trains the network on, and the layers of a SavedModel are not seen: "
+            "export its .keras file."
+        )
+    if not source.dataset.labeled:
+        raise UsageError(
+            f"{recipe.name} trains the network on, and nobody has labeled the "
+            f"{source.dataset.name} of {source.run.path}: it needs a run with --data folder:PATH."
+        )
+
+
 def _tuned_path(run: Run, steps: Sequence[Step]) -> Path:
     return run.path / "tuned" / f"{'_'.join(steps)}.keras"
 
@@ -217,6 +233,7 @@ def _tuning(source: Source, epochs: int | None) -> Tuning:
     config, dataset = source.run.config, source.dataset
     own = config.get("recipe")  # imported weights come without
     recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
+    recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset.train.labels)))
     return Tuning(
         dataset.train,
         source.run.preprocessing,
@@ -278,6 +295,8 @@ def _origin(source: Source) -> str:
     """Say in one line what network it is and who trained it."""
     config = source.run.config
     network, imported = config["network"], config.get("imported")
+    if "adopted" in config:
+        return f"{network} {config['adopted']['origin']}"
     if source.run.is_ensemble:
         network = f"ensemble of {len(config['members'])} {network}"
     if imported is None:

@@ -169,8 +169,8 @@ def exported(file: Path) -> dict[str, Any]:
 def run_of(file: Path) -> Path | None:
     """Return the run that `export.json` beside a file names, if there is one and it exists."""
     run = exported(file).get("run")
-    # A path from the folder where the export ran, or from the export's own.
-    candidates = [Path(run), file.parent / run] if isinstance(run, str) else []
+    # A path from the export's folder, or as somebody has written it.
+    candidates = [file.parent / run, Path(run)] if isinstance(run, str) else []
     return next((path for path in candidates if path.is_dir()), None)
 
 

@@ -1,0 +1,440 @@
+"""Models from elsewhere as run folders, so that everything that takes a run takes them.
+
+A `.keras` or `.h5` file, a SavedModel folder, or a network of `keras.applications` becomes a model
+from RGB, or gray, to probabilities. What it lacks is put around it:
+
+Caffe's order of channels   a fixed 1×1 convolution in front
+logits                      a softmax
+one score for two classes   the probabilities of both; the score is the second's
+
+Nobody says how it was trained: where it is trained on for a file, that is by `recipes.ADOPTED`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import data, photographs, saved_model
+from .command import log, quiet, write_atomic
+from .errors import Error, UsageError, unknown
+from .evaluate import Probabilities, are_probabilities
+from .preprocessing import Preprocessing
+from .recipes import ADOPTED
+from .runs import Run, import_module, load_model, new_run, predict
+from .told import Told
+from .weights import KERAS, class_names
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_FILES = (".keras", ".h5")
+TRIED_IMAGES = 100  # that show what a model gives, and whether it makes sense
+
+
+class Normalization(NamedTuple):
+    """What a network takes pixels as: `(pixel - mean) / std`, pixels from 0 to 255.
+
+    Attributes:
+        mean: Of red, green and blue.
+        std: Of the same.
+        reverses: Whether the network takes blue, green and red.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    reverses: bool = False
+
+
+AS_THEY_ARE = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def is_foreign(source: Path) -> bool:
+    """Return whether a path is a model from elsewhere, not a run folder nor a file in one.
+
+    A name that is no path may be one of `keras.applications`.
+    """
+    if source.is_dir():
+        return saved_model.is_there(source)
+    if source.suffix in MODEL_FILES:
+        return not Run(source.parent).exists
+    return not source.exists() and source.name == str(source)
+
+
+def adopt(
+    source: Path, told: Told, folder: Path, data_dir: Path | None = None
+) -> tuple[Run, data.Dataset]:
+    """Make a run folder of a model from elsewhere, or take the one that was made so before.
+
+    Args:
+        source: The file or folder, or a name of `keras.applications`.
+        told: What is known of it.
+        folder: Where the run folder comes to lie, called as the model.
+        data_dir: Where the data set may lie.
+
+    Returns:
+        The run, and its data set as it is.
+
+    Raises:
+        UsageError: Something is to be told, or does not fit; the model is no image classifier; the
+            run folder is another's.
+        Error: Model or data set cannot be had, or the model makes no sense of pictures.
+    """
+    check(source, told)
+    config = _config(source, told)
+    out = folder / config["network"]
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        run = Run(out)
+        _require_same(run, config)
+        return run, run.load(data_dir)
+    model, own = _open(source, told, config["network"])
+    shape = _image_shape(model, source, told.image_size)
+    model = _one_to_one(model, shape, source)
+    seen = _normalization(told, own, source, shape[2])
+    preprocessing = Preprocessing(*shape, seen.mean, seen.std)
+    dataset = data.load(config["data"], data_dir, shape)
+    model = _with_front(model, shape, seen.reverses, config["network"])
+    places = data.stratified(dataset.validation.labels, TRIED_IMAGES, data.SPLIT_SEED)
+    tried = dataset.validation.take(places).resized(preprocessing)
+    scores = predict(model, preprocessing, tried.images)
+    _require_sense(scores, source)
+    model = _with_probabilities(model, scores, source)
+    classes = _class_names(model.output_shape[-1], told.labels, dataset)
+    labels = dataset.in_classes(classes).validation.labels[places]
+    if dataset.contents is not None:
+        config["contents"] = dataset.contents
+    with new_run(out) as run:
+        if saved_model.is_there(source):
+            with quiet(1, 2):  # TensorFlow says what assets it writes
+                model.export(run.path / "saved_model", verbose=False)
+        else:
+            model.save(run.path / "model.keras")
+        run.write_json("config.json", config)
+        run.write_json("preprocessing.json", preprocessing.to_dict())
+        write_atomic(run.path / "labels.txt", "\n".join(classes) + "\n")
+    height, width, channels = shape
+    log(
+        f"{out}: {source} as a run, {height}×{width} {'gray' if channels == 1 else 'RGB'}, "
+        f"{len(classes)} classes, {classes[0]} to {classes[-1]}"
+    )
+    if dataset.labeled:
+        _warn_of_chance(predict(model, preprocessing, tried.images), labels)
+    return Run(out), dataset
+
+
+def check(source: Path, told: Told) -> None:
+    """Find what can be found without Keras to be wrong with a request.
+
+    Raises:
+        UsageError: Options contradict each other, or one is missing or has no such value.
+        Error: A file is missing.
+    """
+    named = not source.exists()
+    if named and source.suffix in MODEL_FILES:
+        raise Error(f"No such model: {source}.")
+    if told.pixel_range and told.preprocessing:
+        raise UsageError("Give --pixel-range or --preprocessing, not both.")
+    if told.pixel_range and not told.pixel_range[0] < told.pixel_range[1]:
+        raise UsageError("--pixel-range takes the value of black and a greater one, of white.")
+    if told.image_size is not None and told.image_size < 1:
+        raise UsageError(f"--image-size must be above 0, not {told.image_size}.")
+    if told.weights and not named:
+        raise UsageError(f"{source} has weights: --weights is for names of keras.applications.")
+    if told.data is None and not named:
+        raise UsageError(
+            f"Name the data set that {source} is judged on with --data: {', '.join(data.SOURCES)}, "
+            f"{data.FOLDER}PATH or {photographs.NAME}."
+        )
+    for path in (told.labels, told.weights):
+        if path is not None and not path.is_file():
+            raise Error(f"No such file: {path}.")
+    _data_name(told)
+
+
+def _data_name(told: Told) -> str:
+    return data.full_name(told.data or photographs.NAME, labeled=False)
+
+
+def _config(source: Path, told: Told) -> dict[str, Any]:
+    """Return what the run keeps of what was asked for, as JSON types."""
+    named = not source.exists()
+    if named:
+        origin = f"of keras.applications with {told.weights or 'the weights of ImageNet'}"
+    else:
+        origin = f"from {source.resolve().name}"
+    stem = source.stem if source.suffix in MODEL_FILES else source.resolve().name
+    adopted = {
+        "origin": origin,
+        "model": None if named else _sha256(source),
+        "pixel_range": told.pixel_range,
+        "preprocessing": told.preprocessing,
+        "labels": told.labels and _sha256(told.labels),
+        "weights": told.weights and _sha256(told.weights),
+        "image_size": told.image_size,
+        "modules": told.modules,
+    }
+    config = {
+        "network": re.sub(r"[^\w.-]", "_", stem),  # also a name in TensorFlow's graph
+        "options": {},
+        "data": _data_name(told),
+        "train_images": None,
+        "seed": 0,
+        "recipe": asdict(ADOPTED),
+        "adopted": adopted,
+    }
+    document: dict[str, Any] = json.loads(json.dumps(config))
+    return document
+
+
+def _sha256(path: Path) -> str:
+    """Return the hash of a file, or of all that is in a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path)} {_sha256(file)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _require_same(run: Run, config: dict[str, Any]) -> None:
+    """Check that a folder holds this very model, told of in the same way."""
+    if not run.exists or "adopted" not in run.config:
+        raise UsageError(f"{run.path} exists and is something else: choose another --out.")
+    before, now = (c["adopted"] | {"data": c["data"]} for c in (run.config, config))
+    if differing := [name for name in now if before.get(name) != now[name]]:
+        raise UsageError(
+            f"{run.path} was made with another {', '.join(differing).replace('_', ' ')}: delete "
+            "it, or choose another --out."
+        )
+
+
+def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalization | None]:
+    """Return a model, and what it takes pixels as, if it says so."""
+    if saved_model.is_there(source):
+        return saved_model.load(source, name), None
+    if source.suffix not in MODEL_FILES:
+        return _application(name, told)
+    for module in told.modules:
+        import_module(module)
+    model = load_model(source)
+    return model, AS_THEY_ARE if rescales(model) else None
+
+
+def rescales(model: keras.Model) -> bool:
+    """Return whether a layer that brings pixels into a range comes before all that learn."""
+    from keras import layers
+
+    for layer in _leaves(model):
+        if isinstance(layer, (layers.Rescaling, layers.Normalization)):
+            return True
+        if layer.weights:
+            return False
+    return False
+
+
+def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
+    """Return a model's layers, those of models inside it in their place."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def _application(name: str, told: Told) -> tuple[keras.Model, Normalization]:
+    """Build a network of `keras.applications` with its weights."""
+    import keras
+
+    networks = dict(inspect.getmembers(keras.applications, inspect.isfunction))
+    if name not in networks:
+        raise unknown("run folder, model or network of keras.applications", name, networks)
+    build = networks[name]
+    size = told.image_size
+    options: dict[str, Any] = {"input_shape": (size, size, 3)} if size else {}
+    try:
+        if told.weights:
+            options["classes"] = _num_classes(build(weights=None, **options), told.weights)
+        with redirect_stdout(sys.stderr):  # Keras tells there of its download
+            model = build(weights=str(told.weights or "imagenet"), **options)
+    except Error:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        if told.weights:
+            raise Error(f"{told.weights} does not fit {name}: {reason}") from error
+        if isinstance(error, ValueError):  # another size than that of ImageNet's weights
+            raise UsageError(f"{name} cannot be built: {reason}") from error
+        raise Error(
+            f"The weights of {name} cannot be downloaded ({reason}): name a file of them with "
+            "--weights."
+        ) from error
+    return model, probed(sys.modules[build.__module__].preprocess_input)
+
+
+def _num_classes(model: keras.Model, path: Path) -> int:
+    """Return how many classes a file of weights has, by the bias of its classifier."""
+    *_, classifier = (layer for layer in model.layers if layer.weights)
+    bias = KERAS.read(path).get(f"{classifier.name}/bias")
+    return model.output_shape[-1] if bias is None else len(bias)
+
+
+def probed(preprocess: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Normalization:
+    """Read a normalization from what it makes of black, and of red, green and blue alone.
+
+    Args:
+        preprocess: Affine in each channel; it may reverse their order.
+    """
+    black = preprocess(np.zeros((1, 1, 1, 3))).ravel()
+    colors = preprocess(255 * np.eye(3).reshape(3, 1, 1, 3)).reshape(3, 3)
+    slopes = (colors - black) / 255  # a row for each color, a column for each channel
+    reverses = bool(slopes[0, 2])
+    if reverses:
+        slopes, black = slopes[:, ::-1], black[::-1]
+    scale = slopes.diagonal()
+    mean, std = (tuple(np.round(values, 6).tolist()) for values in (0.0 - black / scale, 1 / scale))
+    return Normalization(mean, std, reverses)
+
+
+def _normalization(
+    told: Told, own: Normalization | None, source: Path, channels: int
+) -> Normalization:
+    """Return what a model takes pixels as: what was told goes before what it says."""
+    if told.pixel_range:
+        low, high = told.pixel_range
+        std = 255 / (high - low)
+        return Normalization((0.0 - low * std,) * channels, (std,) * channels)
+    if told.preprocessing:
+        from keras.applications import imagenet_utils
+
+        own = probed(partial(imagenet_utils.preprocess_input, mode=told.preprocessing))
+        if channels != 3:
+            raise UsageError(f"{source} takes gray images: --preprocessing is of RGB.")
+    if own is None:
+        raise UsageError(
+            f"What does {source} take pixels as? Give --pixel-range 0 1, --pixel-range -1 1, "
+            "--pixel-range 0 255 if it rescales by itself, or --preprocessing caffe, torch or tf."
+        )
+    return own._replace(mean=own.mean[:channels], std=own.std[:channels])
+
+
+def _image_shape(model: keras.Model, source: Path, size: int | None) -> tuple[int, int, int]:
+    """Return height, width and channels of a model's images."""
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    if not shapes:  # of a class of its own, which says what it was built for
+        shapes = [tuple((model.get_build_config() or {}).get("input_shape") or ())]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3):
+        raise UsageError(
+            f"{source} takes {', '.join(map(str, shapes))}; expected one image "
+            "(None, height, width, channels), gray or RGB."
+        )
+    _, height, width, channels = shapes[0]
+    if None in (height, width):
+        if size is None:
+            raise UsageError(f"{source} takes images of any size: choose one with --image-size.")
+        return (height or size, width or size, channels)
+    if size not in (None, height, width):
+        raise UsageError(f"{source} takes images of {height}×{width}, and no other --image-size.")
+    return (height, width, channels)
+
+
+def _one_to_one(model: keras.Model, shape: tuple[int, int, int], source: Path) -> keras.Model:
+    """Return a functional model of one tensor, whatever lists or dicts the given one asks for."""
+    import keras
+
+    inputs = getattr(model, "inputs", None)
+    image = inputs[0] if inputs else keras.Input(shape, name="image")
+    outputs = model.outputs if inputs else keras.tree.flatten(model(image))
+    shapes = [tuple(tensor.shape) for tensor in outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
+        raise UsageError(
+            f"{source} gives {', '.join(map(str, shapes))}; expected one row of class scores "
+            "(None, num_classes)."
+        )
+    return keras.Model(image, outputs[0], name=model.name)
+
+
+def _with_front(
+    model: keras.Model, shape: tuple[int, int, int], reverses: bool, name: str
+) -> keras.Model:
+    """Return a model that takes any number of images of fixed size, and RGB."""
+    import keras
+
+    if model.input_shape == (None, *shape) and not reverses:
+        return model
+    x = image = keras.Input(shape, name="image")
+    if reverses:
+        # Reversing a tensor takes an operation that XNNPACK does not have.
+        reverse = keras.layers.Conv2D(3, 1, use_bias=False, trainable=False, name="rgb_to_bgr")
+        x = reverse(x)
+        reverse.set_weights([np.eye(3)[::-1].reshape(1, 1, 3, 3)])
+    return keras.Model(image, model(x), name=name)
+
+
+def _require_sense(scores: Probabilities, source: Path) -> None:
+    if not np.isfinite(scores).all():
+        raise Error(f"{source} gives NaN or infinity for pictures: is it trained?")
+    if not np.ptp(scores, axis=0).any():
+        raise Error(
+            f"{source} gives the same scores for {len(scores)} pictures: are they normalized as "
+            "it needs them?"
+        )
+
+
+def _with_probabilities(model: keras.Model, scores: Probabilities, source: Path) -> keras.Model:
+    """Return a model that gives probabilities, of two classes or more.
+
+    Args:
+        model: Functional or sequential.
+        scores: What it gives for pictures; logits are not all between 0 and 1.
+        source: For errors.
+    """
+    import keras
+
+    bounded = scores.min() >= 0 and scores.max() <= 1
+    x = model.outputs[0]
+    if scores.shape[1] == 1:
+        both = keras.layers.Dense(2, trainable=False, name="both_classes")
+        x = both(x)
+        # The probabilities 1 - p and p, or logits whose softmax they are.
+        kernel, bias = ([[-1, 1]], [1, 0]) if bounded else ([[-0.5, 0.5]], [0, 0])
+        both.set_weights([np.array(kernel), np.array(bias)])
+    elif bounded:
+        if saved_model.is_there(source) and not are_probabilities(scores):
+            raise UsageError(
+                f"The scores of {source} do not add up to 1: give the .keras file, or let it end "
+                "with a softmax."
+            )
+        return model
+    if not bounded:
+        x = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+    return keras.Model(model.input, x, name=model.name)
+
+
+def _class_names(count: int, labels: Path | None, dataset: data.Dataset) -> tuple[str, ...]:
+    if labels is None and len(dataset.classes) == count:
+        return dataset.classes
+    return class_names(count, labels)
+
+
+def _warn_of_chance(answers: Probabilities, labels: data.Labels) -> None:
+    """Say so if a network is right no more often than one that always names one class."""
+    right = (answers.argmax(axis=1) == labels).mean()
+    if right <= np.bincount(labels).max() / len(labels):
+        log(
+            f"It gets only {right:.0%} of {len(labels)} pictures right: are the pixels as it needs "
+            "them, and the labels in its order?"
+        )

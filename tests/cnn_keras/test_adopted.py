@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from keras.applications import imagenet_utils
+
+from cnn_keras.adopted import adopt, is_foreign, probed, rescales
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.evaluate import are_probabilities, scores
+from cnn_keras.preprocessing import Preprocessing
+from cnn_keras.runs import Run
+from cnn_keras.told import Told
+
+from . import picture_folder
+from .strangers import CODE, SIDE, digits, pixels, rgb, saved
+from .test_weights import randomize
+
+PHOTOGRAPHS = Told(data="photographs", pixel_range=(0, 1))
+
+
+def softmax(logits: Any) -> Any:
+    return np.asarray(ops.softmax(logits))
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(digits(), tmp_path_factory.mktemp("elsewhere") / "mine.keras")
+
+
+def test_a_file_becomes_a_run(mine: Path, tmp_path: Path) -> None:
+    assert is_foreign(mine)
+    run, dataset = adopt(mine, Told(data="digits"), tmp_path)
+    assert run == Run.open(tmp_path / "mine")
+    assert not is_foreign(run.path / "model.keras")
+    assert not is_foreign(run.path)
+    assert (run.config["network"], run.config["data"]) == ("mine", "digits")
+    assert run.preprocessing.to_dict() == {
+        "height": SIDE,
+        "width": SIDE,
+        "channels": 1,
+        "mean": (0.0,),
+        "std": (1.0,),
+    }
+    assert run.classes == dataset.classes == tuple("0123456789")
+    test = run.prepare(dataset).test
+    answers = run.predict(test.images)
+    np.testing.assert_allclose(
+        answers, softmax(digits().predict(test.images.astype(np.float32), verbose=0)), atol=1e-6
+    )
+    assert scores(answers, test.labels)["accuracy"] > 0.9
+
+
+def test_the_same_is_reused_and_nothing_else_overwritten(mine: Path, tmp_path: Path) -> None:
+    run, _ = adopt(mine, Told(data="digits"), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in run.path.iterdir()}
+    again, _ = adopt(mine, Told(data="digits"), tmp_path)
+    assert again == run
+    assert before == {path: path.stat().st_mtime_ns for path in run.path.iterdir()}
+    with pytest.raises(UsageError, match="made with another pixel range, data: delete it"):
+        adopt(mine, Told(data="photographs", pixel_range=(0, 1)), tmp_path)
+    other = saved(rgb(), tmp_path / "other" / "mine.keras")
+    with pytest.raises(UsageError, match="made with another model"):
+        adopt(other, Told(data="digits"), tmp_path)
+    (tmp_path / "b" / "mine").mkdir(parents=True)
+    (tmp_path / "b" / "mine" / "letter.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is something else"):
+        adopt(mine, Told(data="digits"), tmp_path / "b")
+    assert [path.name for path in (tmp_path / "b" / "mine").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize("writer", ["tf_keras", "tensorflow"])
+def test_a_saved_model_becomes_a_run(
+    writer: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my model"
+    images = pixels(SIDE, 1).astype(np.float32)
+    if writer == "tf_keras":
+        tf_keras = pytest.importorskip("tf_keras")
+        kinds = tf_keras.layers
+        model = tf_keras.Sequential(
+            [kinds.Flatten(input_shape=(SIDE, SIDE, 1)), kinds.Dense(10, "softmax")]
+        )
+        model.save(folder, save_format="tf")
+        expected = model.predict(images, verbose=0)
+    else:
+        import tensorflow as tf
+
+        module = tf.Module()
+        module.kernel = tf.Variable(np.random.default_rng(0).normal(size=(SIDE, 10)) / 100)
+        kernel = tf.cast(module.kernel, tf.float32)
+        spec = tf.TensorSpec((None, SIDE, SIDE, 1), tf.float32)
+
+        @tf.function(input_signature=[spec])
+        def classify(image: Any) -> Any:
+            rows = tf.reduce_mean(image, axis=(1, 3))
+            return {"scores": rows @ tf.cast(module.kernel, tf.float32), "rows": image}
+
+        tf.saved_model.save(module, str(folder), signatures={"classify": classify})
+        expected = softmax(images.mean(axis=(1, 3)) @ kernel.numpy())
+    capfd.readouterr()
+    assert is_foreign(folder)
+    run, _ = adopt(folder, Told(data="digits", pixel_range=(0, 255)), tmp_path / "runs")
+    assert capfd.readouterr().out == ""
+    assert run.path.name == "my_model"
+    assert run.is_saved_model
+    np.testing.assert_allclose(
+        Run.open(run.path).predict(pixels(SIDE, 1)), expected, rtol=1e-4, atol=1e-6
+    )
+    adopt(folder, Told(data="digits", pixel_range=(0, 255)), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("kind", ["signature", "dtype", "batch", "broken", "sigmoid"])
+def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    folder = tmp_path / "saved"
+    shape = (None if kind != "batch" else 1, 8, 8, 3)
+    dtype = tf.uint8 if kind == "dtype" else tf.float32
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="image")])
+    def classify(image: Any) -> Any:
+        maps = tf.cast(image, tf.float32)
+        return maps if kind == "signature" else tf.sigmoid(tf.reduce_mean(maps, axis=(1, 2)))
+
+    module = tf.Module()
+    module.classify = classify
+    tf.saved_model.save(module, str(folder), signatures=classify)
+    if kind == "broken":
+        file = folder / "saved_model.pb"
+        file.write_bytes(file.read_bytes()[:1000])
+    message = {
+        "signature": r"it has serving_default: image \(None, 8, 8, 3\) float32 to output_0",
+        "dtype": r"it has serving_default: image \(None, 8, 8, 3\) uint8 to",
+        "batch": r"it has serving_default: image \(1, 8, 8, 3\) float32 to",
+        "broken": "as a SavedModel",
+        "sigmoid": "do not add up to 1",
+    }
+    with pytest.raises(Error, match=message[kind]):
+        adopt(folder, PHOTOGRAPHS, tmp_path / "runs")
+    assert not (tmp_path / "runs" / "saved").exists()
+
+
+@pytest.mark.parametrize("mode", ["caffe", "torch", "tf"])
+def test_a_normalization_is_read_from_what_it_does(mode: str) -> None:
+    found = probed(preprocess := partial(imagenet_utils.preprocess_input, mode=mode))
+    ours = Preprocessing(8, 8, 3, found.mean, found.std)(pixels())
+    ours = ours[..., ::-1] if found.reverses else ours
+    np.testing.assert_allclose(ours, preprocess(pixels().astype(np.float32)), atol=1e-4)
+    assert found.reverses == (mode == "caffe")
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x]])
+def test_red_and_blue_change_places_as_in_caffe(wrap: Any, tmp_path: Path) -> None:
+    model = rgb()
+    wrapped = keras.Model(wrap(model.inputs[0]), wrap(model.outputs[0]))
+    told = Told(data="photographs", preprocessing="caffe")
+    run, _ = adopt(saved(wrapped, tmp_path / "a.keras"), told, tmp_path / "runs")
+    expected = model(imagenet_utils.preprocess_input(pixels().astype(np.float32), mode="caffe"))
+    np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-5)
+
+
+def test_pixels_are_brought_into_a_range(tmp_path: Path) -> None:
+    file = saved(model := rgb(), tmp_path / "a.keras")
+    run, _ = adopt(file, Told(data="photographs", pixel_range=(-1, 3)), tmp_path / "runs")
+    expected = model(pixels().astype(np.float32) / 255 * 4 - 1)
+    np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ([layers.Rescaling(1 / 255)], True),
+        ([layers.RandomFlip(), layers.Normalization(mean=[0, 1, 2], variance=[1, 2, 3])], True),
+        ([keras.Sequential([layers.Rescaling(1 / 255), layers.Conv2D(3, 1)])], True),
+        ([layers.Conv2D(3, 1), layers.Rescaling(1 / 255)], False),
+        ([], False),
+    ],
+)
+def test_a_model_may_rescale_by_itself(first: list[keras.Layer], expected: bool) -> None:
+    rest = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3, "softmax")]
+    assert rescales(keras.Sequential([layers.Input((8, 8, 3)), *first, *rest])) == expected
+
+
+@pytest.mark.parametrize(
+    ("units", "activation"), [(3, None), (3, "sigmoid"), (1, None), (1, "sigmoid")]
+)
+def test_every_end_gives_probabilities(units: int, activation: str | None, tmp_path: Path) -> None:
+    model = rgb(units, activation)
+    if activation is None:  # as a trained network's
+        kernel, bias = model.layers[-1].get_weights()
+        model.layers[-1].set_weights([20 * kernel, bias])
+    run, _ = adopt(saved(model, tmp_path / "a.keras"), PHOTOGRAPHS, tmp_path / "runs")
+    found = run.predict(pixels())
+    given = np.asarray(model(pixels().astype(np.float32) / 255))
+    if units == 1:
+        second = given if activation else 1 / (1 + np.exp(-given))
+        given = np.concatenate([1 - second, second], axis=1)
+    elif activation is None:
+        given = softmax(given)
+    np.testing.assert_allclose(found, given, atol=1e-6)
+    assert are_probabilities(found) == (activation != "sigmoid" or units == 1)
+    assert run.classes == tuple(map(str, range(max(2, units))))
+
+
+def test_an_image_size_is_chosen_for_a_model_that_takes_any(tmp_path: Path) -> None:
+    file = saved(rgb(shape=(None, None, 3)), tmp_path / "a.keras")
+    with pytest.raises(UsageError, match="choose one with --image-size"):
+        adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    told = replace(PHOTOGRAPHS, image_size=16)
+    run, _ = adopt(file, told, tmp_path / "runs")
+    assert (run.preprocessing.height, run.predict(pixels(16)).shape) == (16, (5, 3))
+    with pytest.raises(UsageError, match=r"takes images of 8×8, and no other --image-size"):
+        adopt(saved(rgb(), tmp_path / "b.keras"), told, tmp_path / "runs")
+
+
+def test_a_fixed_batch_is_freed(tmp_path: Path) -> None:
+    file = saved(rgb(shape=(8, 8, 3), batch_size=2), tmp_path / "a.keras")
+    run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    assert run.predict(pixels()).shape == (5, 3)
+
+
+def test_older_files_are_read(tmp_path: Path) -> None:
+    file = saved(model := rgb(), tmp_path / "old.h5")
+    run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    expected = model(pixels().astype(np.float32) / 255)
+    np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
+
+
+def test_labels_are_told_or_the_data_sets(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join("9876543210"))
+    run, _ = adopt(mine, Told(data="digits", labels=labels), tmp_path / "a")
+    assert run.classes == tuple("9876543210")
+    assert "of 100 pictures right: are the pixels as it needs them" in capsys.readouterr().err
+    labels.write_text("cat\ndog\n")
+    with pytest.raises(UsageError, match="has 2 labels, and the network has 10 classes"):
+        adopt(mine, Told(data="digits", labels=labels), tmp_path / "b")
+    file = saved(rgb(), tmp_path / "a.keras")
+    pictures = picture_folder.write(tmp_path / "pictures")
+    told = Told(data=f"folder:{pictures}", pixel_range=(0, 1))
+    run, dataset = adopt(file, told, tmp_path / "a")
+    assert run.classes == dataset.classes == picture_folder.NAMES
+    assert run.config["contents"] == dataset.contents
+    with pytest.raises(Error, match="The class 'Zero' of pictures is none of the network's 4"):
+        adopt(saved(rgb(4), tmp_path / "b.keras"), told, tmp_path / "a")
+
+
+def test_layers_of_the_users_own_come_from_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "my_layers.py").write_text(CODE)
+    own: dict[str, Any] = {}
+    exec(CODE, own)
+    end = [layers.Flatten(), layers.Dense(3, "softmax")]
+    model = keras.Sequential([layers.Input((8, 8, 3)), own["Twice"](), *end])
+    file = saved(model, tmp_path / "a.keras")
+    with pytest.raises(Error, match=r"needs 'Twice', which .* with --modules\.$"):
+        adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    with pytest.raises(Error, match="The module my_layer, which the model needs"):
+        adopt(file, replace(PHOTOGRAPHS, modules=("my_layer",)), tmp_path / "runs")
+    try:
+        run, _ = adopt(file, replace(PHOTOGRAPHS, modules=("my_layers",)), tmp_path / "runs")
+        keras.saving.get_custom_objects().clear()  # as in another process
+        expected = model(pixels().astype(np.float32) / 255)
+        np.testing.assert_allclose(Run.open(run.path).predict(pixels()), expected, atol=1e-6)
+    finally:
+        keras.saving.get_custom_objects().clear()
+
+
+def test_a_class_of_its_own_is_taken_whole(tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable("tests")
+    class Own(keras.Model):  # type: ignore[misc]
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.flat, self.dense = layers.Flatten(), layers.Dense(3, "softmax")
+
+        def call(self, x: Any) -> Any:
+            return self.dense(self.flat(x))
+
+    model = Own()
+    model(np.zeros((1, 8, 8, 3), np.float32))
+    file = saved(model, tmp_path / "own.keras")
+    run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    expected = model(pixels().astype(np.float32) / 255)
+    np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
+
+
+def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
+    def refuse(model: keras.Model, message: str) -> None:
+        with pytest.raises(Error, match=message):
+            adopt(saved(model, tmp_path / "a.keras"), PHOTOGRAPHS, tmp_path / "runs")
+        assert not (tmp_path / "runs").exists()
+
+    image = layers.Input((8, 8, 3))
+    flat = layers.Flatten()(image)
+    two = keras.Model(image, [layers.Dense(3)(flat), layers.Dense(2)(flat)])
+    refuse(two, r"gives \(None, 3\), \(None, 2\); expected one row")
+    refuse(keras.Model(image, layers.Conv2D(3, 3)(image)), "expected one row")
+    refuse(rgb(shape=(8, 8, 4)), r"takes \(None, 8, 8, 4\); expected one image")
+    refuse(keras.Sequential([layers.Input((5,)), layers.Dense(3)]), "expected one image")
+    dead = rgb()
+    dead.set_weights([np.zeros_like(weight) for weight in dead.get_weights()])
+    refuse(dead, "gives the same scores for 100 pictures")
+    dead.set_weights([np.full_like(weight, np.nan) for weight in dead.get_weights()])
+    refuse(dead, "gives NaN")
+    function = keras.Sequential(
+        [layers.Input((8, 8, 3)), layers.Lambda(lambda x: x / 255), *rgb().layers]
+    )
+    refuse(function, "has a Lambda layer, which is code")
+
+
+@pytest.mark.slow  # the network is built seven times
+def test_a_network_of_keras_is_taken_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"'MobileNetV4'\. Did you mean 'MobileNetV2'"):
+        adopt(Path("MobileNetV4"), Told(), tmp_path)
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNetV2((32, 32, 3), weights=None, classes=5)
+    randomize(model)
+    model.save_weights(tmp_path / "mine.weights.h5")
+    name = Path("MobileNetV2")
+    told = Told(weights=tmp_path / "mine.weights.h5", image_size=32)
+    run, dataset = adopt(name, told, tmp_path / "a")
+    assert (dataset.name, run.config["network"]) == ("photographs", "MobileNetV2")
+    assert run.preprocessing.to_dict()["mean"] == (127.5, 127.5, 127.5)
+    assert run.classes == tuple("01234")
+    images = keras.applications.mobilenet_v2.preprocess_input(pixels(32).astype(np.float32))
+    np.testing.assert_allclose(run.predict(pixels(32)), model(images), atol=1e-5)
+    json.dumps(run.config)
+
+    with pytest.raises(Error, match=r"mine\.weights\.h5 does not fit MobileNet: "):
+        adopt(Path("MobileNet"), told, tmp_path / "a")
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # a machine without a network
+    with pytest.raises(Error, match=r"MobileNetV2 cannot be downloaded .* with --weights"):
+        adopt(name, Told(), tmp_path / "b")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UsageError, match="MobileNetV2 cannot be built"):
+        adopt(name, Told(image_size=31), tmp_path / "b")
