@@ -379,6 +379,8 @@ class RecipeStudy(cli.RecipeValues):
     """Of every training."""
     train_images: int | None = None
     """Train on this many images, seeded and stratified."""
+    image_size: int | None = None
+    """Side of the images, or more where a network needs it; the data set's by default."""
     tuning_epochs: int | None = None
     """Passes over them for a recipe that trains on; by default a tenth of the training's own."""
     runs: Path = Path("runs")
@@ -403,6 +405,7 @@ class RecipeStudy(cli.RecipeValues):
                 recipe=self.recipe(),
                 seed=self.seed,
                 train_images=self.train_images,
+                image_size=studies.side(self.image_size, name),
             )
             for name in self.networks
         ]

@@ -66,13 +66,12 @@ class StudyTrainings(RecipeValues):
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
         recipe = self.recipe() | others.pop("recipe", {})
-        size = self.image_size and max(self.image_size, zoo.network(network).min_image_size)
         return Training.of(
             network,
             self.data,
             recipe={key: value for key, value in recipe.items() if (key, value) != ("epochs", 0)},
             train_images=self.train_images or None,
-            image_size=size or None,
+            image_size=side(self.image_size, network),
             **others,
         )
 
@@ -394,6 +393,20 @@ class PathsStudy(StudyTrainings):
             control=control,
         )
         return recorded(document)
+
+
+def side(image_size: int | None, network: str) -> int | None:
+    """Return the side of a network's images: no less than it takes; None for the data set's.
+
+    Args:
+        image_size: Asked for; None and 0 for the data set's.
+        network: Row of the zoo.
+
+    Example:
+        >>> side(16, "resnet20"), side(16, "lenet5"), side(0, "lenet5")
+        (16, 32, None)
+    """
+    return max(image_size, zoo.network(network).min_image_size) if image_size else None
 
 
 def recorded(document: dict[str, Any]) -> Outcome:
