@@ -50,6 +50,7 @@ class Found(NamedTuple):
             are learned, and ``"validation"``.
         errors: After the last step, a value a seed: ``"train"``, without distortions, and
             ``"test"``.
+        images: How many those errors were counted on.
         layers: Names of the convolutions, first to last.
         gradients: Norms of the loss's gradient by each one's kernel, `(seeds, layers)`, at the
             ``"start"`` of the training and at its ``"end"``.
@@ -59,6 +60,7 @@ class Found(NamedTuple):
     steps: list[int]
     curves: dict[str, list[list[float]]]
     errors: dict[str, list[float]]
+    images: dict[str, int]
     layers: list[str]
     gradients: dict[str, list[list[float]]]
 
@@ -94,7 +96,7 @@ def degradation(
         data_dir: Where the data set may lie.
 
     Returns:
-        The record; intervals are over seeds, of differences and ratios within a seed.
+        The record; intervals are over seeds, of ratios within a seed.
     """
     forms = {"plain": list(plain), "residual": list(residual)}
     found: dict[str, list[Found]] = {
@@ -130,6 +132,10 @@ def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Pat
         {
             "train": [fact["train_error"] for fact in facts],
             "test": [1 - run.metrics["test"]["accuracy"] for run in trained],
+        },
+        {
+            "train": trained[0].metrics["num_train_images"],
+            "test": trained[0].metrics["test"]["num_images"],
         },
         list(facts[0]["gradients"]["start"]),
         {
@@ -187,7 +193,11 @@ def claims(plain: Sequence[Found], residual: Sequence[Found]) -> list[Claim]:
 
 
 class _Cost(NamedTuple):
-    """What depth costs: by how much the deepest network's error is above the shallowest one's."""
+    """What depth costs: how many times the shallowest network's error the deepest one's is.
+
+    Ratios, for errors spread in proportion to what they are: of one plain network's seeds some
+    hardly learn.
+    """
 
     shallow: str
     deep: str
@@ -195,25 +205,33 @@ class _Cost(NamedTuple):
 
 
 def _cost(networks: Sequence[Found], split: str) -> _Cost:
-    shallow, deep = networks[0], networks[-1]
-    errors = np.array([deep.errors[split], shallow.errors[split]])
-    return _Cost(shallow.network, deep.network, (errors[0] - errors[1]).tolist())
+    """Compare errors, with half an image more wrong in each, so that none is zero."""
+    shallow, deep = (
+        np.array(found.errors[split]) + 0.5 / found.images[split]
+        for found in (networks[0], networks[-1])
+    )
+    return _Cost(networks[0].network, networks[-1].network, (deep / shallow).tolist())
 
 
 def _error_claims(name: str, plain: _Cost, residual: _Cost) -> list[Claim]:
-    ours, theirs = comparisons.mean(plain.by_seed), comparisons.mean(residual.by_seed)
-    more = comparisons.difference(plain.by_seed, residual.by_seed)
+    one = [1.0] * len(plain.by_seed)
+    ours, theirs = (comparisons.ratio(cost.by_seed, one) for cost in (plain, residual))
+    more = comparisons.ratio(plain.by_seed, residual.by_seed)
     return [
-        Claim(f"{plain.deep} has a higher {name} error than {plain.shallow}", ours.above(0), *ours),
         Claim(
-            f"{residual.deep} has no higher {name} error than {residual.shallow}",
-            not theirs.above(0),
+            f"{plain.deep} has a higher {name} error than {plain.shallow} (times)",
+            ours.above(1),
+            *ours,
+        ),
+        Claim(
+            f"{residual.deep} has no higher {name} error than {residual.shallow} (times)",
+            not theirs.above(1),
             *theirs,
         ),
         Claim(
-            f"in {name} error, the step from {plain.shallow} to {plain.deep} costs more than the "
-            f"one from {residual.shallow} to {residual.deep}",
-            more.above(0),
+            f"the {name} error grows more from {plain.shallow} to {plain.deep} than from "
+            f"{residual.shallow} to {residual.deep} (times)",
+            more.above(1),
             *more,
         ),
     ]

@@ -40,7 +40,7 @@ def finish(training: Training, seed: int, runs: Path, accuracies: Sequence[float
     options = training.options
     model = zoo.build(training.network, shape, len(dataset.classes), **options)
     model.save(run.path / "model.keras")
-    test = {"accuracy": accuracies[-1] - 0.2}
+    test = {"accuracy": accuracies[-1] - 0.2, "num_images": len(dataset.test.labels)}
     run.write_json("metrics.json", {"num_train_images": training.train_images, "test": test})
     return run
 

@@ -105,7 +105,8 @@ def test_a_kernels_gradient_is_that_of_its_place() -> None:
 def network(name: str, train: list[float], test: list[float], norms: list[float]) -> Found:
     gradients = {moment: [norms] * len(train) for moment in ("start", "end")}
     errors = {"train": train, "test": test}
-    return Found(name, [1], {}, errors, ["conv1", "conv2"], gradients)
+    images = {"train": 10_000, "test": 10_000}
+    return Found(name, [1], {}, errors, images, ["conv1", "conv2"], gradients)
 
 
 PLAIN = [
@@ -122,20 +123,28 @@ def test_claims_hold_where_all_of_the_interval_does() -> None:
     found = claims(PLAIN, RESIDUAL)
     assert [claim.holds for claim in found] == [
         *(True, True, True),  # training error
-        *(False, True, False),  # test error: 2 and 3 points more are not sure
+        *(False, True, False),  # test error: an eighth and a quarter more are not sure
         *(True, False) * 2,  # plain56's gradient explodes
         *(False, True) * 2,  # resnet56's, here, vanishes
     ]
-    assert found[0].value == pytest.approx((0.10 + 0.11 + 0.11) / 3)
+    assert found[0].value == pytest.approx((20 / 10 * 23 / 12 * 22 / 11) ** (1 / 3), rel=1e-3)
     assert found[6].value == pytest.approx(1000)
-    assert found[2].value == pytest.approx((0.12 + 0.13 + 0.14) / 3)
+    more = (20 / 10 * 23 / 12 * 22 / 11) / (9 / 11 * 8 / 10 * 9 / 12)
+    assert found[2].value == pytest.approx(more ** (1 / 3), rel=1e-3)
     assert "plain56 has a higher training error than plain20" in found[0].claim
 
 
 def test_claims_fail_the_other_way_round() -> None:
     found = claims(RESIDUAL, PLAIN)
     assert [claim.holds for claim in found[:3]] == [False, False, False]
-    assert found[2].value == pytest.approx(-(0.12 + 0.13 + 0.14) / 3)
+    assert found[2].value < 1
+
+
+def test_errors_may_be_zero() -> None:
+    perfect = network("resnet56", [0.0] * 3, [0.1] * 3, [1.0, 1.0])
+    found = claims(PLAIN, [RESIDUAL[0], perfect])
+    assert found[1].holds
+    assert 0 < found[1].value < 0.01
 
 
 @pytest.mark.parametrize(
