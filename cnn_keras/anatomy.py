@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
 FLOAT32_BYTES = 4
 
+# What may follow the row in a layer's name.
+# fmt: off
+ROLES = frozenset({
+    "a", "b", "c", "add", "shortcut",  # of a residual module
+    "1x1", "3x3", "5x5", "reduce", "pool", "proj", "concat",  # of an Inception module
+    "activation", "bn", "coefficient", "conv", "dropout", "fc", "flatten", "logits", "lrn", "pad",
+    "probabilities", "relu",
+})
+# fmt: on
+
 
 class Row(NamedTuple):
     """What a row of a network is, sees and costs."""
@@ -91,6 +101,17 @@ def outline(build: Callable[[], keras.Model]) -> keras.Model:
         return thread.submit(without_values).result()
 
 
+def row_of(layer_name: str) -> str:
+    """Return the paper's row that a layer belongs to.
+
+    Example:
+        >>> row_of("conv2_1_a_bn")
+        'conv2_1'
+    """
+    row, _, role = layer_name.rpartition("_")
+    return row_of(row) if row and role in ROLES else layer_name
+
+
 def rows(model: keras.Model) -> list[Row]:
     """Return the rows of a functional model, in order.
 
@@ -108,8 +129,6 @@ def rows(model: keras.Model) -> list[Row]:
         >>> c1.layers, c1.output_shape, c1.macs, c1.neurons, c1.receptive_field
         ('Conv2D Activation', (28, 28, 6), 117600, 4704, (5, 5))
     """
-    from .blocks import row_of
-
     found: dict[str, Row] = {}
     for layer in layers(model):
         name = row_of(layer.row)

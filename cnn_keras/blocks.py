@@ -2,7 +2,7 @@
 
 A block is a function from feature map to feature map, `(batch, height, width, channels)` in and
 out. Layers are named `row_role`: `conv2_1_a_bn` is the normalization after the first convolution of
-row `conv2_1`; `row_of` gives the row back.
+row `conv2_1`; `anatomy.row_of` gives the row back.
 """
 
 from __future__ import annotations
@@ -26,16 +26,6 @@ BN_EPSILON = 1e-5
 
 # He et al., arXiv:1502.01852, equation 10: keeps the variance through rectified layers.
 KERNEL_INITIALIZER = "he_normal"
-
-# What may follow the row in a layer's name.
-# fmt: off
-ROLES = frozenset({
-    "a", "b", "c", "add", "shortcut",  # of a residual module
-    "1x1", "3x3", "5x5", "reduce", "pool", "proj", "concat",  # of an Inception module
-    "activation", "bn", "coefficient", "conv", "dropout", "fc", "flatten", "logits", "lrn", "pad",
-    "probabilities", "relu",
-})
-# fmt: on
 
 Padding = Literal["same", "symmetric", "valid"]
 Shortcut = Literal["A", "B", "C", "none"]
@@ -95,17 +85,6 @@ class Printed(NamedTuple):
     neurons: Figure | None = None
     connections: Figure | None = None
     contradiction: str = ""
-
-
-def row_of(layer_name: str) -> str:
-    """Return the paper's row that a layer belongs to.
-
-    Example:
-        >>> row_of("conv2_1_a_bn")
-        'conv2_1'
-    """
-    row, _, role = layer_name.rpartition("_")
-    return row_of(row) if row and role in ROLES else layer_name
 
 
 def require_size(x: Tensor, minimum: int, what: str, of: str = "images") -> None:

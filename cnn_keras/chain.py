@@ -27,7 +27,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from .blocks import Tensor, row_of, shortcut_to
+from .anatomy import row_of
+from .blocks import Tensor, shortcut_to
 from .command import progress
 from .data import Split
 from .errors import UsageError

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NamedTuple, Union
 import tyro
 
 from . import __version__
-from .command import Outcome, log, start_keras
+from .command import Outcome, log, printable, start_keras
 from .errors import Error, UsageError
 
 Command = Callable[[], Outcome]
@@ -383,14 +383,21 @@ def table(columns: Sequence[str], lines: Sequence[Sequence[object]], title: str 
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    result = Table(*columns, title=title or None, title_justify="left", box=SIMPLE_HEAD)
+    result = Table(*columns, title=shown(title) or None, title_justify="left", box=SIMPLE_HEAD)
     for index, column in enumerate(result.columns):
         column.overflow = "fold"
         if all(isinstance(line[index], int | float) for line in lines):
             column.justify = "right"
     for line in lines:
-        result.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line))
+        result.add_row(*(f"{cell:,}" if isinstance(cell, int) else shown(cell) for cell in line))
     return result
+
+
+def shown(value: object) -> str:
+    """Return a value as rich shows it, whose brackets are no markup."""
+    from rich.markup import escape
+
+    return escape(printable(str(value)))
 
 
 def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) -> Any:
@@ -485,5 +492,5 @@ def _fail(error: Exception, prog: str) -> int:
     message = str(error)
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename or 'Input or output'}: {error.strerror}."
-    log(f"{prog}: {' '.join(message.split())}")
+    log(f"{prog}: {printable(' '.join(message.split()))}")
     return getattr(error, "exit_code", 1)

@@ -35,6 +35,16 @@ def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
+def printable(text: str) -> str:
+    """Return text without what would move a terminal's cursor, as a damaged file's names may.
+
+    Example:
+        >>> printable("conv1" + chr(27) + "[2J")
+        'conv1�[2J'
+    """
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr, or nothing where stderr is not a terminal.

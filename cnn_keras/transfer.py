@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from .anatomy import row_of
 from .errors import Error, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -159,8 +160,6 @@ def freeze_until(model: keras.Model, row: str) -> None:
     Raises:
         UsageError: The network has no such row, or nothing after it.
     """
-    from .blocks import row_of
-
     layers = main_network(model).layers[1:]  # without the input; Keras sorts them by depth
     rows = [row_of(layer.name) for layer in layers]
     if row not in rows:

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import flatbuffer, metadata
 from .interpreter import Delegation, Interpreter, ModelFileError, TensorSpec, read_file
-from .recipes import Recipe
+from .recipes import RECIPES, Recipe
 
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
 
@@ -70,6 +70,9 @@ class Audit:
 def audit(file: str | Path | bytes) -> Audit:
     """Look into a TFLite file.
 
+    LiteRT loads it in this process, which a damaged file can end by a signal. A file from elsewhere
+    is better read apart: ``child.call("audit.audit", file, file=file)``, as the command does.
+
     Args:
         file: Path of the file, or its bytes.
 
@@ -89,9 +92,11 @@ def audit(file: str | Path | bytes) -> Audit:
         sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
     )
     recipe = inferred_recipe(model)
-    dynamic = tuple(_name(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor))
+    dynamic = tuple(
+        flatbuffer.name_of(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor)
+    )
     runs = not custom and not dynamic
-    delegation = Interpreter(data).delegation() if runs else Delegation(len(names), 0, 0, False)
+    delegation = Interpreter(file).delegation() if runs else Delegation(len(names), 0, 0, False)
     return Audit(
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -108,6 +113,23 @@ def audit(file: str | Path | bytes) -> Audit:
         partitions=delegation.partitions if runs else None,
         metadata=metadata.read(data) is not None,
     )
+
+
+def report(file: Path) -> dict[str, Any]:
+    """Return what the command `audit` says of a file, as JSON types.
+
+    Raises:
+        ModelFileError: See `audit`.
+    """
+    found, about = audit(file), metadata.read(read_file(file))
+    return {
+        "file": str(file),
+        **found.to_dict(),
+        "labels": about.labels if about else None,
+        "preprocessing": about.preprocessing if about else None,
+        "reasons": problems(found, RECIPES[found.recipe]) if found.recipe in RECIPES else [],
+        "remarks": remarks(found),
+    }
 
 
 def problems(audit: Audit, recipe: Recipe) -> list[str]:
@@ -147,7 +169,7 @@ def inferred_recipe(model: Any) -> str | None:
     """Return the recipe that a parsed file looks like, by where its small numbers stand."""
     graph, names = model.subgraphs[0], flatbuffer.op_names(model)
     dtypes = [flatbuffer.dtype_name(tensor) for tensor in graph.tensors]
-    constant = [_is_constant(model, tensor) for tensor in graph.tensors]
+    constant = [flatbuffer.is_constant(model, tensor) for tensor in graph.tensors]
     computed = {
         dtypes[index]
         for op, name in zip(graph.operators, names, strict=True)
@@ -176,7 +198,7 @@ def _is_integer(recipe: str | None) -> bool:
 
 def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
     return tuple(
-        f"{name} {_name(graph.tensors[op.outputs[0]])}"
+        f"{name} {flatbuffer.name_of(graph.tensors[op.outputs[0]])}"
         for op, name in zip(graph.operators, names, strict=True)
         if name not in flatbuffer.CONVERSIONS
         and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) in _FLOATS
@@ -184,25 +206,13 @@ def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
     )
 
 
-def _is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
-
-
-def _name(tensor: Any) -> str:
-    return tensor.name.decode() if tensor.name else ""
-
-
 def _spec(graph: Any, ends: Any) -> TensorSpec:
     if len(ends) != 1:
         raise ModelFileError(f"Expected one input and one output, found {len(ends)}.")
     tensor = graph.tensors[ends[0]]
-    scale, zero_point = 0.0, 0
-    parameters = tensor.quantization
-    if parameters is not None and parameters.scale is not None and len(parameters.scale):
-        scale, zero_point = float(parameters.scale[0]), int(parameters.zeroPoint[0])
+    scale, zero_point = flatbuffer.quantization_of(tensor)
     return TensorSpec(
-        _name(tensor),
+        flatbuffer.name_of(tensor),
         flatbuffer.shape_of(tensor),
         flatbuffer.dtype_name(tensor),
         scale,

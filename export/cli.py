@@ -207,10 +207,12 @@ class Verify:
     def __call__(self) -> Outcome:
         from rich.console import Group
 
+        from cnn_keras.command import progress
         from cnn_keras.runs import Run
 
-        from .audit import audit, problems
+        from .audit import problems
         from .benchmark.cli import exported, run_of
+        from .child import call
         from .interpreter import read_file
         from .recipes import recipe
         from .verify import verify
@@ -218,7 +220,7 @@ class Verify:
         if self.figure and self.figure.suffix not in FIGURES:
             raise UsageError(f"A figure is a file {' or '.join(FIGURES)}, not {self.figure}.")
         content = read_file(self.file)
-        found = audit(self.file)
+        found = call("audit.audit", self.file, file=self.file)
         path, stated = self.run or run_of(self.file), exported(self.file)
         if path is None:
             raise UsageError(f"Which run is {self.file} from? Name it with --run.")
@@ -236,7 +238,9 @@ class Verify:
         split = dataset.split(self.split)
         labels = split.labels if dataset.labeled else None
         reference, images = run.predict(split.images), run.preprocessing(split.images)
-        verdict = verify(content, reference, images, labels, limits)
+        judged = self.file, reference, images, labels, limits
+        with progress("verify", len(images)) as advance:
+            verdict = call("verify.verify", *judged, file=self.file, advance=advance)
         reasons = [*problems(found, limits), *verdict.reasons]
         document: dict[str, Any] = {
             "file": str(self.file),
@@ -250,11 +254,13 @@ class Verify:
         }
         text: list[Any] = [fields(document)]
         if self.layers or self.figure or self.repair:
-            from .layers import COMPARED_IMAGES, compare, figure, repair
+            from .layers import COMPARED_IMAGES, figure, repair
             from .pipeline import calibration_of, unrounded
 
             float32 = unrounded(run, limits)
-            layers = compare(float32, content, images[:COMPARED_IMAGES])
+            compared = float32, content, images[:COMPARED_IMAGES]
+            with progress("compare", COMPARED_IMAGES) as advance:
+                layers = call("layers.compare", *compared, file=self.file, advance=advance)
             document["layers"] = [layer._asdict() for layer in layers]
             text.append(layers_table(document["layers"]))
             if self.figure:
@@ -313,24 +319,10 @@ class Audit:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from . import metadata
-        from .audit import audit, problems, remarks
-        from .interpreter import read_file
-        from .recipes import RECIPES
+        from .child import call
 
-        content = read_file(self.file)
-        found = audit(self.file)
-        about = metadata.read(content)
-        reasons = problems(found, RECIPES[found.recipe]) if found.recipe in RECIPES else []
-        document = {
-            "file": str(self.file),
-            **found.to_dict(),
-            "labels": list(about.labels) if about else None,
-            "preprocessing": about.preprocessing if about else None,
-            "reasons": reasons,
-            "remarks": remarks(found),
-        }
-        return Outcome(document, fields(document), exit_code=1 if reasons else 0)
+        document = call("audit.report", self.file, file=self.file)
+        return Outcome(document, fields(document), exit_code=1 if document["reasons"] else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -708,14 +700,14 @@ def fields(document: dict[str, Any]) -> Any:
 
     result = Table(show_header=False, box=None)
     for key, value in document.items():
-        shown = str(value)
+        text = str(value)
         if isinstance(value, dict):
-            shown = ", ".join(f"{name} {part}" for name, part in value.items())
+            text = ", ".join(f"{name} {part}" for name, part in value.items())
         elif isinstance(value, list | tuple):
-            shown = ", ".join(map(str, value)) or "none"
+            text = ", ".join(map(str, value)) or "none"
         elif isinstance(value, float):
-            shown = f"{value:.6g}"
-        result.add_row(key.replace("_", " "), shown)
+            text = f"{value:.6g}"
+        result.add_row(key.replace("_", " "), cli.shown(text))
     return result
 
 

@@ -108,11 +108,31 @@ def dtype_name(tensor: Any) -> str:
     return _names(schema.TensorType)[tensor.type].lower()
 
 
+def name_of(tensor: Any) -> str:
+    """Return a tensor's name; it may have none."""
+    return tensor.name.decode() if tensor.name else ""
+
+
+def is_constant(model: Any, tensor: Any) -> bool:
+    """Return whether the file holds a tensor's values."""
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
 def shape_of(tensor: Any) -> tuple[int, ...]:
     """Return a tensor's shape; -1 stands for a size that is known only when it runs."""
     signature, shape = tensor.shapeSignature, tensor.shape
     sizes = shape if signature is None or len(signature) == 0 else signature
     return tuple(int(size) for size in ([] if sizes is None else sizes))
+
+
+def quantization_of(tensor: Any) -> tuple[float, int]:
+    """Return a tensor's scale and zero point, the first channel's; 0.0 and 0 if it has none."""
+    parameters = tensor.quantization
+    if parameters is None or dtype_name(tensor).startswith("float"):
+        return 0.0, 0
+    scales, zero_points = _listed(parameters.scale), _listed(parameters.zeroPoint)
+    return float([*scales[:1], 0.0][0]), int([*zero_points[:1], 0][0])
 
 
 class _AlignedBuffer:
@@ -141,14 +161,14 @@ def _names(enum: type) -> dict[int, str]:
 
 
 def _check(model: Any) -> None:
-    """Raise where an index, a name or a type means nothing, which the reader does not notice."""
+    """Raise where the file means nothing, which neither reader nor runtime notices."""
     if not model.subgraphs or not model.operatorCodes or not model.buffers:
         raise IndexError("no graph")
     for graph in model.subgraphs:
         tensors = len(graph.tensors)
         for tensor in graph.tensors:
-            (tensor.name or b"").decode()
-            dtype_name(tensor)
+            name_of(tensor)
+            _check_quantization(tensor)
         _check_range(graph.inputs, tensors)
         _check_range(graph.outputs, tensors)
         _check_range((tensor.buffer for tensor in graph.tensors), len(model.buffers))
@@ -156,13 +176,48 @@ def _check(model: Any) -> None:
             _check_range([op.opcodeIndex], len(model.operatorCodes))
             _check_range(_listed(op.inputs), tensors, lowest=-1)  # -1: an input left out
             _check_range(op.outputs, tensors)
+        _check_order(model, graph)
     op_names(model)
     _check_range((entry.buffer for entry in _listed(model.metadata)), len(model.buffers))
     for signature in _listed(model.signatureDefs):
         _check_range([signature.subgraphIndex], len(model.subgraphs))
+        signature.signatureKey.decode()
         tensors = len(model.subgraphs[signature.subgraphIndex].tensors)
         for entry in [*_listed(signature.inputs), *_listed(signature.outputs)]:
+            entry.name.decode()
             _check_range([entry.tensorIndex], tensors)
+
+
+def _check_quantization(tensor: Any) -> None:
+    """Raise where a scale is impossible, or a zero point none of the tensor's integers."""
+    quantization, dtype = tensor.quantization, dtype_name(tensor)
+    if quantization is None:
+        return
+    scales = np.array(_listed(quantization.scale))
+    zero_points = np.array(_listed(quantization.zeroPoint))
+    if not np.isfinite(scales).all() or (scales < np.finfo(np.float32).smallest_normal).any():
+        raise ValueError("a scale is impossible")  # kernels make tables and shifts of it
+    if dtype in ("int8", "uint8", "int16") and zero_points.size:
+        limits = np.iinfo(dtype)
+        if zero_points.min() < limits.min or zero_points.max() > limits.max:
+            raise ValueError(f"a zero point is no {dtype}")
+
+
+def _check_order(model: Any, graph: Any) -> None:
+    """Raise where an operation needs what nothing has computed, or computes what is known."""
+    known = {
+        index
+        for index, tensor in enumerate(graph.tensors)
+        if is_constant(model, tensor) or tensor.isVariable or 0 in shape_of(tensor)
+    } | {*graph.inputs}
+    for op in graph.operators:
+        if not known.issuperset(index for index in _listed(op.inputs) if index >= 0):
+            raise ValueError("an operation needs what nothing has computed")
+        if not known.isdisjoint(op.outputs):
+            raise ValueError("an operation computes what is known already")
+        known.update(op.outputs)
+    if not known.issuperset(graph.outputs):
+        raise ValueError("nothing computes the output")
 
 
 def _listed(values: Any) -> Any:

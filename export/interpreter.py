@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,11 +161,14 @@ class Interpreter:
         output: NDArray[Any] = self._runtime.get_tensor(self._output_index)
         return output
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(
+        self, images: NDArray[np.float32], advance: Callable[[], None] | None = None
+    ) -> NDArray[np.float32]:
         """Classify images, one at a time because the file's batch is 1.
 
         Args:
             images: Preprocessed images `(n, height, width, channels)`.
+            advance: Called after each image.
 
         Returns:
             Probabilities `(n, classes)`.
@@ -183,6 +186,8 @@ class Interpreter:
             self.set_input(image[np.newaxis])
             self.invoke()
             raw[index] = self.get_output()[0]
+            if advance:
+                advance()
         return self.dequantize(raw)
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
@@ -193,7 +198,7 @@ class Interpreter:
         produced = self._produced()
         return {
             details["name"]: _dequantize(
-                self._runtime.get_tensor(details["index"]), *details["quantization"]
+                self._runtime.get_tensor(details["index"]), *_quantization(details)
             )
             for details in self._runtime.get_tensor_details()
             if details["index"] in produced
@@ -338,10 +343,17 @@ def _check_shapes(inputs: dict[str, Any], outputs: dict[str, Any], label: str) -
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:
-    scale, zero_point = details["quantization"]
     shape = tuple(int(size) for size in details["shape"])
     dtype = np.dtype(details["dtype"]).name
-    return TensorSpec(details["name"], shape, dtype, float(scale), int(zero_point))
+    return TensorSpec(details["name"], shape, dtype, *_quantization(details))
+
+
+def _quantization(details: dict[str, Any]) -> tuple[float, int]:
+    """Return scale and zero point; a float tensor may have them too, where they mean nothing."""
+    if not np.issubdtype(details["dtype"], np.integer):
+        return 0.0, 0
+    scale, zero_point = details["quantization"]
+    return float(scale), int(zero_point)
 
 
 def _dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:

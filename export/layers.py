@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras.blocks import row_of
+from cnn_keras.anatomy import row_of
 from cnn_keras.errors import Error, UsageError
 
-from .flatbuffer import CONVERSIONS, dtype_name, op_names, parse
+from .flatbuffer import CONVERSIONS, dtype_name, name_of, op_names, parse
 from .interpreter import Interpreter
 from .quantize import Images, quantize
 from .recipes import Recipe
@@ -80,13 +80,16 @@ class Repaired(NamedTuple):
     files: int
 
 
-def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
+def compare(
+    float32: bytes, file: bytes, images: Images, advance: Callable[[], None] = lambda: None
+) -> list[Layer]:
     """Compare what every operation puts out.
 
     Args:
         float32: The float32 file that the other was made from.
         file: The other.
         images: Preprocessed images `(n, height, width, channels)`; a dozen will do.
+        advance: Called after each image.
 
     Returns:
         The operations, those that lose most themselves first.
@@ -108,6 +111,7 @@ def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
             both = np.stack([signal, found[name] - signal])
             mean = np.square(both).reshape(2, -1, signal.shape[-1]).mean(axis=1) / len(images)
             powers[name] = powers.get(name, 0) + mean
+        advance()
     model = parse(file)
     graph, names = model.subgraphs[0], op_names(model)
     lost: dict[int, float] = {}  # by tensor
@@ -115,7 +119,7 @@ def compare(float32: bytes, file: bytes, images: Images) -> list[Layer]:
     for op, name in zip(graph.operators, names, strict=True):
         index = int(op.outputs[0])
         before = max((lost.get(int(tensor), 0.0) for tensor in op.inputs), default=0.0)
-        tensor = graph.tensors[index].name.decode()
+        tensor = name_of(graph.tensors[index])
         if name in CONVERSIONS:
             lost[index] = before
             continue

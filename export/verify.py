@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,11 +63,12 @@ class Verdict(Comparison):
 
 
 def verify(
-    flatbuffer: bytes,
+    file: str | Path | bytes,
     reference: NDArray[np.float32],
     images: NDArray[np.float32],
     labels: NDArray[np.integer[Any]] | None,
     recipe: Recipe,
+    advance: Callable[[], None] | None = None,
 ) -> Verdict:
     """Run a file on held-out images and hold it against the Keras model and its recipe's limits.
 
@@ -75,13 +78,16 @@ def verify(
     file for one image, which is 0.56 points there; on thousands the limit alone decides. Without
     labels there is no accuracy: the other limits, on what model and file answer, decide.
 
+    LiteRT runs the file in this process, which a damaged file can end; see `audit`.
+
     Args:
-        flatbuffer: The file.
+        file: Path of the file, or its bytes.
         reference: The Keras model's probabilities `(n, num_classes)` for the images.
         images: Preprocessed images `(n, height, width, channels)` that neither training nor
             calibration has seen.
         labels: Their classes `(n,)`; None if nobody knows.
         recipe: Its limits apply.
+        advance: Called after each image.
 
     Raises:
         UsageError: No images, or not as many references or labels.
@@ -100,7 +106,7 @@ def verify(
         )
     if not np.isfinite(reference).all():
         raise Error("The Keras model itself gives NaN or infinity; there is nothing to compare.")
-    outputs = Interpreter(flatbuffer)(images)
+    outputs = Interpreter(file)(images, advance)
     if outputs.shape != reference.shape:
         raise UsageError(
             f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."

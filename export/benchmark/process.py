@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import select
 import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .. import child
 from ..interpreter import ModelFileError
 from .runner import Block, Row, Spec
-
-# The folder that holds the package, under whichever name: `export` in a clone, `cnn_keras_export`
-# in an installation.
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
@@ -40,24 +34,22 @@ class Process:
 
     def __init__(self, spec: Spec) -> None:
         self._file = spec.file
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.runner"],
+        self._process = child.start(
+            f"{__package__}.runner",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
             text=True,
         )
         try:
-            self._ask(spec)
+            self._ask(spec, spec.warmup_secs)
         except BaseException:
             self._close()
             raise
 
     def run(self, block: Block) -> float:
         """Time one block of inferences and return its median latency in ms."""
-        median: float = self._ask(block)
+        median: float = self._ask(block, block.max_secs)
         return median
 
     def row(self) -> Row:
@@ -77,34 +69,27 @@ class Process:
     ) -> None:
         self._close()
 
-    def _ask(self, request: Spec | Block) -> Any:
+    def _ask(self, request: Spec | Block, seconds: float) -> Any:
+        """Return the answer to a request for so many seconds of inferences."""
         assert self._process.stdin
         with suppress(BrokenPipeError):  # it has died; reading its answer says of what
             self._process.stdin.write(json.dumps(request._asdict()) + "\n")
             self._process.stdin.flush()
-        return self._answer()
+        return self._answer(seconds)
 
-    def _answer(self) -> Any:
+    def _answer(self, seconds: float = 0.0) -> Any:
         assert self._process.stdout
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        raise ModelFileError(self._epitaph())
-
-    def _epitaph(self) -> str:
-        """Say in one line of what the process died."""
         assert self._process.stderr
-        said = self._process.stderr.read().strip().splitlines()
+        limit = child.SECONDS + seconds
+        if not select.select([self._process.stdout], [], [], limit)[0]:
+            raise child.silent(self._file, limit)
+        if line := self._process.stdout.readline():
+            return json.loads(line)
+        said = self._process.stderr.read()
         code = self._process.wait()
-        if code < 0:
-            name = signal.Signals(-code).name
-            return (
-                f"'{self._file}' crashed LiteRT ({name}); the file is damaged, or a bug in LiteRT."
-            )
-        if code == ModelFileError.exit_code and len(said) == 1:
-            return said[0]
-        reason = said[-1] if said else f"exit code {code}"
-        return f"'{self._file}' cannot be measured: {reason}"
+        if code == ModelFileError.exit_code and said.count("\n") == 1:
+            raise ModelFileError(said.strip())
+        raise child.epitaph(self._file, code, said)
 
     def _close(self) -> None:
         """End the process, whatever it is doing, and its pipes."""

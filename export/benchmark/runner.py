@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..child import confine
 from ..interpreter import Interpreter, ModelFileError
 
 _RANDOM_IMAGES = 10  # different ones, so that no run repeats the one before it
@@ -271,6 +272,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 def main() -> int:
     """Serve stdin and stdout; anything that C++ prints goes to stderr."""
+    confine()
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         try:

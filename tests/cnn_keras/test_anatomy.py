@@ -11,8 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 import cnn_keras
-from cnn_keras.anatomy import Row, depth, outline, rows, total
-from cnn_keras.blocks import row_of
+from cnn_keras.anatomy import Row, depth, outline, row_of, rows, total
 from cnn_keras.errors import UsageError
 from cnn_keras.zoo import ZOO
 
@@ -455,3 +454,20 @@ def test_what_has_no_rows_is_refused() -> None:
         rows(keras.Model(image, layers.Conv2D(2, 3)(image)))
     with pytest.raises(UsageError, match="functional model"):
         depth(keras.Sequential([layers.Dense(2)]))
+
+
+@pytest.mark.parametrize(
+    ("layer", "row"),
+    [
+        ("conv2_1_a_bn", "conv2_1"),
+        ("4c_5x5_reduce_relu", "4c"),
+        ("3a_pool_proj", "3a"),
+        ("4a_aux_fc_dropout", "4a_aux"),
+        ("pool1_lrn", "pool1"),
+        ("conv1_1_relu", "conv1_1"),
+        ("logits", "logits"),
+        ("pool", "pool"),
+    ],
+)
+def test_row_of(layer: str, row: str) -> None:
+    assert row_of(layer) == row

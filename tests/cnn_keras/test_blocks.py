@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool, row_of
+from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
@@ -68,20 +68,3 @@ def test_symmetric_pooling_pads_with_what_never_wins() -> None:
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     np.testing.assert_array_equal(pool(x), windows[:, ::2, ::2].max(axis=(-2, -1)))
-
-
-@pytest.mark.parametrize(
-    ("layer", "row"),
-    [
-        ("conv2_1_a_bn", "conv2_1"),
-        ("4c_5x5_reduce_relu", "4c"),
-        ("3a_pool_proj", "3a"),
-        ("4a_aux_fc_dropout", "4a_aux"),
-        ("pool1_lrn", "pool1"),
-        ("conv1_1_relu", "conv1_1"),
-        ("logits", "logits"),
-        ("pool", "pool"),
-    ],
-)
-def test_row_of(layer: str, row: str) -> None:
-    assert row_of(layer) == row

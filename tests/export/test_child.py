@@ -1,0 +1,103 @@
+"""A damaged file ends a child; what called it goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import UsageError
+from export.child import call
+from export.flatbuffer import pack, parse
+from export.interpreter import ModelFileError
+from export.recipes import RECIPES
+from tests.fixtures.write_models import CLASSES, FOLDER, SHAPE
+
+FLOAT32 = RECIPES["float32"]
+SOUND = FOLDER / "float32.tflite"
+
+# LiteRT dies on these when it loads the file, or at the first image.
+LOADED, RUN = FOLDER / "no_scale.tflite", FOLDER / "no_bias.tflite"
+IMAGES = np.zeros((3, *SHAPE), np.float32)
+REFERENCE = np.full((3, CLASSES), 1 / CLASSES, np.float32)
+
+
+def refusal(target: str, file: Path, *arguments: object, **options: float) -> str:
+    with pytest.raises(ModelFileError) as caught:
+        call(target, file, *arguments, file=file, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_answer_is_the_function_s() -> None:
+    assert call("audit.audit", SOUND, file=SOUND) == export.audit(SOUND)
+
+
+def test_errors_come_back_as_themselves() -> None:
+    cut = FOLDER / "truncated.tflite"
+    with pytest.raises(ModelFileError) as here:
+        export.audit(cut)
+    assert refusal("audit.audit", cut) == str(here.value)
+    with pytest.raises(UsageError, match="0 images") as there:
+        call("verify.verify", SOUND, REFERENCE[:0], IMAGES[:0], None, FLOAT32, file=SOUND)
+    assert "in verify" in there.value.__notes__[0]  # where in the child
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "name"),
+    [
+        ("Interpreter(file)", LOADED, "SIGABRT"),
+        (f"Interpreter(file)(np.zeros((1, *{SHAPE}), 'f4'))", RUN, "SIGSEGV"),
+    ],
+)
+def test_without_a_child_files_end_the_process(code: str, file: Path, name: str) -> None:
+    """The reason for the child, and whether the two files still show it."""
+    program = (
+        f"import numpy as np; from export.interpreter import Interpreter; file = {str(file)!r}"
+    )
+    done = subprocess.run([sys.executable, "-c", f"{program}; {code}"], check=False, stderr=-1)
+    assert -done.returncode == signal.Signals[name]
+
+
+def test_a_signal_is_named() -> None:
+    assert refusal("audit.audit", LOADED) == (
+        f"'{LOADED}' is damaged: LiteRT died on it (SIGABRT); copy or export the file again."
+    )
+    judged = REFERENCE, IMAGES, None, FLOAT32
+    assert "LiteRT died on it (SIGSEGV)" in refusal("verify.verify", RUN, *judged)
+
+
+def test_a_file_that_takes_too_long_is_given_up() -> None:
+    assert refusal("audit.audit", SOUND, seconds=0.01).startswith(
+        f"'{SOUND}' is damaged: LiteRT did not finish with it in 0 s"
+    )
+
+
+def test_a_file_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+    model = parse(SOUND.read_bytes())
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape[1:3] = 30_000, 30_000  # activations of some 80 GB
+    greedy = tmp_path / "greedy.tflite"
+    greedy.write_bytes(pack(model))
+    assert str(greedy) in refusal("audit.audit", greedy)
+
+
+def test_each_image_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    told: list[None] = []
+    judged = SOUND, REFERENCE, IMAGES, None, FLOAT32
+    call("verify.verify", *judged, file=SOUND, advance=lambda: told.append(None))
+    assert len(told) == len(IMAGES)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_children_do_needs_no_tensorflow() -> None:
+    program = (
+        "import sys; import export.audit, export.layers, export.verify; "
+        "sys.exit(bool({'keras', 'tensorflow', 'tyro'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
