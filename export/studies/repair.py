@@ -142,8 +142,9 @@ def ruin(model: keras.Model, normalization: str) -> keras.Model:
         raise unknown("layer", normalization, names)
     layer = ruined.get_layer(normalization)
     readers = [reader for rectifier in _readers(layer) for reader in _readers(rectifier)]
+    convolutions = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
     if not isinstance(layer, keras.layers.BatchNormalization) or not all(
-        isinstance(reader, keras.layers.Conv2D) for reader in readers
+        isinstance(reader, convolutions) for reader in readers
     ):
         raise UsageError(
             f"'{normalization}' is not a batch normalization that only convolutions read, through "
