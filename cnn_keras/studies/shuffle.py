@@ -108,7 +108,7 @@ def shuffle(
     *,
     test_images: int | None = None,
     count: int = 10,
-    draws: int = 5,
+    draws: int = 20,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Exchange modules of a trained residual network, and record what it costs.
