@@ -119,7 +119,7 @@ def _to_tflite(function: Any) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         return bytes(converter.convert())
-    except ConverterError as error:
+    except (ConverterError, ValueError) as error:  # the latter of a graph that cannot be frozen
         raise _explain(str(error)) from None
 
 

@@ -216,6 +216,9 @@ class _Rebuilding:
             tensors.append(value)
             return _Place(len(tensors) - 1)
 
+        if "training" in inspect.signature(operation.call).parameters:
+            # Some augment unless they are told not to; what distorts images is the recipe.
+            kwargs = kwargs | {"training": False}
         args, kwargs = tree.map_structure(place, (args, kwargs))
         call = _Call(operation, args, kwargs)
         _calls[id(call)] = call

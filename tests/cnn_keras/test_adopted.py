@@ -118,7 +118,7 @@ def test_a_saved_model_becomes_a_run(
     adopt(folder, Told(data="digits", pixel_range=(0, 255)), tmp_path / "runs")
 
 
-@pytest.mark.parametrize("kind", ["signature", "dtype", "batch", "broken", "sigmoid"])
+@pytest.mark.parametrize("kind", ["signature", "dtype", "batch", "broken", "sigmoid", "random"])
 def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -129,6 +129,8 @@ def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Pat
     @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="image")])
     def classify(image: Any) -> Any:
         maps = tf.cast(image, tf.float32)
+        if kind == "random":
+            maps += tf.random.normal((8, 8, 3))
         return maps if kind == "signature" else tf.sigmoid(tf.reduce_mean(maps, axis=(1, 2)))
 
     module = tf.Module()
@@ -143,6 +145,7 @@ def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Pat
         "batch": r"it has serving_default: image \(1, 8, 8, 3\) float32 to",
         "broken": "as a SavedModel",
         "sigmoid": "do not add up to 1",
+        "random": "gives other scores each time it is asked",
     }
     with pytest.raises(Error, match=message[kind]):
         adopt(folder, PHOTOGRAPHS, tmp_path / "runs")

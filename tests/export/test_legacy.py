@@ -74,7 +74,7 @@ def test_what_users_build_has_an_equal_twin(image: keras.KerasTensor) -> None:
         name="nested",
     )
     shared = layers.Conv2D(6, 1, activation="relu", name="shared")
-    x = nested(image)
+    x = nested(layers.RandomRotation(0.2, name="augmentation")(image))
     x = layers.Add(name="add")([x, nested(image[:, ::-1]), shared(image), shared(image[:, ::-1])])
     x = LocalResponseNormalization(2, 1.0, 0.1, 0.75, name="lrn")(x)
     x = layers.Concatenate(name="concat")([x, ops.sigmoid(x[:, :, :, :2]), 2.0 * image])
