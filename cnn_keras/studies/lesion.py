@@ -230,21 +230,33 @@ def claims(found: Sequence[Lesions]) -> list[Claim]:
             continue
         plain = by_name.get(lesions.network.replace("resnet", "plain"))
         if plain is not None and not plain.residual:
-            made.append(_twins(lesions, plain))
+            made += _twins(lesions, plain)
         made += _smooth(lesions)
     return made
 
 
-def _twins(lesions: Lesions, plain: Lesions) -> Claim:
-    """Say whether every layer of the plain twin matters more than any module that keeps shape."""
-    costs = lesions.costs[:, ~lesions.changes_shape]
-    more = difference(plain.costs.min(axis=1).tolist(), costs.max(axis=1).tolist())
-    return Claim(
-        f"deleting any single layer of {plain.network} costs more than deleting the costliest "
-        f"module of {lesions.network} that keeps the shape (difference of errors)",
-        more.above(0),
-        *more,
-    )
+def _twins(lesions: Lesions, plain: Lesions) -> list[Claim]:
+    """Say whether every layer of the plain twin matters more than any module that keeps shape.
+
+    By shares of the way to guessing, for a plain network may have little left to lose; and also
+    without the first module, which does what the stem of one convolution leaves undone.
+    """
+    least = plain.shares.min(axis=1).tolist()
+    keeping = ~lesions.changes_shape
+    later = keeping & (np.arange(len(keeping)) > 0)
+    made = []
+    for chosen, which in ((keeping, "module"), (later, "later module")):
+        more = difference(least, lesions.shares[:, chosen].max(axis=1).tolist())
+        made.append(
+            Claim(
+                f"deleting any single layer of {plain.network} costs more than deleting the "
+                f"costliest {which} of {lesions.network} that keeps the shape (difference of "
+                "shares of the way from a network's error to that of guessing)",
+                more.above(0),
+                *more,
+            )
+        )
+    return made
 
 
 def _smooth(lesions: Lesions) -> list[Claim]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,8 @@ def test_claims_are_true_or_not_as_computed() -> None:
     vgg = lesions("vgg11", False, [[0.6, 0.9, 0.9]])
     found = [(claim.holds, round(claim.value, 3)) for claim in claims([residual, plain, vgg])]
     assert found == [
-        (True, 0.72),  # 0.85 - 0.14 and 0.87 - 0.14
+        (True, 0.9),  # (0.85 - 0.14) / 0.8 and (0.87 - 0.14) / 0.8
+        (True, 0.9),  # the first module is not the costliest here
         (True, 0.041),  # 0.03 / 0.8 and 0.035 / 0.8
         (True, 0.07),  # 0.2 - 0.13 and 0.206 - 0.135
         (True, 0.1),  # 0.1 and 0.12 to 0.2 and 0.22, to 0.3 and 0.32, to 0.4 and 0.42
@@ -141,6 +143,16 @@ def test_claims_are_true_or_not_as_computed() -> None:
     one = claims([vgg])[0].interval
     assert one is not None
     assert one[0] < 0.625 < one[1]
+
+
+def test_a_costly_first_module_is_told_from_the_later_ones() -> None:
+    residual = lesions("resnet20", True, [[0.8, 0.3, 0.2], [0.8, 0.3, 0.2]])
+    residual = replace(residual, several=np.array([[[0.2], [0.3]]] * 2))
+    plain = lesions("plain20", False, [[0.9, 0.7, 0.9], [0.9, 0.7, 0.9]])
+    every, later = claims([residual, plain])[:2]
+    assert (every.holds, later.holds) == (False, True)
+    assert every.value == pytest.approx((0.7 - 0.8) / 0.8)
+    assert later.value == pytest.approx((0.7 - 0.3) / 0.8)
 
 
 @pytest.mark.parametrize(
