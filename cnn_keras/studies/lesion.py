@@ -246,6 +246,8 @@ def _twins(lesions: Lesions, plain: Lesions) -> list[Claim]:
     later = keeping & (np.arange(len(keeping)) > 0)
     made = []
     for chosen, which in ((keeping, "module"), (later, "later module")):
+        if not chosen.any():
+            continue  # of a network with a module a stage
         more = difference(least, lesions.shares[:, chosen].max(axis=1).tolist())
         made.append(
             Claim(
