@@ -47,6 +47,12 @@ class Preprocessing:
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return ((pixels.astype(np.float32) - mean) / std).astype(np.float32)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """What the darkest and the brightest pixel become, over all channels."""
+        ends = self(np.array([[0] * self.channels, [255] * self.channels], np.uint8))
+        return float(ends.min()), float(ends.max())
+
     def pixels(self, image: Image.Image) -> Pixels:
         """Return a picture as `(height, width, channels)` uint8 pixels, as the network sees it."""
         image = ImageOps.exif_transpose(image)

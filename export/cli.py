@@ -18,6 +18,7 @@ from cnn_keras.told import Told
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
+from .recipes import Number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,6 +84,12 @@ class Export(Told):
     keep_float: str | None = None
     """Regular expression of what stays in floating point, as `verify --layers` names tensors: for
     example '.*/(conv1|logits)_.*'."""
+    input_type: Number = "float32"
+    """Of the files' input. int8 and uint8 are for static_wi8_ai8 and what is made by it: the
+    integers are the raw pixels (int8: less 128), to half a gray level, where all channels have the
+    same mean and std. int16 is for static_wi8_ai16."""
+    output_type: Number = "float32"
+    """Of the files' output, likewise."""
     android: bool = False
     """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
     split: str = "validation"
@@ -163,11 +170,12 @@ class Export(Told):
         """Return the recipes.
 
         Raises:
-            UsageError: A name is none of them.
+            UsageError: A name is none of them, or has no such input or output.
         """
         from .recipes import chosen
 
         rows = chosen(self.recipes or (ANDROID_RECIPES if self.android else ()))
+        rows = [row.with_ends(self.input_type, self.output_type) for row in rows]
         if self.keep_float is None:
             return rows
         kept = regular_expression(self.keep_float)
@@ -268,11 +276,12 @@ class Verify:
         if self.repair:
             repaired = repair(
                 float32,
-                limits,
+                limits.with_ends(found.input.dtype, found.output.dtype),
                 calibration_of(run, dataset),
                 lambda data, row: verify(data, reference, images, labels, row),
                 images[:COMPARED_IMAGES],
                 log,
+                run.preprocessing.range,
             )
             document["repaired"] = self._write(self.repair, content, repaired)
             text.append(fields(document["repaired"]))

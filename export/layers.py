@@ -156,6 +156,7 @@ def repair(
     judge: Callable[[bytes, Recipe], Verdict],
     images: Images,
     advance: Callable[[str], None] = lambda message: None,
+    input_range: tuple[float, float] | None = None,
 ) -> Repaired:
     """Find a smallest set of layers to leave in floating point for a file within its limits.
 
@@ -169,6 +170,7 @@ def repair(
         judge: Holds a file against the Keras model and the recipe's limits.
         images: For `compare`.
         advance: Told what is tried.
+        input_range: See `quantize`.
 
     Raises:
         Error: Not even with all layers in floating point does the file pass.
@@ -180,7 +182,7 @@ def repair(
         nonlocal files
         files += 1
         row = recipe.keeping("|".join(re.escape(layer.tensor) for layer in layers))
-        content = quantize(float32, row, calibration)
+        content = quantize(float32, row, calibration, input_range=input_range)
         return content, row, judge(content, row)
 
     content, row, verdict = attempt(left)

@@ -112,14 +112,18 @@ def export(
             trained = convert(_tuned(source, recipe.tuning, tuning_epochs))
         with progress(f"{recipe.name}: calibrate", steps) as advance:
             content = quantize(
-                trained, recipe, calibration if recipe.needs_calibration else None, advance
+                trained,
+                recipe,
+                calibration if recipe.needs_calibration else None,
+                advance,
+                input_range=preprocessing.range,
             )
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
         found = audit(content)
         verdict = verify(content, reference, images, labels, recipe)
         reasons = [*problems(found, recipe), *verdict.reasons]
-        path = out / f"{source.name}_{recipe.name}.tflite"
+        path = out / f"{source.name}_{recipe.title}.tflite"
         if reasons:
             path.unlink(missing_ok=True)
         else:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
 
-from . import metadata
+from . import ends, metadata
 from .audit import inferred_recipe
-from .flatbuffer import pack, parse, shape_of
-from .recipes import Recipe
+from .flatbuffer import name_of, op_names, pack, parse, shape_of
+from .recipes import Number, Recipe
 from .recipes import recipe as find_recipe
 
 Images = NDArray[np.float32]
@@ -34,6 +34,9 @@ _FLOAT16_RULE = {
     },
 }
 
+# 256 steps of 1/256, as LiteRT's softmax has them (tensorflow/lite/kernels/activations.cc).
+_PROBABILITIES = (0.0, 255 / 256)
+
 # Beyond this, the threads wait for each other in the networks of this package.
 _MAX_THREADS = 4
 
@@ -43,11 +46,18 @@ def quantize(
     recipe: str | Recipe,
     calibration: Images | None = None,
     advance: Callable[[], None] | None = None,
+    *,
+    input_type: Number | None = None,
+    output_type: Number | None = None,
+    input_range: tuple[float, float] | None = None,
 ) -> bytes:
     """Store a float32 file's numbers by another recipe.
 
-    Input and output stay float32 in every recipe, so that files can be exchanged for each other;
-    the conversion to integers is a node that XNNPACK runs.
+    Input and output stay float32 unless they are asked for in integers, so that files can be
+    exchanged for each other; the conversion is a node that XNNPACK runs. An integer input whose
+    range is what pixels from 0 to 255 become takes the pixels as they are, to half a gray level
+    (int8: less 128), if all channels have the same mean and deviation. Integer probabilities have
+    the scale of LiteRT's own integer softmax, 1/256.
 
     Args:
         flatbuffer: The float32 file that `convert` made.
@@ -55,13 +65,18 @@ def quantize(
         calibration: Preprocessed *training* images `(n, height, width, channels)`, as
             `calibration.sample` draws them; needed by static recipes only.
         advance: Called after each calibration image.
+        input_type: Type of the input; by default the row's, float32.
+        output_type: Type of the output, likewise.
+        input_range: Least and greatest value that an integer input stands for; by default those of
+            the calibration images.
 
     Returns:
         The file. The same input gives the same bytes.
 
     Raises:
-        UsageError: Unknown recipe, a file that is quantized already, or calibration images that are
-            missing, not of the file's size, or not normalized as its metadata say.
+        UsageError: Unknown recipe, an end that it does not have, a file that is quantized already,
+            or calibration images that are missing, not of the file's size, or not normalized as its
+            metadata say.
         Error: The calibration images hold NaN or infinity.
         ModelFileError: `flatbuffer` is no TFLite file.
 
@@ -69,6 +84,7 @@ def quantize(
         int8 = quantize(float32, "static_wi8_ai8", images)
     """
     row = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    row = row.with_ends(input_type or row.input_type, output_type or row.output_type)
     model = parse(flatbuffer)
     if (found := inferred_recipe(model)) != "float32":
         raise UsageError(f"The file is {found} already; quantize the float32 file instead.")
@@ -79,21 +95,53 @@ def quantize(
         images = _checked(calibration, model, row)
         _require_range(images, flatbuffer)
         ranges = _observe(flatbuffer, _signature(model), images, rules, advance or (lambda: None))
-    return pack(parse(_apply(flatbuffer, rules, ranges)))
+        _set_ranges(ranges, model, row, input_range)
+    quantized = parse(_apply(flatbuffer, rules, ranges))
+    if row.input_type == "uint8":
+        ends.unsigned_input(quantized)
+    if row.output_type == "uint8":
+        ends.unsigned_output(quantized)
+    return pack(quantized)
 
 
 def _rules(row: Recipe) -> list[dict[str, Any]]:
     """Return the recipe in the quantizer's terms; of two rules for an operation the last holds."""
     from litert_quantizer import recipe as named
 
-    kept = [(".*", op) for op in row.float_ops]
+    # INPUT and OUTPUT are the quantizer's names for the file's ends.
+    types = {"INPUT": row.input_type, "OUTPUT": row.output_type}
+    float_ends = [end for end, dtype in types.items() if row.integer and dtype == "float32"]
+    kept = [(".*", op) for op in (*float_ends, *row.float_ops)]
     if row.float_layers is not None:
         kept.append((row.float_layers, "*"))
-    rules = [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.stored_as)()
+    rules: list[dict[str, Any]] = (
+        [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.stored_as)()
+    )
+    if row.per_tensor:
+        for rule in rules:
+            rule["op_config"]["weight_tensor_config"]["granularity"] = "TENSORWISE"
     return [
         *rules,
         *({"regex": regex, "operation": op, "algorithm_key": "no_quantize"} for regex, op in kept),
     ]
+
+
+def _set_ranges(
+    ranges: Ranges, model: Any, row: Recipe, input_range: tuple[float, float] | None
+) -> None:
+    """Replace what was observed at integer ends by what is known of them."""
+    graph = model.subgraphs[0]
+    known: dict[int, tuple[float, float]] = {}
+    if row.input_type != "float32" and input_range:
+        known[graph.inputs[0]] = input_range
+    if row.output_type != "float32" and op_names(model)[-1] == "SOFTMAX":
+        known[graph.outputs[0]] = _PROBABILITIES
+    for index, (low, high) in known.items():
+        found = ranges[name_of(graph.tensors[index])]
+        found["min"], found["max"] = (
+            np.full_like(found["min"], low),
+            np.full_like(found["max"], high),
+        )
 
 
 def _checked(calibration: Images | None, model: Any, row: Recipe) -> Images:

@@ -34,7 +34,7 @@ def test_size(files, name, share):
 
 @pytest.mark.parametrize("name", STORED)
 def test_file_is_stored_by_its_recipe(files, name):
-    assert export.audit(files[name]).recipe == name
+    assert export.audit(files[name]).recipe == RECIPES[name].stored_as
 
 
 @pytest.mark.parametrize("name", STORED)
