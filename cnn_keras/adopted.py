@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from . import data, photographs, saved_model
 from .command import log, quiet, write_atomic
-from .errors import Error, UsageError, unknown
+from .errors import Error, UsageError, first_line, unknown
 from .evaluate import Probabilities, are_probabilities
 from .preprocessing import Preprocessing
 from .recipes import ADOPTED
@@ -280,7 +280,7 @@ def _application(name: str, told: Told) -> tuple[keras.Model, Normalization]:
     except Error:
         raise
     except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = first_line(error)
         if told.weights:
             raise Error(f"{told.weights} does not fit {name}: {reason}") from error
         if isinstance(error, ValueError):  # another size than that of ImageNet's weights

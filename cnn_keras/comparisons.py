@@ -49,6 +49,18 @@ def difference(values: Sequence[float], others: Sequence[float]) -> Estimate:
     return mean([value - other for value, other in zip(values, others, strict=True)])
 
 
+def geometric_mean(values: Sequence[float]) -> Estimate:
+    """Estimate a geometric mean of positive numbers, such as ratios, from one value a seed.
+
+    Example:
+        >>> geometric_mean([2.0, 8.0]).value
+        4.0
+    """
+    logs = mean([float(np.log2(value)) for value in values])
+    low, high = logs.interval or (logs.value, logs.value)
+    return Estimate(2**logs.value, (2**low, 2**high) if logs.interval else None)
+
+
 def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
     """Estimate how many times the others the values are: a geometric mean, of positive numbers.
 
@@ -56,9 +68,7 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
         >>> ratio([2.0, 8.0], [1.0, 1.0]).value
         4.0
     """
-    logs = mean([float(np.log2(v / other)) for v, other in zip(values, others, strict=True)])
-    low, high = logs.interval or (logs.value, logs.value)
-    return Estimate(2**logs.value, (2**low, 2**high) if logs.interval else None)
+    return geometric_mean([value / other for value, other in zip(values, others, strict=True)])
 
 
 def least_step(curves: NDArray[np.floating[Any]]) -> Estimate:

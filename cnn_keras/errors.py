@@ -23,6 +23,16 @@ class UsageError(Error, ValueError):
     exit_code = 2
 
 
+def first_line(error: Exception) -> str:
+    r"""Return the first line of what a library says of its failure, or what the failure is.
+
+    Example:
+        >>> first_line(ValueError("no such file\nmore about it")), first_line(KeyError())
+        ('no such file', 'KeyError()')
+    """
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that is not in a table.
 

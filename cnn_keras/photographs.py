@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from .preprocessing import Pixels, Preprocessing
+from .preprocessing import Images, Pixels, Preprocessing
 
 NAME = "photographs"  # as a run's data set
 
@@ -24,6 +24,19 @@ def originals() -> dict[str, Pixels]:
     samples = load_sample_images()
     names = [str(name).rpartition("/")[2] for name in samples.filenames]
     return dict(zip(names, samples.images, strict=True))
+
+
+def tensors(shape: tuple[int, int, int], count: int, half: int) -> Images:
+    """Return normalized crops `(count, height, width, channels)`, for networks of random weights.
+
+    Args:
+        shape: See `crops`, as the others.
+        count: How many.
+        half: Of each photograph.
+    """
+    channels = shape[-1]
+    normalize = Preprocessing(*shape, (127.5,) * channels, (64.0,) * channels)
+    return normalize(crops(shape, count, half, seed=0))
 
 
 def crops(shape: tuple[int, int, int], count: int, half: int, seed: int) -> Pixels:

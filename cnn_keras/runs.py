@@ -31,7 +31,7 @@ import numpy as np
 
 from . import data, saved_model, zoo
 from .command import write_atomic
-from .errors import Error
+from .errors import Error, first_line
 from .evaluate import Probabilities
 from .preprocessing import Pixels, Preprocessing
 
@@ -317,6 +317,5 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
                 f"{path} has a Lambda layer, which is code, and no code in a file is run: write it "
                 "as a class, save the model with that, and name its module with --modules."
             ) from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        reason = reason.partition(" using config=")[0]  # which may fill a page
+        reason = first_line(error).partition(" using config=")[0]  # which may fill a page
         raise Error(f"{path} cannot be loaded as a Keras model: {reason}") from error

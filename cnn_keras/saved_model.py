@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import Error, UsageError
+from .errors import Error, UsageError, first_line
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +49,7 @@ def load(folder: Path, name: str) -> keras.Model:
     try:
         layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint, name="saved_model")
     except Exception as error:  # TensorFlow's, by what is broken
-        raise Error(f"{folder} cannot be loaded as a SavedModel: {_first_line(error)}") from error
+        raise Error(f"{folder} cannot be loaded as a SavedModel: {first_line(error)}") from error
     x = keras.Input(image.shape[1:], name="image")
     found = layer(x)  # by name, but for an endpoint that is a method, too
     return keras.Model(x, found[scores.name] if isinstance(found, dict) else found, name=name)
@@ -108,7 +108,3 @@ def _tensors(infos: Any) -> list[_Tensor]:
 
 def _spell(tensor: _Tensor) -> str:
     return f"{tensor.name} {tensor.shape} {tensor.dtype}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -22,7 +22,7 @@ import numpy as np
 import tf_keras
 
 from cnn_keras.data import Split
-from cnn_keras.errors import UsageError
+from cnn_keras.errors import UsageError, first_line
 from cnn_keras.preprocessing import Images, Preprocessing
 from cnn_keras.recipes import Recipe
 from cnn_keras.train import keras_weight_decay, training_batches
@@ -106,8 +106,7 @@ def tune(
     try:
         found = _STEPS[step](_copy(rebuilt.model), fit, before)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"'{model.name}' cannot be {step}: {reason}") from error
+        raise UsageError(f"'{model.name}' cannot be {step}: {first_line(error)}") from error
     for original, layer in rebuilt.layers:
         if layer.weights:
             original.set_weights(found[layer.name])

@@ -508,7 +508,6 @@ class AgreementStudy:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-
         from .studies.agreement import agreement
 
         document = agreement(

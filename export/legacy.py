@@ -17,7 +17,7 @@ import numpy as np
 import tf_keras
 from keras import Function, Model, layers, tree
 
-from cnn_keras.errors import Error, UsageError
+from cnn_keras.errors import Error, UsageError, first_line
 from cnn_keras.preprocessing import Images
 
 if TYPE_CHECKING:
@@ -268,9 +268,9 @@ def _rebuild(original: layers.Layer, path: str, name: str) -> tf_keras.layers.La
     try:
         return kind(**(config | {"name": name}))
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise UsageError(
-            f"Layer '{path}' ({type(original).__name__}) cannot be rebuilt in tf_keras: {reason}"
+            f"Layer '{path}' ({type(original).__name__}) cannot be rebuilt in tf_keras: "
+            f"{first_line(error)}"
         ) from None
 
 

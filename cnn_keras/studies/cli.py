@@ -168,7 +168,6 @@ class DegradationStudy(StudyTrainings):
     """Layers of the networks, the shallowest first; two or more."""
 
     def __call__(self) -> Outcome:
-
         require_rising(depths=self.depths)
         plain, residual = self.twins(self.depths)
         start_keras()
@@ -201,7 +200,6 @@ class EnsembleStudy(StudyTrainings):
         return self.save or self.runs / name(self.training(self.network), "ensemble")
 
     def __call__(self) -> Outcome:
-
         return recorded(self.record())
 
     def record(self) -> dict[str, Any]:
@@ -237,7 +235,6 @@ class IdentityStudy(StudyTrainings):
     """Steps of a stack's training, in sixteens."""
 
     def __call__(self) -> Outcome:
-
         require_rising(depths=self.depths, layers=self.layers)
         if self.layers[0] < 2 or any(count % 2 for count in self.layers):
             raise UsageError(f"Stacks have 2, 4, 6, ... --layers, not {list(self.layers)}.")
@@ -284,7 +281,6 @@ class LesionStudy(StudyTrainings):
     """Rate of a VGG, which is trained with batch normalization."""
 
     def __call__(self) -> Outcome:
-
         require_each_once(networks=self.networks, seeds=self.seeds)
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images, vgg_epochs=self.vgg_epochs)
@@ -334,7 +330,6 @@ class ShuffleStudy(StudyTrainings):
     """How often to begin anew."""
 
     def __call__(self) -> Outcome:
-
         require_each_once(seeds=self.seeds)
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images)
@@ -373,7 +368,6 @@ class PathsStudy(StudyTrainings):
     """
 
     def __call__(self) -> Outcome:
-
         require_at_least(2, images=self.images)
         training = self.training(self.network)
         require_shortcuts(self.network, "cifar_resnet", "resnet")

@@ -72,7 +72,7 @@ class Found(NamedTuple):
         logs = np.log(self.gradients[moment])
         slopes = np.polyfit(np.arange(logs.shape[1]), logs.T, 1)[0]
         gains = np.exp(-slopes * (logs.shape[1] - 1)).tolist()
-        return comparisons.ratio(gains, [1.0] * len(gains))
+        return comparisons.geometric_mean(gains)
 
 
 def degradation(
@@ -214,8 +214,7 @@ def _cost(networks: Sequence[Found], split: str) -> _Cost:
 
 
 def _error_claims(name: str, plain: _Cost, residual: _Cost) -> list[Claim]:
-    one = [1.0] * len(plain.by_seed)
-    ours, theirs = (comparisons.ratio(cost.by_seed, one) for cost in (plain, residual))
+    ours, theirs = (comparisons.geometric_mean(cost.by_seed) for cost in (plain, residual))
     more = comparisons.ratio(plain.by_seed, residual.by_seed)
     return [
         Claim(

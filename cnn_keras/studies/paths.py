@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .. import series
 from ..chain import cut
-from ..comparisons import difference, mean, ratio
+from ..comparisons import difference, geometric_mean, mean
 from ..data import Dataset, stratified
 from ..errors import Error
 from ..findings import kept
@@ -225,7 +225,7 @@ def claims(found: Found, control: Control | None = None) -> list[Claim]:
     low, high = found.effective
     few = float(found.paths[low : high + 1].sum())
     slopes, _, explained = zip(*found.lines(), strict=True)
-    factor = ratio([10**slope for slope in slopes], [1.0] * len(slopes))
+    factor = geometric_mean([10**slope for slope in slopes])
     straight, length, held = mean(explained), mean(found.lengths), found.held()
     paper = [
         Claim(

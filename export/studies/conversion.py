@@ -13,7 +13,7 @@ import numpy as np
 from cnn_keras import photographs
 from cnn_keras.command import log
 from cnn_keras.evaluate import Probabilities
-from cnn_keras.preprocessing import Images, Preprocessing
+from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
 from cnn_keras.zoo import build, network
 
@@ -76,9 +76,9 @@ def convert_network(name: str) -> list[dict[str, Any]]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
     shape = network(name).input_shape
-    images = crops(shape, half=1)
+    images = photographs.tensors(shape, CROPS, half=1)
     model = build(name)
-    normalize_by(model, crops(shape, half=0))
+    normalize_by(model, photographs.tensors(shape, CROPS, half=0))
     began = time.perf_counter()
     float32 = convert(model)
     seconds = time.perf_counter() - began
@@ -110,13 +110,6 @@ def convert_network(name: str) -> list[dict[str, Any]]:
 def relative_error(found: Probabilities, expected: Probabilities) -> float:
     """Return the greatest difference of a probability, as a part of the greatest probability."""
     return float(np.abs(found - expected).max() / expected.max())
-
-
-def crops(shape: tuple[int, int, int], half: int) -> Images:
-    """Return normalized crops of scikit-learn's photographs `(16, height, width, channels)`."""
-    channels = shape[-1]
-    normalize = Preprocessing(*shape, (127.5,) * channels, (64.0,) * channels)
-    return normalize(photographs.crops(shape, CROPS, half, seed=0))
 
 
 def normalize_by(model: keras.Model, images: Images) -> None:

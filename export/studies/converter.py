@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnn_keras import photographs, zoo
 from cnn_keras.command import log, progress, quiet
-from cnn_keras.preprocessing import Images, Preprocessing
+from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
 
 from ..convert import convert
@@ -62,11 +62,10 @@ def converter(network: str, out: Path, images: int = 200) -> dict[str, Any]:
         The record.
     """
     shape = zoo.network(network).input_shape
-    normalize = Preprocessing(*shape, (127.5,) * shape[-1], (64.0,) * shape[-1])
-    calibration = normalize(photographs.crops(shape, images, half=0, seed=0))
+    calibration = photographs.tensors(shape, images, half=0)
     rows = [row for row in RECIPES.values() if not row.tuning]
-    made = ours(zoo.build(network), rows, calibration)
-    made += theirs(zoo.build(network), rows, calibration)
+    model = zoo.build(network)
+    made = ours(model, rows, calibration) + theirs(model, rows, calibration)
     return write_record(
         out / "converter.json",
         "study",

@@ -16,11 +16,12 @@ from safetensors.numpy import load_file, save_file
 
 import cnn_keras
 from cnn_keras import photographs, weights
-from cnn_keras.cli import main
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.preprocessing import Preprocessing
 from cnn_keras.runs import Run
 from cnn_keras.transfer import CLASSIFIER
+
+from .test_cli import run_main
 
 SIDE = 64  # a sixteenth of the published networks' work, and of VGG's first dense layer
 TOLERANCE = 1e-4  # of the largest logit
@@ -238,12 +239,6 @@ def test_imagenet_has_a_thousand_labels() -> None:
     assert len(set(labels)) == 1000
     assert (labels[0], labels[985], labels[999]) == ("tench", "daisy", "toilet tissue")
     assert weights.class_names(3) == ("0", "1", "2")
-
-
-def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = main(argv=[str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def pictures(folder: Path, names: tuple[str, ...]) -> Path:
