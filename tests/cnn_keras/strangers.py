@@ -38,7 +38,7 @@ def digits() -> keras.Sequential:
             layers.BatchNormalization(momentum=0.9),
             layers.Conv2D(32, 3, activation="relu"),
             layers.Flatten(),
-            layers.Dense(10),
+            layers.Dense(10, name="scores"),
         ],
         name="mine",
     )

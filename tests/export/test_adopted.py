@@ -53,7 +53,7 @@ def test_a_file_is_exported_and_every_command_takes_it(
     monkeypatch.chdir(tmp_path / "elsewhere")
     code, out, _ = run_main(capsys, "verify", integer, "--layers", "--json")
     assert code == 0
-    assert "dense" in {layer["layer"] for layer in json.loads(out)["layers"]}
+    assert "scores" in {layer["layer"] for layer in json.loads(out)["layers"]}
     quick = ("--num-runs", "3", "--min-secs", "0", "--warmup-secs", "0", "--json")
     code, _, err = run_main(capsys, "benchmark", exact, *quick)
     assert (code, "noise" in err) == (0, False)
