@@ -29,7 +29,7 @@ from .calibration import sample
 from .convert import convert
 from .drawing import drawing
 from .interpreter import Interpreter
-from .quantize import quantize
+from .quantize import Ranges, observe, quantize
 from .recipes import Recipe, Step
 from .verify import verify
 
@@ -104,20 +104,17 @@ def export(
     )
     full_size = len(metadata.write(float32, about))
     files = []
+    ranges: dict[Sequence[Step], Ranges] = {}
     for recipe in recipes:
         began = time.perf_counter()
-        steps = len(calibration) if recipe.needs_calibration else 0
         trained = float32
         if recipe.tuning:
             trained = convert(_tuned(source, recipe.tuning, tuning_epochs))
-        with progress(f"{recipe.name}: calibrate", steps) as advance:
-            content = quantize(
-                trained,
-                recipe,
-                calibration if recipe.needs_calibration else None,
-                advance,
-                input_range=preprocessing.range,
-            )
+        if recipe.needs_calibration and recipe.tuning not in ranges:
+            with progress(f"{source.name}: calibrate", len(calibration)) as advance:
+                ranges[recipe.tuning] = observe(trained, calibration, advance)
+        found_ranges = ranges.get(recipe.tuning)
+        content = quantize(trained, recipe, found_ranges, input_range=preprocessing.range)
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
         found = audit(content)

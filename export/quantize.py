@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from .recipes import recipe as find_recipe
 
 Images = NDArray[np.float32]
 Ranges = dict[str, Any]
+"""Least and greatest value of every tensor of a float32 file, by the tensor's name."""
 
 # litert-quantizer has this as an algorithm without a named recipe.
 _FLOAT16_RULE = {
@@ -44,7 +46,7 @@ _MAX_THREADS = 4
 def quantize(
     flatbuffer: bytes,
     recipe: str | Recipe,
-    calibration: Images | None = None,
+    calibration: Images | Ranges | None = None,
     advance: Callable[[], None] | None = None,
     *,
     input_type: Number | None = None,
@@ -62,8 +64,9 @@ def quantize(
     Args:
         flatbuffer: The float32 file that `convert` made.
         recipe: A name from `recipes.RECIPES`, or a row.
-        calibration: Preprocessed *training* images `(n, height, width, channels)`, as
-            `calibration.sample` draws them; needed by static recipes only.
+        calibration: What static recipes alone need: preprocessed *training* images `(n, height,
+            width, channels)`, as `calibration.sample` draws them, or the ranges that `observe`
+            found with them, which several recipes can share.
         advance: Called after each calibration image.
         input_type: Type of the input; by default the row's, float32.
         output_type: Type of the output, likewise.
@@ -75,9 +78,8 @@ def quantize(
 
     Raises:
         UsageError: Unknown recipe, an end that it does not have, a file that is quantized already,
-            or calibration images that are missing, not of the file's size, or not normalized as its
-            metadata say.
-        Error: The calibration images hold NaN or infinity.
+            no calibration images, or those that `observe` refuses.
+        Error: See `observe`.
         ModelFileError: `flatbuffer` is no TFLite file.
 
     Example:
@@ -85,23 +87,91 @@ def quantize(
     """
     row = find_recipe(recipe) if isinstance(recipe, str) else recipe
     row = row.with_ends(input_type or row.input_type, output_type or row.output_type)
-    model = parse(flatbuffer)
-    if (found := inferred_recipe(model)) != "float32":
-        raise UsageError(f"The file is {found} already; quantize the float32 file instead.")
+    model = _float32(flatbuffer)
     if row.stored_as == "float32":
         return flatbuffer
-    rules, ranges = _rules(row), None
+    ranges = None
     if row.needs_calibration:
-        images = _checked(calibration, model, row)
-        _require_range(images, flatbuffer)
-        ranges = _observe(flatbuffer, _signature(model), images, rules, advance or (lambda: None))
-        _set_ranges(ranges, model, row, input_range)
-    quantized = parse(_apply(flatbuffer, rules, ranges))
+        if calibration is None or not len(calibration):
+            raise UsageError(
+                f"Recipe '{row.name}' needs calibration images: about 200 preprocessed training "
+                "images."
+            )
+        if not isinstance(calibration, dict):
+            calibration = observe(flatbuffer, calibration, advance)
+        # A copy, because the quantizer writes into it what it knows of softmax and tanh.
+        ranges = copy.deepcopy(calibration) | _known_ranges(model, row, input_range)
+    quantized = parse(_apply(flatbuffer, _rules(row), ranges))
     if row.input_type == "uint8":
         ends.unsigned_input(quantized)
     if row.output_type == "uint8":
         ends.unsigned_output(quantized)
     return pack(quantized)
+
+
+def observe(flatbuffer: bytes, images: Images, advance: Callable[[], None] | None = None) -> Ranges:
+    """Run calibration images and return the least and greatest value of every tensor.
+
+    Extremes, because the quantizer's default, a moving average, depends on the images' order and
+    clips what the last ones do not reach. The profiler takes them inside the runtime, in a sixth of
+    the time of copying every tensor out.
+
+    Args:
+        flatbuffer: The float32 file that `convert` made.
+        images: See `quantize`.
+        advance: Called after each image.
+
+    Raises:
+        UsageError: A file that is quantized already, or images that are not of the file's size, or
+            not normalized as its metadata say.
+        Error: The images hold NaN or infinity.
+        ModelFileError: `flatbuffer` is no TFLite file.
+    """
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    model = _float32(flatbuffer)
+    images = _checked(images, model)
+    _require_range(images, flatbuffer)
+    key, name = _signature(model)
+    with quiet(1, 2):
+        observer = calibrator.Calibrator(
+            flatbuffer,
+            num_threads=min(_MAX_THREADS, os.cpu_count() or 1),
+            mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
+            qsv_update_func=qsv_utils.min_max_update,
+        )
+    # The count serves a progress bar of its own, which it draws over ours unless it counts nothing.
+    observer._get_total_operations = lambda dataset: 0
+
+    def samples() -> Iterator[dict[str, Images]]:
+        for image in images:
+            yield {name: image[np.newaxis]}
+            if advance:
+                advance()
+
+    observer.calibrate({key: samples()}, recipe_manager.RecipeManager())  # all, whatever the recipe
+    ranges: Ranges = observer.get_model_qsvs()
+    return ranges
+
+
+def _float32(flatbuffer: bytes) -> Any:
+    model = parse(flatbuffer)
+    if (found := inferred_recipe(model)) != "float32":
+        raise UsageError(f"The file is {found} already; quantize the float32 file instead.")
+    return model
+
+
+def _checked(images: Images, model: Any) -> Images:
+    graph = model.subgraphs[0]
+    expected = shape_of(graph.tensors[graph.inputs[0]])[1:]
+    if images.shape[1:] != expected:
+        raise UsageError(
+            f"Calibration images are {images.shape[1:]}; the file's input is {expected}."
+        )
+    if not np.isfinite(images).all():
+        raise Error("The calibration images hold NaN or infinity; look at the data set.")
+    return images.astype(np.float32, copy=False)
 
 
 def _rules(row: Recipe) -> list[dict[str, Any]]:
@@ -126,38 +196,18 @@ def _rules(row: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _set_ranges(
-    ranges: Ranges, model: Any, row: Recipe, input_range: tuple[float, float] | None
-) -> None:
-    """Replace what was observed at integer ends by what is known of them."""
+def _known_ranges(model: Any, row: Recipe, input_range: tuple[float, float] | None) -> Ranges:
+    """Return the ranges of integer ends, where more is known of them than was observed."""
     graph = model.subgraphs[0]
     known: dict[int, tuple[float, float]] = {}
     if row.input_type != "float32" and input_range:
         known[graph.inputs[0]] = input_range
     if row.output_type != "float32" and op_names(model)[-1] == "SOFTMAX":
         known[graph.outputs[0]] = _PROBABILITIES
-    for index, (low, high) in known.items():
-        found = ranges[name_of(graph.tensors[index])]
-        found["min"], found["max"] = (
-            np.full_like(found["min"], low),
-            np.full_like(found["max"], high),
-        )
-
-
-def _checked(calibration: Images | None, model: Any, row: Recipe) -> Images:
-    if calibration is None or not len(calibration):
-        raise UsageError(
-            f"Recipe '{row.name}' needs calibration images: about 200 preprocessed training images."
-        )
-    graph = model.subgraphs[0]
-    expected = shape_of(graph.tensors[graph.inputs[0]])[1:]
-    if calibration.shape[1:] != expected:
-        raise UsageError(
-            f"Calibration images are {calibration.shape[1:]}; the file's input is {expected}."
-        )
-    if not np.isfinite(calibration).all():
-        raise Error("The calibration images hold NaN or infinity; look at the data set.")
-    return calibration.astype(np.float32, copy=False)
+    return {
+        name_of(graph.tensors[index]): {"min": np.array([low]), "max": np.array([high])}
+        for index, (low, high) in known.items()
+    }
 
 
 def _require_range(images: Images, flatbuffer: bytes) -> None:
@@ -189,45 +239,6 @@ def _signature(model: Any) -> tuple[str, str]:
         raise UsageError("The file has no signature; make it with `export.convert`.")
     signature = model.signatureDefs[0]
     return signature.signatureKey.decode(), signature.inputs[0].name.decode()
-
-
-def _observe(
-    data: bytes,
-    signature: tuple[str, str],
-    images: Images,
-    rules: list[dict[str, Any]],
-    advance: Callable[[], None],
-) -> Ranges:
-    """Run the images and return the least and greatest value of every tensor.
-
-    Extremes, because the quantizer's default, a moving average, depends on the images' order and
-    clips what the last ones do not reach. The profiler takes them inside the runtime, in a sixth of
-    the time of copying every tensor out.
-    """
-    from litert_quantizer import calibrator, recipe_manager
-    from litert_quantizer.utils import qsv_utils
-
-    key, name = signature
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(rules)
-    with quiet(1, 2):
-        observer = calibrator.Calibrator(
-            data,
-            num_threads=min(_MAX_THREADS, os.cpu_count() or 1),
-            mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
-            qsv_update_func=qsv_utils.min_max_update,
-        )
-    # The count serves a progress bar of its own, which it draws over ours unless it counts nothing.
-    observer._get_total_operations = lambda dataset: 0
-
-    def samples() -> Iterator[dict[str, Images]]:
-        for image in images:
-            yield {name: image[np.newaxis]}
-            advance()
-
-    observer.calibrate({key: samples()}, manager)
-    ranges: Ranges = observer.get_model_qsvs()
-    return ranges
 
 
 def _apply(data: bytes, rules: list[dict[str, Any]], ranges: Ranges | None) -> bytes:

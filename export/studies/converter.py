@@ -1,7 +1,8 @@
 """How long all files of a network take: converted once and quantized, or converted for each.
 
 TensorFlow's converter begins with the Keras model for every file, and again with every calibration
-image. Here the float32 file is made once, and every other file from that one.
+image. Here the float32 file is made once and every other file from that one, and the calibration
+images are run once for all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
 
 from ..convert import convert
-from ..quantize import quantize
+from ..quantize import Ranges, observe, quantize
 from ..recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Made(NamedTuple):
     Attributes:
         recipe: How its numbers are stored, by our name.
         tool: ``"cnn-keras"`` or ``"TFLiteConverter"``.
-        seconds: For this file alone: from the Keras model where `tool` starts there.
+        seconds: For this file alone: from the Keras model where `tool` starts there, and with
+            calibration where it was not done for a file before.
         size_bytes: Of the file.
     """
 
@@ -81,15 +83,23 @@ def converter(network: str, out: Path, images: int = 200) -> dict[str, Any]:
 def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Images) -> list[Made]:
     """Convert a model once and quantize the file by every recipe."""
     float32, first = _timed(FLOAT32, "cnn-keras", partial(convert, model))
-    made = [first]
-    for row in rows:
-        if row.name == FLOAT32:
-            continue
-        images = calibration if row.needs_calibration else None
-        with progress(f"{row.name}: calibrate", 0 if images is None else len(images)) as advance:
-            make = partial(quantize, float32, row, images, advance)
-            made.append(_timed(row.name, "cnn-keras", make)[1])
-    return made
+
+    @cache
+    def ranges() -> Ranges:
+        with progress("calibrate", len(calibration)) as advance:
+            return observe(float32, calibration, advance)
+
+    def quantized(row: Recipe) -> bytes:
+        return quantize(float32, row, ranges() if row.needs_calibration else None)
+
+    return [
+        first,
+        *(
+            _timed(row.name, "cnn-keras", partial(quantized, row))[1]
+            for row in rows
+            if row.name != FLOAT32
+        ),
+    ]
 
 
 def theirs(model: keras.Model, rows: Sequence[Recipe], calibration: Images) -> list[Made]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import export
 from cnn_keras.errors import Error, UsageError
 from export import flatbuffer, metadata
 from export.interpreter import Interpreter, ModelFileError
+from export.quantize import observe
 from export.recipes import RECIPES, recipe
 
 from .conftest import STORED
@@ -64,6 +67,16 @@ def test_order_of_calibration_images_does_not_matter(files, trained):
     backwards = np.ascontiguousarray(trained.calibration[::-1])
     again = export.quantize(trained.float32, "static_wi8_ai8", backwards)
     assert again == files["static_wi8_ai8"]
+
+
+def test_recipes_share_the_ranges_of_one_run(files, trained):
+    ranges = observe(trained.float32, trained.calibration)
+    before = copy.deepcopy(ranges)
+    for name in STORED:
+        for end in RECIPES[name].ends:  # an integer end must not leave its range to the next file
+            export.quantize(trained.float32, name, ranges, output_type=end)
+        assert export.quantize(trained.float32, name, ranges) == files[name]
+    assert ranges == before
 
 
 def test_progress_advances_once_an_image(trained):
