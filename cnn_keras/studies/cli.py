@@ -271,7 +271,7 @@ class LesionStudy(StudyTrainings):
     """Judge by this many test images, seeded and stratified; 0 for all."""
     count: int = 10
     """Delete up to this many modules of a residual network together."""
-    draws: int = 5
+    draws: int = 20
     """Random orders in which they go, one after the other."""
     vgg_epochs: int = 4
     """Passes of a VGG, of which the first seed alone is trained; 0 for the paper's number."""
