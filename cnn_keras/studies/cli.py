@@ -187,8 +187,12 @@ class EnsembleStudy(StudyTrainings):
 
     network: str = "resnet20"
     """Network of the members, as `list` names it."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """One member each."""
     against: str | None = "resnet56"
-    """Network to compare with, trained with the same seeds; None for none."""
+    """Network to compare with; None for none."""
+    rivals: int = 3
+    """Train it with so many of the seeds, the first ones."""
     save: Path | None = None
     """Run folder of the ensemble; by default NETWORK_ensemble_DATA in the folder of the runs."""
 
@@ -209,13 +213,21 @@ class EnsembleStudy(StudyTrainings):
         training = self.training(self.network)
         if len(self.seeds) < 2:
             raise UsageError(f"An ensemble needs two --seeds or more, not {self.seeds[0]} alone.")
+        require_at_least(1, rivals=self.rivals)
         against = self.training(self.against) if self.against else None
         require_replaceable(self.folder)
         start_keras()
         from .ensemble import ensemble
 
         return ensemble(
-            training, against, self.seeds, self.runs, self.out, self.folder, self.data_dir
+            training,
+            self.seeds,
+            against,
+            self.seeds[: self.rivals],
+            self.runs,
+            self.out,
+            self.folder,
+            self.data_dir,
         )
 
 

@@ -48,8 +48,9 @@ class Trained(NamedTuple):
 
 def ensemble(
     training: Training,
-    against: Training | None,
     seeds: Sequence[int],
+    against: Training | None,
+    against_seeds: Sequence[int],
     runs: Path,
     out: Path,
     folder: Path,
@@ -62,8 +63,9 @@ def ensemble(
 
     Args:
         training: Of the members; its seed is replaced.
-        against: Of a network to compare with, trained with the same seeds; None for none.
         seeds: One member each.
+        against: Of a network to compare with, by itself; None for none.
+        against_seeds: One training of it each.
         runs: Folder of the run folders.
         out: Folder of the record `ensemble.json` and its figure.
         folder: Run folder that the ensemble of all is written to.
@@ -77,7 +79,7 @@ def ensemble(
     """
     require_replaceable(folder)
     members = series.train_each(training, seeds, runs, data_dir)
-    rivals = series.train_each(against, seeds, runs, data_dir) if against else []
+    rivals = series.train_each(against, against_seeds, runs, data_dir) if against else []
     loaded = members[0].load(data_dir)
     dataset = members[0].prepare(loaded)
     models = [run.model() for run in members]
