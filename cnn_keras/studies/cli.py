@@ -338,7 +338,7 @@ class ShuffleStudy(StudyTrainings):
     images do, hence few images and many orders."""
     count: int = 10
     """Exchange so many pairs of modules, one after the other."""
-    draws: int = 20
+    draws: int = 60
     """How often to begin anew."""
 
     def __call__(self) -> Outcome:
