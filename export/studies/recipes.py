@@ -51,14 +51,16 @@ def recipes(
         source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
         document = export(source, run.path / "files", chosen, "test", tuning_epochs)
         rows += [{"network": training.network, **row} for row in document["files"]]
-    first = trainings[0]
     return write_record(
         out / f"recipes_{document['data']}.json",
         "study",
         "recipes",
         _claims(rows, document["data"]),
-        seeds=[first.seed],
-        budget=series.budget(first) | {"tuning_epochs": tuning_epochs},
+        seeds=[trainings[0].seed],
+        budget={
+            "trainings": {training.network: series.budget(training) for training in trainings},
+            "tuning_epochs": tuning_epochs,
+        },
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},
         figure=_figure(rows),
     )
