@@ -30,7 +30,7 @@ from ..benchmark.runner import Block, Spec
 from ..convert import convert
 from ..layers import COMPARED_IMAGES, Layer, compare, figure, repair
 from ..pipeline import calibration_of
-from ..quantize import quantize
+from ..quantize import observe, quantize
 from ..recipes import Recipe, recipe
 from ..verify import Verdict, verify
 
@@ -179,10 +179,11 @@ def _mend(run: Run, normalization: str, data_dir: Path | None) -> tuple[Mended, 
 
     unruined = judge(quantize(convert(sound), RECIPE, calibration), RECIPE)
     float32 = convert(ruined)
-    broken = quantize(float32, RECIPE, calibration)
+    ranges = observe(float32, calibration)
+    broken = quantize(float32, RECIPE, ranges)
     verdict = judge(broken, RECIPE)
     layers = compare(float32, broken, images[:COMPARED_IMAGES])
-    mended = repair(float32, RECIPE, calibration, judge, images[:COMPARED_IMAGES], log)
+    mended = repair(float32, RECIPE, ranges, judge, images[:COMPARED_IMAGES], log)
     with tempfile.TemporaryDirectory() as folder:
         repaired, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "ruined"))
         repaired.write_bytes(mended.content)
