@@ -92,7 +92,7 @@ def degradation(
         residual: Their twins.
         seeds: One run of each network for each.
         runs: Folder of the run folders.
-        out: Folder of the record `degradation.json` and its figure.
+        out: Folder of the record and its figure, named after the last residual network and data.
         data_dir: Where the data set may lie.
 
     Returns:
@@ -104,7 +104,7 @@ def degradation(
         for form, trainings in forms.items()
     }
     return write_record(
-        out / "degradation.json",
+        out / f"degradation_{series.name(residual[-1])}.json",
         "study",
         "degradation",
         claims(**found),

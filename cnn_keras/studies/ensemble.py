@@ -67,7 +67,7 @@ def ensemble(
         against: Of a network to compare with, by itself; None for none.
         against_seeds: One training of it each.
         runs: Folder of the run folders.
-        out: Folder of the record `ensemble.json` and its figure.
+        out: Folder of the record and its figure, named after the network and the data.
         folder: Run folder that the ensemble of all is written to.
         data_dir: Where the data set may lie.
 
@@ -116,7 +116,7 @@ def ensemble(
         *([_rival_claim(one, found, rival)] if rival else []),
     ]
     return write_record(
-        out / "ensemble.json",
+        out / f"ensemble_{series.name(training)}.json",
         "study",
         "ensemble",
         claims,

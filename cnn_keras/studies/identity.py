@@ -123,7 +123,7 @@ def identity(
         residual: Their twins. The maps are of the first one.
         seeds: One run of each network and one stack of each form for each.
         runs: Folder of the run folders.
-        out: Folder of the record `identity.json` and its figure.
+        out: Folder of the record and its figure, named after the last residual network and data.
         layers: Convolutions of the stacks, the fewest first; even numbers.
         steps: Of a stack's training, a multiple of `EPOCH`.
         data_dir: Where the data set may lie.
@@ -142,7 +142,7 @@ def identity(
         for form, networks in finished.items()
     }
     return write_record(
-        out / "identity.json",
+        out / f"identity_{series.name(residual[-1])}.json",
         "study",
         "identity",
         [*stack_claims(stacks), *response_claims(**responses)],

@@ -102,7 +102,7 @@ def lesion(
     Args:
         trainings: What to train, and with which seeds.
         runs: Folder of the run folders.
-        out: Folder of the record `lesion.json` and its figure.
+        out: Folder of the record and its figure, named after the first network and the data.
         test_images: Judge by this many images of the test split, stratified; all by default.
         count: Delete up to this many modules of a residual network together, or all.
         draws: Random orders in which they go.
@@ -126,7 +126,7 @@ def lesion(
                 "deletion can cost nothing: train it longer, or at a lower rate."
             )
     return write_record(
-        out / "lesion.json",
+        out / f"lesion_{series.name(trainings[0][0])}.json",
         "study",
         "lesion",
         claims(found),

@@ -145,7 +145,7 @@ def paths(
         seeds: One training each.
         images: Of the training split; each gives one path of every length.
         runs: Folder of the run folders.
-        out: Folder of the record `paths.json` and its figure.
+        out: Folder of the record and its figure, named after the network and the data.
         data_dir: Where the data set may lie.
         control: Also train this network with the effective paths alone, by drawing for each step as
             many modules as make paths of their mean length.
@@ -160,7 +160,7 @@ def paths(
     found = _found(training.network, finished, images, data_dir)
     controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
-        out / "paths.json",
+        out / f"paths_{series.name(training)}.json",
         "study",
         "paths",
         claims(found, controlled),

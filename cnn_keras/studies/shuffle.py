@@ -119,7 +119,7 @@ def shuffle(
         training: What to train; its seed is replaced.
         seeds: One run for each.
         runs: Folder of the run folders.
-        out: Folder of the record `shuffle.json` and its figure.
+        out: Folder of the record and its figure, named after the network and the data.
         test_images: Judge by this many images of the test split, stratified; all by default.
         count: Exchange so many pairs of modules, one after the other.
         draws: How often to begin anew.
@@ -145,7 +145,7 @@ def shuffle(
     )
     chance = 1 - 1 / len(finished[0].classes)
     return write_record(
-        out / "shuffle.json",
+        out / f"shuffle_{series.name(training)}.json",
         "study",
         "shuffle",
         claims(training.network, shuffles),

@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "degradation.json").read_text())
+    return json.loads((folder / "degradation_resnet32_digits.json").read_text())
 
 
 def test_errors_are_by_step_and_at_the_end(record: dict[str, Any], folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_findings_and_figure_are_kept(record: dict[str, Any], folder: Path) -> N
     assert len(list((folder / "runs").glob("*/findings/degradation.json"))) == 4
     assert record["budget"]["train_images"] == 40
     assert [claim["interval"] for claim in record["claims"]] == [None] * 14
-    drawing = (folder / "degradation.svg").read_text()
+    drawing = (folder / "degradation_resnet32_digits.svg").read_text()
     assert all(f"{name}, end" in drawing for name in ("plain20", "plain32", "resnet20", "resnet32"))
 
 

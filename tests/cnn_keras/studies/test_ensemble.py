@@ -53,7 +53,7 @@ def record(folder: Path) -> dict[str, Any]:
         recipes=("float32", "static_wi8_ai8"),
     )
     assert study().exit_code == 0
-    return json.loads((folder / "ensemble.json").read_text())
+    return json.loads((folder / "ensemble_lenet5_digits.json").read_text())
 
 
 @pytest.fixture(scope="module")

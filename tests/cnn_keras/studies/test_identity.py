@@ -253,11 +253,13 @@ def test_the_command_resumes_what_it_has(tmp_path: Path) -> None:
         out=tmp_path,
     )
     first = command().document
-    assert json.loads((tmp_path / "identity.json").read_text())["study"] == "identity"
+    assert (
+        json.loads((tmp_path / "identity_resnet32_digits.json").read_text())["study"] == "identity"
+    )
     assert len(first["stacks"]) == 2 * 2 * 2
     assert [len(errors) for errors in first["stacks"][0]["errors"]] == [2, 2]
     assert first["responses"]["plain"][1]["layers"][-1] == "conv4_5_b"
-    drawing = (tmp_path / "identity.svg").read_text()
+    drawing = (tmp_path / "identity_resnet32_digits.svg").read_text()
     assert all(label in drawing for label in ("plain, 4 layers", "resnet32", "decay 0.01"))
     files = list(tmp_path.glob("runs/*/findings/*.json"))
     assert len(files) == 2 * 8 + 2 * 4

@@ -34,7 +34,7 @@ def record(folder: Path) -> dict[str, Any]:
     for training, _ in TWINS:
         teach(finish(training, 0, folder / "runs", [0.5]))
     lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
-    return json.loads((folder / "lesion.json").read_text())
+    return json.loads((folder / "lesion_resnet20_digits.json").read_text())
 
 
 def error(folder: Path, network: str, *deleted: int) -> float:
@@ -77,7 +77,7 @@ def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path
     assert record["seeds"] == [0]
     assert record["budget"]["test_images"] == 60
     assert record["budget"]["trainings"]["plain20"]["epochs"] == 164
-    drawing = (folder / "lesion.svg").read_text()
+    drawing = (folder / "lesion_resnet20_digits.svg").read_text()
     assert all(word in drawing for word in ("resnet20", "plain20", "modules deleted", "guessing"))
 
 

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_record_says_what_each_length_has(folder: Path) -> None:
-    record = json.loads((folder / "paths.json").read_text())
+    record = json.loads((folder / "paths_resnet20_digits.json").read_text())
     assert record["modules"] == 3
     assert [row["paths"] for row in record["lengths"]] == [1, 3, 3, 1]
     assert sum(row["gradient"] for row in record["lengths"]) == pytest.approx(1)
@@ -43,17 +43,17 @@ def test_the_record_says_what_each_length_has(folder: Path) -> None:
     shares = products / products.sum(axis=1, keepdims=True)
     assert [row["gradient"] for row in record["lengths"]] == pytest.approx(shares.mean(axis=0))
     assert record["mean_lengths"] == pytest.approx(shares @ np.arange(4))
-    drawing = (folder / "paths.svg").read_text()
+    drawing = (folder / "paths_resnet20_digits.svg").read_text()
     assert "of the gradient" in drawing
 
 
 def test_a_killed_study_goes_on_with_what_it_has(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (folder / "paths.json").read_text()
+    before = (folder / "paths_resnet20_digits.json").read_text()
     capsys.readouterr()
     paths(TRAINING, (1, 2), 20, folder / "runs", folder)
-    assert (folder / "paths.json").read_text() == before
+    assert (folder / "paths_resnet20_digits.json").read_text() == before
     assert "paths\n" not in capsys.readouterr().err  # nothing was measured
 
 

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record(folder: Path) -> dict[str, Any]:
     teach(finish(TRAINING, 0, folder / "runs", [0.5]))
     shuffle(TRAINING, (0,), folder / "runs", folder, test_images=50, count=2, draws=2)
-    return json.loads((folder / "shuffle.json").read_text())
+    return json.loads((folder / "shuffle_resnet20_digits.json").read_text())
 
 
 def test_errors_are_those_of_the_networks_in_these_orders(
@@ -58,7 +58,7 @@ def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path
     assert (record["seeds"], record["network"], record["chance"]) == ([0], "resnet20", 0.9)
     assert (record["budget"]["test_images"], record["budget"]["epochs"]) == (50, 164)
     assert len(record["claims"]) == 3
-    drawing = (folder / "shuffle.svg").read_text()
+    drawing = (folder / "shuffle_resnet20_digits.svg").read_text()
     assert all(word in drawing for word in ("seed 0", "tau of the modules", "guessing"))
 
 
