@@ -293,7 +293,7 @@ class LesionStudy(StudyTrainings):
     """Rate of a VGG, which is trained with batch normalization."""
 
     def __call__(self) -> Outcome:
-        require_each_once(networks=self.networks, seeds=self.seeds)
+        require_each_once(networks=self.networks)
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images, vgg_epochs=self.vgg_epochs)
         trainings = [self._training(network) for network in self.networks]
@@ -342,7 +342,6 @@ class ShuffleStudy(StudyTrainings):
     """How often to begin anew."""
 
     def __call__(self) -> Outcome:
-        require_each_once(seeds=self.seeds)
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images)
         require_modules(self.network, "cifar_resnet", "resnet")

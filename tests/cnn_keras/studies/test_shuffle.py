@@ -120,7 +120,7 @@ def test_claims_are_true_or_not_as_computed() -> None:
     [
         ({"network": "resnet57"}, "Unknown network 'resnet57'"),
         ({"network": "vgg11"}, "vgg11 has no modules"),
-        ({"seeds": ()}, "--seeds"),
+        ({"seeds": ()}, "Seeds are different numbers"),
         ({"count": 0}, "--count is 1 or more, not 0"),
         ({"draws": 0}, "--draws"),
         ({"test_images": -1}, "--test-images"),
