@@ -71,6 +71,29 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
     return geometric_mean([value / other for value, other in zip(values, others, strict=True)])
 
 
+def rank_correlation(
+    values: NDArray[np.floating[Any]], found: NDArray[np.floating[Any]]
+) -> Estimate:
+    """Estimate Spearman's correlation of what each seed found with what it was found at.
+
+    Args:
+        values: The same for all seeds, `(places,)`.
+        found: `(seeds, places)`; a seed that found the same everywhere counts as 0.
+
+    Example:
+        >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([[0.1, 0.2, 0.9]])).value
+        1.0
+    """
+    from scipy.stats import spearmanr
+
+    return mean(
+        [
+            float(spearmanr(values, each).statistic) if np.ptp(each) and np.ptp(values) else 0.0
+            for each in found
+        ]
+    )
+
+
 def least_step(curves: NDArray[np.floating[Any]]) -> Estimate:
     """Estimate the least step of rising curves: that from one place to the next which rises least.
 

@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from .. import series
 from ..chain import Chain, Plan, cut, errors, outputs
-from ..comparisons import Estimate, difference, greatest_share, least_step, mean
+from ..comparisons import (
+    Estimate,
+    difference,
+    greatest_share,
+    least_step,
+    mean,
+    rank_correlation,
+)
 from ..data import Split
 from ..errors import Error
 from ..evaluate import wilson
@@ -268,8 +275,11 @@ def _smooth(lesions: Lesions) -> list[Claim]:
     down = difference(
         costs[:, changed].mean(axis=1).tolist(), costs[:, ~changed].mean(axis=1).tolist()
     )
+    seeds, counts, draws = lesions.several.shape
+    deleted = np.repeat(np.arange(1.0, counts + 1), draws)
+    along = rank_correlation(deleted, lesions.several.reshape(seeds, -1))
     least, most = least_step(lesions.curves), greatest_share(lesions.curves)
-    together = f"{lesions.several.shape[1]} modules of {name} deleted at random"
+    together = f"{counts} modules of {name} deleted at random"
     shared = mean([shared / alone for alone, shared in lesions.seconds])
     return [
         Claim(
@@ -283,6 +293,12 @@ def _smooth(lesions: Lesions) -> list[Claim]:
             "(difference of mean errors)",
             down.above(0),
             *down,
+        ),
+        Claim(
+            f"the more modules of {name} are deleted, the greater is the error "
+            "(Spearman's correlation of error and number)",
+            along.above(0),
+            *along,
         ),
         Claim(
             f"the error rises with each of 1 to {together}, mean of seeds and draws "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .. import series
 from ..chain import cut, errors
-from ..comparisons import greatest_share, least_step, mean
+from ..comparisons import greatest_share, least_step, rank_correlation
 from ..data import Split
 from ..errors import UsageError
 from ..findings import kept
@@ -176,16 +176,7 @@ def _shuffle(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
 
 def claims(network: str, shuffles: Shuffles) -> list[Claim]:
     """Return what is claimed about a network."""
-    from scipy.stats import spearmanr
-
-    disorder = 1 - shuffles.taus
-    along = mean(
-        [
-            # Of errors that are all alike there is no correlation.
-            float(spearmanr(disorder, each).statistic) if np.ptp(each) and np.ptp(disorder) else 0.0
-            for each in shuffles.errors
-        ]
-    )
+    along = rank_correlation(1 - shuffles.taus, shuffles.errors)
     curves = shuffles.curves
     least, most = least_step(curves), greatest_share(curves)
     groups = f"the {curves.shape[1] - 1} groups of orders by Kendall's tau"

@@ -134,6 +134,7 @@ def test_claims_are_true_or_not_as_computed() -> None:
         (True, 0.9),  # the first module is not the costliest here
         (True, 0.041),  # 0.03 / 0.8 and 0.035 / 0.8
         (True, 0.07),  # 0.2 - 0.13 and 0.206 - 0.135
+        (True, 0.816),  # 12 / sqrt(16 * 13.5), of 1 1 2 2 3 3 and 0.2 0.2 0.2 0.4 0.4 0.4
         (True, 0.1),  # 0.1 and 0.12 to 0.2 and 0.22, to 0.3 and 0.32, to 0.4 and 0.42
         (False, 0.354),  # 0.1 of 0.3, and 0.12 of 0.32
         (True, 0.499),
