@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -275,13 +276,11 @@ def test_layers_of_the_users_own_come_from_a_module(
         adopt(file, PHOTOGRAPHS, tmp_path / "runs")
     with pytest.raises(Error, match="The module my_layer, which the model needs"):
         adopt(file, replace(PHOTOGRAPHS, modules=("my_layer",)), tmp_path / "runs")
-    try:
+    with patch.dict(keras.saving.get_custom_objects()):
         run, _ = adopt(file, replace(PHOTOGRAPHS, modules=("my_layers",)), tmp_path / "runs")
         keras.saving.get_custom_objects().clear()  # as in another process
         expected = model(pixels().astype(np.float32) / 255)
         np.testing.assert_allclose(Run.open(run.path).predict(pixels()), expected, atol=1e-6)
-    finally:
-        keras.saving.get_custom_objects().clear()
 
 
 def test_a_class_of_its_own_is_taken_whole(tmp_path: Path) -> None:
