@@ -274,10 +274,15 @@ class Verify:
             if self.figure:
                 save_figure(figure(layers), self.figure)
         if self.repair:
+            from .quantize import observe
+
+            ranges = None
+            if limits.needs_calibration:
+                ranges = observe(float32, calibration_of(run, dataset))
             repaired = repair(
                 float32,
                 limits.with_ends(found.input.dtype, found.output.dtype),
-                calibration_of(run, dataset),
+                ranges,
                 lambda data, row: verify(data, reference, images, labels, row),
                 images[:COMPARED_IMAGES],
                 log,

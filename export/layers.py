@@ -22,7 +22,7 @@ from cnn_keras.errors import Error, UsageError
 
 from .flatbuffer import CONVERSIONS, dtype_name, name_of, op_names, parse
 from .interpreter import Interpreter
-from .quantize import Images, Ranges, observe, quantize
+from .quantize import Images, Ranges, quantize
 from .recipes import Recipe
 from .verify import Verdict
 
@@ -152,7 +152,7 @@ def compare(
 def repair(
     float32: bytes,
     recipe: Recipe,
-    calibration: Images | Ranges,
+    ranges: Ranges | None,
     judge: Callable[[bytes, Recipe], Verdict],
     images: Images,
     advance: Callable[[str], None] = lambda message: None,
@@ -166,7 +166,7 @@ def repair(
     Args:
         float32: The float32 file.
         recipe: How to store the numbers.
-        calibration: Images that set the ranges, or the ranges; see `quantize`.
+        ranges: What `observe` found; None for a recipe that needs none.
         judge: Holds a file against the Keras model and the recipe's limits.
         images: For `compare`.
         advance: Told what is tried.
@@ -177,14 +177,12 @@ def repair(
     """
     left: list[Layer] = []
     files = 0
-    if recipe.needs_calibration and not isinstance(calibration, dict):
-        calibration = observe(float32, calibration)
 
     def attempt(layers: Sequence[Layer]) -> tuple[bytes, Recipe, Verdict]:
         nonlocal files
         files += 1
         row = recipe.keeping("|".join(re.escape(layer.tensor) for layer in layers))
-        content = quantize(float32, row, calibration, input_range=input_range)
+        content = quantize(float32, row, ranges, input_range=input_range)
         return content, row, judge(content, row)
 
     content, row, verdict = attempt(left)

@@ -10,6 +10,7 @@ import export
 from cnn_keras.errors import Error, UsageError
 from export.audit import audit, problems
 from export.layers import compare, repair
+from export.quantize import Ranges, observe
 from export.recipes import Limits, Recipe, recipe
 from export.studies.repair import ruin
 from export.verify import Verdict, verify
@@ -26,6 +27,11 @@ def ruined(trained: Trained) -> bytes:
     same = model.predict(trained.images, verbose=0)
     np.testing.assert_allclose(same, trained.reference, atol=1e-5)
     return export.convert(model)
+
+
+@pytest.fixture(scope="module")
+def ranges(trained: Trained) -> Ranges:
+    return observe(trained.float32, trained.calibration)
 
 
 @pytest.fixture
@@ -60,7 +66,8 @@ def test_two_layers_in_floating_point_mend_it(
 ) -> None:
     broken = export.quantize(ruined, STATIC, trained.calibration)
     assert not judge(broken, STATIC).accepted
-    found = repair(ruined, STATIC, trained.calibration, judge, trained.images[:8])
+    ranges = observe(ruined, trained.calibration)
+    found = repair(ruined, STATIC, ranges, judge, trained.images[:8])
     assert found.verdict.accepted
     assert 1 <= len(found.layers) <= 2
     assert problems(audit(found.content), found.recipe) == []
@@ -69,19 +76,19 @@ def test_two_layers_in_floating_point_mend_it(
 
 
 def test_what_needs_no_repair_stays(
-    trained: Trained, judge: Callable[[bytes, Recipe], Verdict]
+    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
 ) -> None:
     file = export.quantize(trained.float32, STATIC, trained.calibration)
-    found = repair(trained.float32, STATIC, trained.calibration, judge, trained.images[:8])
+    found = repair(trained.float32, STATIC, ranges, judge, trained.images[:8])
     assert (found.content, found.layers, found.files) == (file, (), 1)
 
 
 def test_what_cannot_be_mended_is_said(
-    trained: Trained, judge: Callable[[bytes, Recipe], Verdict]
+    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
 ) -> None:
     impossible = STATIC._replace(limits=Limits(0.5, 1.01))
     with pytest.raises(Error, match="No set of layers in floating point mends the file: agrees"):
-        repair(trained.float32, impossible, trained.calibration, judge, trained.images[:2])
+        repair(trained.float32, impossible, ranges, judge, trained.images[:2])
 
 
 def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None:
