@@ -121,6 +121,11 @@ class RecipeValues:
     """Largest random rotation, in degrees; 0 for none."""
     flip: bool | None = None
     """Mirror pictures at random; never where it would change the class of a known data set."""
+    warmup_steps: int | None = None
+    """Steps at another rate before the schedule's own; 0 for none. Left out where the
+    rate falls before they are over."""
+    warmup_rate: float | None = None
+    """Rate of those steps."""
 
     def recipe(self) -> dict[str, Any]:
         """Return what was given, by the recipe's names."""

@@ -111,6 +111,10 @@ class Training:
             raise UsageError(f"The shift must be from 0 to below 1, not {training.recipe.shift}.")
         if not 0 <= training.recipe.rotation <= 180:
             raise UsageError(f"The rotation must be from 0 to 180: {training.recipe.rotation}.")
+        if training.recipe.warmup_steps < 0:
+            raise UsageError(f"Warm-up steps must not be below 0: {training.recipe.warmup_steps}.")
+        if training.recipe.warmup_steps and training.recipe.warmup_rate <= 0:
+            raise UsageError(f"The warm-up rate must be above 0, not {values['warmup_rate']}.")
         if training.recipe.factor <= 0:
             raise UsageError(f"The factor must be above 0, not {training.recipe.factor}.")
         if training.freeze_until is not None and weights is None:
@@ -351,11 +355,19 @@ def compile_model(
     total = recipe.epochs * steps_per_epoch
     boundaries = [round(total * milestone) for milestone in recipe.milestones]
     rates = [recipe.learning_rate * recipe.factor**i for i in range(len(boundaries) + 1)]
-    if 0 < recipe.warmup_steps < boundaries[0]:
-        boundaries.insert(0, recipe.warmup_steps)
-        rates.insert(0, recipe.warmup_rate)
+    if recipe.warmup_steps:
+        first = boundaries[0] if boundaries else total
+        if recipe.warmup_steps < first:
+            boundaries.insert(0, recipe.warmup_steps)
+            rates.insert(0, recipe.warmup_rate)
+        else:
+            log(
+                f"No warm-up: {recipe.warmup_steps} steps are not over when the rate falls, "
+                f"after {first}."
+            )
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay
     optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates),
+        schedule(boundaries, rates) if boundaries else recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=keras_weight_decay(recipe.weight_decay, recipe.momentum),
     )

@@ -188,6 +188,8 @@ def test_a_loss_that_explodes_stops_the_training(tmp_path: Path) -> None:
         ({"shift": -0.1}, "shift must be from 0 to below 1"),
         ({"rotation": 181.0}, "rotation must be from 0 to 180"),
         ({"weight_decay": -0.1}, "weight decay must not be below 0"),
+        ({"warmup_steps": -1}, "Warm-up steps must not be below 0"),
+        ({"warmup_steps": 5}, "warm-up rate must be above 0"),
         ({"batch_size": 1_000}, "less than one batch"),
     ],
 )
@@ -426,6 +428,29 @@ def test_schedule_falls_at_the_milestones() -> None:
     compile_model(model, RECIPES["cifar_resnet110"], steps_per_epoch=391)
     warm = model.optimizer._learning_rate
     assert [round(float(warm(step)), 6) for step in (1, 400, 401)] == [0.01, 0.01, 0.1]
+
+
+@pytest.mark.parametrize(("steps", "rate", "said"), [(9, 0.01, False), (10, 0.1, True)])
+@pytest.mark.parametrize("milestones", [(), (0.5,)])
+def test_a_warm_up_is_over_when_the_rate_falls_or_left_out(
+    milestones: tuple[float, ...],
+    steps: int,
+    rate: float,
+    said: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+    epochs = 1 if milestones == () else 2  # 10 steps at the first rate in either case
+    warm = replace(
+        CIFAR_RESNET, epochs=epochs, milestones=milestones, warmup_steps=steps, warmup_rate=0.01
+    )
+    compile_model(model, warm, steps_per_epoch=10)
+    rates = []
+    for step in (1, 9, 10):
+        model.optimizer.iterations.assign(step)
+        rates.append(round(float(model.optimizer.learning_rate), 6))
+    assert rates == [rate, rate, 0.1]
+    assert ("No warm-up" in capsys.readouterr().err) == said
 
 
 def test_weight_decay_has_the_strength_of_an_l2_penalty() -> None:
