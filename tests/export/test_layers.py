@@ -64,9 +64,9 @@ def test_the_ruined_layer_comes_first(trained: Trained, ruined: bytes) -> None:
 def test_two_layers_in_floating_point_mend_it(
     trained: Trained, ruined: bytes, judge: Callable[[bytes, Recipe], Verdict]
 ) -> None:
-    broken = export.quantize(ruined, STATIC, trained.calibration)
-    assert not judge(broken, STATIC).accepted
     ranges = observe(ruined, trained.calibration)
+    broken = export.quantize(ruined, STATIC, ranges)
+    assert not judge(broken, STATIC).accepted
     found = repair(ruined, STATIC, ranges, judge, trained.images[:8])
     assert found.verdict.accepted
     assert 1 <= len(found.layers) <= 2
