@@ -110,6 +110,18 @@ class Split(NamedTuple):
         """Return the images at these places."""
         return Split(self.images[indices], self.labels[indices])
 
+    def sample(self, count: int, seed: int = SPLIT_SEED) -> Split:
+        """Return some of the images, each class in its share; all of them if there are fewer.
+
+        What looks at a part of a split takes it so: a folder's pictures are in the order of their
+        classes, and the first of them show one class.
+
+        Args:
+            count: How many.
+            seed: The same seed takes the same images.
+        """
+        return self.take(stratified(self.labels, count, seed))
+
     def resized(self, preprocessing: Preprocessing) -> Split:
         """Return the split in a network's size and number of channels."""
         return Split(preprocessing.resize(self.images), self.labels)

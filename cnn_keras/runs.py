@@ -198,7 +198,7 @@ class Run:
         """
         test = self.load(data_dir).in_classes(self.classes).test
         if count is not None:
-            test = test.take(data.stratified(test.labels, count, data.SPLIT_SEED))
+            test = test.sample(count)
         return test.resized(self.preprocessing)
 
     def prepare(self, dataset: data.Dataset) -> data.Dataset:
@@ -210,7 +210,7 @@ class Run:
         dataset = dataset.in_classes(self.classes)
         train = dataset.train
         if (count := self.config["train_images"]) is not None:
-            train = train.take(data.stratified(train.labels, count, self.config["seed"]))
+            train = train.sample(count, self.config["seed"])
         return dataset._replace(
             train=train.resized(self.preprocessing),
             validation=dataset.validation.resized(self.preprocessing),

@@ -100,7 +100,7 @@ def tune(
     tuned = keras.models.clone_model(model)
     tuned.set_weights(model.get_weights())
     rebuilt = twin(tuned)
-    images = tuning.preprocessing(tuning.train.images[:_EQUALITY_IMAGES])
+    images = tuning.preprocessing(tuning.train.sample(_EQUALITY_IMAGES).images)
     prove_equal(model, rebuilt.model, images)
     fit = _Fit(tuning, RATES[step], advance, rebuilt.model, images)
     try:

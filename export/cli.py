@@ -266,8 +266,9 @@ class Verify:
             from .pipeline import calibration_of, unrounded
 
             float32 = unrounded(run, limits)
-            compared = float32, content, images[:COMPARED_IMAGES]
-            with progress("compare", COMPARED_IMAGES) as advance:
+            sample = run.preprocessing(split.sample(COMPARED_IMAGES).images)
+            compared = float32, content, sample
+            with progress("compare", len(sample)) as advance:
                 layers = call("layers.compare", *compared, file=self.file, advance=advance)
             document["layers"] = [layer._asdict() for layer in layers]
             text.append(layers_table(document["layers"]))
@@ -284,7 +285,7 @@ class Verify:
                 limits.with_ends(found.input.dtype, found.output.dtype),
                 ranges,
                 lambda data, row: verify(data, reference, images, labels, row),
-                images[:COMPARED_IMAGES],
+                sample,
                 log,
                 run.preprocessing.range,
             )

@@ -100,7 +100,7 @@ def export(
         _origin(source),
         source.run.classes,
         preprocessing.to_dict(),
-        drawing(dataset.train.images[:DRAWN_IMAGES]),
+        drawing(dataset.train.sample(DRAWN_IMAGES).images),
     )
     full_size = len(metadata.write(float32, about))
     files = []

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import comparisons, series
-from ..data import stratified
 from ..evaluate import scores
 from ..findings import kept
 from ..gradients import weight_gradients
@@ -148,7 +147,7 @@ def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Pat
 def _facts(run: Run, data_dir: Path | None) -> dict[str, Any]:
     """Return a run's error on its training images, and gradient norms before and after."""
     train = run.dataset(data_dir).train
-    batch = train.take(stratified(train.labels, BATCH, run.config["seed"]))
+    batch = train.sample(BATCH, run.config["seed"])
     images = run.preprocessing(batch.images)
     first = gradient_norms(initial_model(run), images, batch.labels)
     model = run.model()

@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import comparisons, series
-from ..data import SPLIT_SEED, Split, stratified
 from ..findings import kept
 from ..preprocessing import Images
 from ..records import Claim, write_record
@@ -311,15 +310,11 @@ def last_maps(run: Run, data_dir: Path | None = None) -> tuple[Maps, Maps]:
     _, shortcut = add.input  # the identity
     trunk = keras.Model(model.input, shortcut)
     train, held_out = (
-        predict(trunk, run.preprocessing, _sample(split, count).images)
+        predict(trunk, run.preprocessing, split.sample(count).images)
         for split, count in ((dataset.train, TRAIN_MAPS), (dataset.validation, HELD_OUT_MAPS))
     )
     scale = np.sqrt(train.var(axis=(0, 1, 2)).mean())
     return train / scale, held_out / scale
-
-
-def _sample(split: Split, count: int) -> Split:
-    return split.take(stratified(split.labels, count, SPLIT_SEED))
 
 
 def _responses(runs: Sequence[Run], data_dir: Path | None) -> Responses:
@@ -344,7 +339,7 @@ def _responses(runs: Sequence[Run], data_dir: Path | None) -> Responses:
 
 def _responses_of(run: Run, data_dir: Path | None) -> dict[str, dict[str, float]]:
     validation = run.dataset(data_dir).validation
-    images = run.preprocessing(_sample(validation, RESPONSE_IMAGES).images)
+    images = run.preprocessing(validation.sample(RESPONSE_IMAGES).images)
     model = run.model()
     return {"deviations": deviations(model, images), "changes": changes(model, images)}
 

@@ -212,7 +212,7 @@ def _kept_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
     def measure() -> list[tuple[float, float]]:
         chain = cut(run.model())
         plans = [chain.without([place]) for place in range(len(chain.modules))]
-        images = run.preprocessing(test.images[:TIMED_IMAGES])
+        images = run.preprocessing(test.sample(TIMED_IMAGES).images)
 
         def seconds(groups: Sequence[Sequence[Plan]]) -> float:
             began = time.perf_counter()

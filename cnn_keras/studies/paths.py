@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .. import series
 from ..chain import cut
 from ..comparisons import difference, geometric_mean, mean
-from ..data import Dataset, stratified
+from ..data import Dataset
 from ..errors import Error
 from ..findings import kept
 from ..paths import central, counts, magnitudes
@@ -211,7 +211,7 @@ def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
     """Return the mean norms by length of one half of the images and of the other."""
     seed = run.config["seed"]
     train = run.prepare(dataset).train
-    some = train.take(stratified(train.labels, images, seed))
+    some = train.sample(images, seed)
     model = run.model()
     chain = cut(keras.Model(model.input, model.get_layer("logits").output, name=model.name))
     norms = magnitudes(chain, run.preprocessing(some.images), some.labels, seed)

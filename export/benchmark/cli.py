@@ -176,15 +176,20 @@ def run_of(file: Path) -> Path | None:
 
 @cache  # one run's files are measured one after the other
 def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.float32]:
-    """Return preprocessed validation images of a run, at most `NUM_IMAGES`.
+    """Return preprocessed validation images of a run, at most `NUM_IMAGES`, their classes mixed.
 
     Raises:
         Error: The folder is no run, or its data set is not here.
     """
+    import numpy as np
+
+    from cnn_keras.data import SPLIT_SEED
     from cnn_keras.runs import Run
 
     run = Run.open(run_path)
-    images = run.load(data_dir).validation.images[:NUM_IMAGES]
+    images = run.load(data_dir).validation.sample(NUM_IMAGES).images
+    # A slow network is done before it has seen all of them, and the sample is in order of class.
+    images = np.random.default_rng(SPLIT_SEED).permutation(images)
     return run.preprocessing(run.preprocessing.resize(images))
 
 

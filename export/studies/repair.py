@@ -170,6 +170,7 @@ def _mend(run: Run, normalization: str, data_dir: Path | None) -> tuple[Mended, 
     dataset = run.dataset(data_dir)
     pixels, labels = dataset.test
     images, calibration = run.preprocessing(pixels), calibration_of(run, dataset)
+    few = run.preprocessing(dataset.test.sample(COMPARED_IMAGES).images)
     sound = run.model()
     ruined = ruin(sound, normalization)
     reference = predict(ruined, run.preprocessing, pixels)
@@ -182,8 +183,8 @@ def _mend(run: Run, normalization: str, data_dir: Path | None) -> tuple[Mended, 
     ranges = observe(float32, calibration)
     broken = quantize(float32, RECIPE, ranges)
     verdict = judge(broken, RECIPE)
-    layers = compare(float32, broken, images[:COMPARED_IMAGES])
-    mended = repair(float32, RECIPE, ranges, judge, images[:COMPARED_IMAGES], log)
+    layers = compare(float32, broken, few)
+    mended = repair(float32, RECIPE, ranges, judge, few, log)
     with tempfile.TemporaryDirectory() as folder:
         repaired, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "ruined"))
         repaired.write_bytes(mended.content)

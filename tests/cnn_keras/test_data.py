@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,25 @@ def test_stratified_gives_each_class_its_share(count: int) -> None:
     shares = np.bincount(labels[chosen], minlength=3) - count * np.array([0.5, 0.3, 0.2])
     assert abs(shares).max() < 1
     assert not np.array_equal(chosen, data.stratified(labels, count, seed=2)) or count == 100
+
+
+@pytest.mark.parametrize("count", [1, 4, 10, 12, 99])
+@pytest.mark.parametrize(
+    ("sizes", "classes"),
+    [((12,), (-1,)), ((8, 4), (0, 1)), ((6, 6), (1, 0)), ((2, 2, 2, 2, 2, 2), range(6))],
+    ids=["unlabeled", "two to one", "two", "six"],
+)
+def test_samples_are_of_all_classes(
+    sizes: tuple[int, ...], classes: Sequence[int], count: int
+) -> None:
+    labels = np.repeat(classes, sizes)  # a folder's order
+    split = data.Split(np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1), labels)
+    sample = split.sample(count)
+    assert len(np.unique(sample.images)) == len(sample.images) == min(count, 12)
+    np.testing.assert_array_equal(sample.labels, labels[sample.images.ravel()])
+    for value, size in zip(classes, sizes, strict=True):
+        assert abs((sample.labels == value).sum() - min(count, 12) * size / 12) < 1
+    np.testing.assert_array_equal(sample.images, split.sample(count).images)
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
