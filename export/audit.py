@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from . import flatbuffer, metadata
-from .interpreter import Delegation, Interpreter, ModelFileError, TensorSpec, read_file
+from .interpreter import (
+    COMPILED_FOR,
+    Delegation,
+    Interpreter,
+    ModelFileError,
+    TensorSpec,
+    read_file,
+)
 from .recipes import RECIPES, Recipe
 
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
@@ -127,21 +134,28 @@ def report(file: Path) -> dict[str, Any]:
         **found.to_dict(),
         "labels": about.labels if about else None,
         "preprocessing": about.preprocessing if about else None,
-        "reasons": problems(found, RECIPES[found.recipe]) if found.recipe in RECIPES else [],
+        "reasons": problems(found, RECIPES.get(found.recipe or "")),
         "remarks": remarks(found),
     }
 
 
-def problems(audit: Audit, recipe: Recipe) -> list[str]:
-    """Return the reasons to refuse a file, one line each; none if it is fit to ship."""
-    found = []
-    if audit.custom_ops:
-        found.append(f"needs operations outside TFLite: {', '.join(audit.custom_ops)}")
+def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
+    """Return the reasons to refuse a file, one line each; none if it is fit to ship.
+
+    Args:
+        audit: What the file holds.
+        recipe: How it should be stored; by default only what is wrong with any file counts.
+    """
+    found = [
+        f"runs only on {COMPILED_FOR[op]}: {op}" for op in audit.custom_ops if op in COMPILED_FOR
+    ]
+    if unknown := [op for op in audit.custom_ops if op not in COMPILED_FOR]:
+        found.append(f"needs operations outside TFLite: {', '.join(unknown)}")
     if audit.dynamic_dimensions:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
-    if audit.recipe != recipe.stored_as:
+    if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
-    islands = [island for island in audit.float_islands if not _is_allowed(island, recipe)]
+    islands = [i for i in audit.float_islands if recipe is None or not _is_allowed(i, recipe)]
     if islands:
         found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
     return found
@@ -175,6 +189,7 @@ def inferred_recipe(model: Any) -> str | None:
         for op, name in zip(graph.operators, names, strict=True)
         if name not in flatbuffer.CONVERSIONS
         for index in op.outputs
+        if flatbuffer.quantization_of(graph.tensors[index])[0]  # raw pixels are no activations
     }
     stored = {
         (dtypes[index], name == "DEQUANTIZE")
@@ -193,7 +208,8 @@ def inferred_recipe(model: Any) -> str | None:
 
 
 def _is_integer(recipe: str | None) -> bool:
-    return recipe is not None and recipe.startswith("static")
+    """Return whether activations are integers; mixed ones and uint8 are no recipe's."""
+    return recipe is None or recipe.startswith("static")
 
 
 def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:

@@ -325,7 +325,8 @@ class Verify:
 class Audit:
     """Say what is in a .tflite file: operations, types, partitions, labels.
 
-    Flex operations, dynamic dimensions and float islands refuse it: exit code 1.
+    Custom and Flex operations, dynamic dimensions and float islands refuse it, whether or not it
+    looks like a recipe: exit code 1. What a vendor compiled is named as that.
     """
 
     file: tyro.conf.Positional[Path]

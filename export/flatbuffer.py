@@ -204,14 +204,18 @@ def _check_quantization(tensor: Any) -> None:
 
 
 def _check_order(model: Any, graph: Any) -> None:
-    """Raise where an operation needs what nothing has computed, or computes what is known."""
+    """Raise where an operation needs what nothing has computed, or computes what is known.
+
+    A custom operation may well: vendors' compilers hand it memory to work in so.
+    """
     known = {
         index
         for index, tensor in enumerate(graph.tensors)
         if is_constant(model, tensor) or tensor.isVariable or 0 in shape_of(tensor)
     } | {*graph.inputs}
     for op in graph.operators:
-        if not known.issuperset(index for index in _listed(op.inputs) if index >= 0):
+        needed = {index for index in _listed(op.inputs) if index >= 0}
+        if not known >= needed and not model.operatorCodes[op.opcodeIndex].customCode:
             raise ValueError("an operation needs what nothing has computed")
         if not known.isdisjoint(op.outputs):
             raise ValueError("an operation computes what is known already")

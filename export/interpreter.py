@@ -22,7 +22,26 @@ from numpy.typing import NDArray
 # Bytes 4 to 7 of every TFLite flatbuffer (`file_identifier` in tensorflow/lite/schema/schema.fbs).
 FILE_IDENTIFIER = b"TFL3"
 
-_MISSING_KERNEL = re.compile(r"unresolved custom op: (\w+)|\((Flex\w+)\) failed to prepare")
+# A custom operation's name may hold anything; LiteRT ends it with a full stop.
+_MISSING_KERNEL = re.compile(
+    r"unresolved custom op: (.+?)\. ?(?:See|Node|$)|\((Flex[^)]+)\) failed to prepare"
+)
+
+COMPILED_FOR = {
+    "edgetpu-custom-op": "a Coral Edge TPU",
+    "ethos-u": "an Arm Ethos-U (compiled by Vela)",
+    "NeutronGraph": "an NXP eIQ Neutron NPU",
+    "vsi-npu": "a VeriSilicon NPU (compiled by TIM-VX)",
+    "DISPATCH_OP": "the NPU that LiteRT compiled it for",
+}
+"""What vendors' compilers put in the place of the graph, by the custom operation's name, and what
+runs it.
+
+Reference:
+    libedgetpu, ``edgetpu_c.h``; tflite-micro, ``kernels/ethos_u/ethosu.cc``; NXP's
+    ``tflite-neutron-delegate``; VeriSilicon's ``tflite-vx-delegate``, ``vsi_npu_custom_op.h``;
+    LiteRT, ``litert/core/dispatch_op_schema.h``.
+"""
 
 
 class ModelFileError(ValueError):
@@ -304,9 +323,15 @@ def _load(model: bytes | str | Path, label: str, num_threads: int, preserve_tens
     except (ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())
         if missing := _MISSING_KERNEL.search(message):
+            name = missing[1] or missing[2]
+            if target := COMPILED_FOR.get(name):
+                raise ModelFileError(
+                    f"{label} holds the operation {name}: it runs only on {target}; take the file "
+                    "that it was compiled from."
+                ) from None
             raise ModelFileError(
-                f"{label} needs the operation {missing[1] or missing[2]}, for which LiteRT has no "
-                "kernel; export the model from built-in operations only."
+                f"{label} needs the operation {name}, for which LiteRT has no kernel; export the "
+                "model from built-in operations only."
             ) from None
         if "not a valid Flatbuffer" in message:
             message = "truncated or damaged"

@@ -11,11 +11,15 @@ import cnn_keras
 import export
 from cnn_keras.zoo import ZOO
 from export import flatbuffer, metadata
-from export.audit import problems, remarks
-from export.interpreter import ModelFileError
+from export.audit import problems, remarks, report
+from export.cli import main
+from export.interpreter import Interpreter, ModelFileError
 from export.recipes import DEFAULT, RECIPES
 
 from .mutations import described
+from .tiny_files import custom_file
+
+UINT8 = 3  # TensorType
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +114,68 @@ def test_flex_operations_are_a_problem():
     assert found.flex_ops == ("FlexCumprod",)
     assert found.partitions is None
     assert problems(found, RECIPES["float32"])[0].startswith("needs operations outside TFLite")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("edgetpu-custom-op", "runs only on a Coral Edge TPU: edgetpu-custom-op"),
+        ("ethos-u", "runs only on an Arm Ethos-U (compiled by Vela): ethos-u"),
+        ("NeutronGraph", "runs only on an NXP eIQ Neutron NPU: NeutronGraph"),
+        ("vsi-npu", "runs only on a VeriSilicon NPU (compiled by TIM-VX): vsi-npu"),
+        ("DISPATCH_OP", "runs only on the NPU that LiteRT compiled it for: DISPATCH_OP"),
+        ("Flex-Tan", "needs operations outside TFLite: Flex-Tan"),
+        ("my.op of mine-2", "needs operations outside TFLite: my.op of mine-2"),
+    ],
+)
+@pytest.mark.parametrize(("dtype", "recipe"), [("uint8", None), ("int8", "static_wi8_ai8")])
+def test_custom_operations_refuse_a_file_of_any_recipe_or_none(name, said, dtype, recipe, tmp_path):
+    path = tmp_path / "compiled.tflite"
+    path.write_bytes(custom_file(name, dtype))
+    document = report(path)
+    assert (document["recipe"], document["custom_ops"]) == (recipe, (name,))
+    assert document["reasons"] == [said]
+    if dtype == "uint8":
+        with pytest.raises(ModelFileError, match=re.escape(f" the operation {name}")) as caught:
+            Interpreter(path)
+        assert ("runs only on" in str(caught.value)) == ("runs only on" in said)
+
+
+def test_mixed_integers_are_refused_for_what_is_wrong_with_any_file(trained):
+    model = flatbuffer.parse(
+        export.quantize(trained.float32, "static_wi8_ai8", trained.calibration)
+    )
+    graph, names = model.subgraphs[0], flatbuffer.op_names(model)
+    mixed = graph.tensors[graph.operators[names.index("CONV_2D")].outputs[0]]
+    mixed.type, mixed.quantization.zeroPoint = UINT8, [0]
+    graph.tensors[graph.inputs[0]].shapeSignature = [1, -1, 8, 1]
+    found = export.audit(flatbuffer.pack(model))
+    assert found.recipe is None
+    dynamic, island = problems(found)
+    assert dynamic == "has dynamic dimensions: image"
+    assert island.startswith("computes in floating point inside an integer file: AVERAGE_POOL_2D")
+
+
+def test_a_command_refuses_a_compiled_file(tmp_path, capsys):
+    path = tmp_path / "net_edgetpu.tflite"
+    path.write_bytes(custom_file("edgetpu-custom-op"))
+    assert main(["audit", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["reasons"]
+
+
+def test_raw_pixels_are_no_activations():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 4, 4, 1), tf.uint8)])
+    def scores(image):
+        pixels = tf.cast(tf.transpose(image, (0, 2, 1, 3)), tf.float32)
+        return tf.reshape(pixels * 2, (1, 16))
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [scores.get_concrete_function()], tf.Module()
+    )
+    found = export.audit(converter.convert())
+    assert (found.recipe, problems(found)) == ("float32", [])
 
 
 def test_a_dynamic_batch_is_a_problem(trained):

@@ -71,6 +71,36 @@ def tiny_files() -> dict[str, bytes]:
     }
 
 
+def custom_file(name: str, dtype: str = "uint8", batch: int = 1) -> bytes:
+    """Return a file of one custom operation, which also takes memory to work in, as Vela's does."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name: str, shape: list[int]) -> Any:
+        made = schema.TensorT()
+        made.name, made.shape, made.buffer = name, [abs(size) for size in shape], 0
+        made.shapeSignature = shape if -1 in shape else None
+        made.type = getattr(schema.TensorType, dtype.upper())
+        made.quantization = schema.QuantizationParametersT()
+        made.quantization.scale, made.quantization.zeroPoint = [1 / 256], [0]
+        return made
+
+    graph, operator, code = schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
+    code.customCode, code.version = name, 1
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    graph.tensors = [tensor("image", [batch, *SHAPE]), tensor("scratch", [64])]
+    graph.tensors.append(tensor("scores", [batch, 10]))
+    graph.inputs, graph.outputs = [0], [2]
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1], [2]
+    graph.operators = [operator]
+    model = schema.ModelT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], [code]
+    model.buffers = [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def broken_files() -> dict[str, bytes]:
     """Return files that are no TFLite files, or not whole ones."""
     whole = tiny_files()["float32"]
