@@ -116,7 +116,7 @@ class RecipeValues:
     factor: float | None = None
     """What the rate is multiplied with at a milestone."""
     shift: float | None = None
-    """Largest random shift, as a part of the picture's side; 0 for none."""
+    """Largest random shift, as a part of the picture's width and height; 0 for none."""
     rotation: float | None = None
     """Largest random rotation, in degrees; 0 for none."""
     flip: bool | None = None
@@ -324,6 +324,8 @@ class Predict:
 
         if not self.images:
             raise UsageError("Name one image or more.")
+        if self.top < 1:
+            raise UsageError(f"--top is 1 or more, not {self.top}.")
         run = Run.open(self.run)
         pixels = np.stack([run.preprocessing.pixels(open_image(path)) for path in self.images])
         start_keras()

@@ -137,14 +137,16 @@ def train(
         The finished run, with `model.keras` and `metrics.json`.
 
     Raises:
-        UsageError: `out` holds a training of another configuration, or the weights to start from do
-            not fit.
+        UsageError: The network has no such option, `out` holds a training of another
+            configuration, or the weights to start from do not fit.
         Error: The loss is no longer a number, or the data cannot be had.
         KeyboardInterrupt: The run is left resumable.
     """
     import keras
 
     run = Run(out)
+    # As the values that they spell: whether "true" or "True" was written is no difference.
+    training = replace(training, options=zoo.checked_options(training.network, training.options))
     config = json.loads(json.dumps(asdict(training)))  # as it is read back
     begun = (out / "config.json").is_file()
     if begun:
@@ -446,8 +448,10 @@ def distort(pixels: tf.Tensor, recipe: Recipe, flip: bool, stream: tf.Tensor) ->
         return pixels
     count, height, width = pixels.shape[0], pixels.shape[1], pixels.shape[2]
     u = tf.random.stateless_uniform((4, count), stream)
-    reach = round(recipe.shift * width)
-    dx, dy = tf.unstack(tf.floor(u[:2] * (2 * reach + 1)) - reach)
+    dx, dy = (
+        tf.floor(u[axis] * (2 * reach + 1)) - reach
+        for axis, reach in enumerate((round(recipe.shift * width), round(recipe.shift * height)))
+    )
     angle = (u[2] * 2 - 1) * math.radians(recipe.rotation)
     mirror = tf.where(u[3] < 0.5, -1.0, 1.0) if flip else tf.ones(count)
     cosine, sine = tf.cos(angle), tf.sin(angle)
@@ -493,7 +497,10 @@ def _normalizer(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor
 def _require_same(run: Run, config: dict[str, Any]) -> None:
     if run.is_ensemble:
         raise UsageError(f"{run.path} holds an ensemble: choose another --out.")
-    flat = [c | c["recipe"] for c in (run.config, config)]
+    before = run.config
+    if before["network"] == config["network"]:  # whose options may be kept as they were written
+        before = before | {"options": zoo.checked_options(before["network"], before["options"])}
+    flat = [c | c["recipe"] for c in (before, config)]
     for key in flat[1]:
         if key != "recipe" and flat[0].get(key) != flat[1][key]:
             raise UsageError(

@@ -225,7 +225,7 @@ def checked_options(network_name: str, options: Mapping[str, Any]) -> dict[str, 
             str(choice).lower() if kind is bool else str(choice): choice for choice in allowed
         }
         if not allowed:  # a number
-            spelled = {str(value): int(value)} if str(value).isdigit() else {}
+            spelled = {str(value): int(value)} if str(value).isdecimal() else {}
         key = str(value).lower() if kind is bool else str(value)
         if key not in spelled:
             choices = ", ".join(spelled) or "a number"

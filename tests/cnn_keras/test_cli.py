@@ -110,6 +110,10 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("predict {run} {}/text.png", 1, "is not an image"),
         ("predict {run} {}/cut.jpg", 1, "cannot be read as an image"),
         ("predict {run}", 2, "image"),
+        ("predict {run} {}/whole.jpg --top 0", 2, "--top is 1 or more, not 0"),
+        ("predict {run} {}/whole.jpg --top -1", 2, "--top is 1 or more, not -1"),
+        ("train lenet5 --data digits --out {}/new --options name=x", 2, "option of lenet5 'name'"),
+        ("summary lenet5 --options num_classes=3", 2, "option of lenet5 'num_classes'"),
     ],
 )
 def test_bad_input_is_said_in_one_line(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -207,6 +208,42 @@ def test_sizes_no_training_can_have(values: dict[str, int]) -> None:
         Training.of("lenet5", "digits", recipe={}, **values)
 
 
+# What `zoo.build` itself is given: its own keywords, and what stands before them.
+BUILDS = [p for p in inspect.signature(zoo.build).parameters if p != "options"]
+
+
+@pytest.mark.parametrize("key", BUILDS)
+def test_a_keyword_of_build_is_no_option_of_a_family(key: str, tmp_path: Path) -> None:
+    training = Training.of("lenet5", "digits", recipe={}, options={key: "3"})
+    with pytest.raises(UsageError, match=rf"^Unknown option of lenet5 '{key}'\. "):
+        train(training, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "spelled", "other"),
+    [
+        ("resnet18", {"preactivation": "True"}, {"preactivation": "false"}),
+        ("resnet18", {"preactivation": "true"}, {}),
+        ("vgg16", {"batch_normalization": "TRUE"}, {"batch_normalization": False}),
+        ("resnet20", {"depth": "008"}, {"depth": "14"}),
+        ("resnet50", {"depth": "101", "shortcut": "C"}, {"depth": "101"}),
+        ("lenet5", {"form": "1998"}, {"form": "taught"}),
+    ],
+)
+def test_a_run_resumes_however_its_options_are_spelled(
+    network: str, spelled: dict[str, str], other: dict[str, object], tmp_path: Path
+) -> None:
+    training = Training.of(network, "digits", recipe={}, options=spelled)
+    run = Run(tmp_path / "finished")  # by a version that kept them as they were written
+    run.write_json("config.json", asdict(training))
+    run.write_json("metrics.json", {})
+    for options in (spelled, zoo.checked_options(network, spelled)):
+        assert train(replace(training, options=options), run.path) == run
+    with pytest.raises(UsageError, match="holds a training with options"):
+        train(replace(training, options=other), run.path)
+
+
 def test_rows_at_random_are_not_frozen() -> None:
     with pytest.raises(UsageError, match="name their --weights"):
         Training.of("lenet5", "digits", recipe={}, freeze_until="c3")
@@ -385,9 +422,11 @@ def test_losses_are_weighted(headed: Training) -> None:
 
 
 def test_several_outputs_and_dropout_resume_to_the_bit(headed: Training, tmp_path: Path) -> None:
+    spelled = [replace(headed, options={"auxiliary": text}) for text in ("true", "True")]
     undisturbed = train(headed, tmp_path / "undisturbed")
-    interrupt(headed, tmp_path / "interrupted", epoch=1)
-    resumed = train(headed, tmp_path / "interrupted")
+    interrupt(spelled[0], tmp_path / "interrupted", epoch=1)
+    resumed = train(spelled[1], tmp_path / "interrupted")
+    assert resumed.config["options"] == {"auxiliary": True}
     for name in ("model.keras", "best.keras", "last.keras"):
         found, expected = (read_weights(run.path / name) for run in (resumed, undisturbed))
         assert found.keys() == expected.keys()
@@ -499,6 +538,19 @@ def test_distortion_shifts_and_mirrors_and_stays_in_reach() -> None:
     assert 96 < mirrored.sum() < 160
     assert set(columns[~mirrored]) == set(range(6, 15))
     assert set(columns[mirrored]) == {31 - c for c in range(6, 15)}
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 16), (16, 32), (8, 64), (24, 24)])
+def test_a_shift_is_a_part_of_the_side_along_it(height: int, width: int) -> None:
+    import tensorflow as tf
+
+    image = np.zeros((512, height, width, 1), np.float32)
+    image[:, height // 2, width // 2] = 1
+    recipe = replace(CIFAR_RESNET, shift=1 / 8)
+    moved = distort(tf.constant(image), recipe, False, tf.constant([0, 0], tf.int64)).numpy()
+    _, rows, columns, _ = np.nonzero(moved)
+    for found, side in ((rows, height), (columns, width)):
+        assert set(found) == set(range(side // 2 - side // 8, side // 2 + side // 8 + 1))
 
 
 def test_rotation_turns_about_the_center() -> None:

@@ -148,6 +148,7 @@ def test_fixed_codes_answer_as_euclidean_distances_do() -> None:
         ("resnet20", {"branches": 10}, "10 branches cannot be drawn: this network has 9"),
         ("plain20", {"branches": 1}, "this network has 0"),
         ("resnet20", {"depth": "deep"}, "The depth of resnet20 is a number, not 'deep'."),
+        ("resnet20", {"depth": "2²"}, "The depth of resnet20 is a number, not '2²'."),
         ("resnet50", {"depth": 51}, "The depth of resnet50 is 18, 34, 50, 101, 152, not '51'."),
         ("resnet20", {"num_classes": 0}, "one class or more, not 0"),
         ("resnet20", {"input_shape": (32, 32)}, "(height, width, channels), not (32, 32)"),
