@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from . import data, photographs, saved_model
 from .command import log, quiet, write_atomic
 from .errors import Error, UsageError, first_line, unknown
-from .evaluate import Probabilities, are_probabilities
+from .evaluate import Probabilities
+from .head import with_probabilities
 from .preprocessing import Preprocessing
 from .recipes import ADOPTED
 from .runs import Run, import_module, load_model, new_run, predict
@@ -117,7 +118,7 @@ def adopt(
             f"{source} gives other scores each time it is asked: it distorts its images at random. "
             "Leave layers that augment out of what is saved."
         )
-    model = _with_probabilities(model, scores, source)
+    model = with_probabilities(model, scores)
     classes = _class_names(model.output_shape[-1], told.labels, dataset)
     labels = dataset.in_classes(classes).validation.labels[places]
     if dataset.contents is not None:
@@ -399,36 +400,6 @@ def _require_sense(scores: Probabilities, source: Path) -> None:
             f"{source} gives the same scores for {len(scores)} pictures: are they normalized as "
             "it needs them?"
         )
-
-
-def _with_probabilities(model: keras.Model, scores: Probabilities, source: Path) -> keras.Model:
-    """Return a model that gives probabilities, of two classes or more.
-
-    Args:
-        model: Functional or sequential.
-        scores: What it gives for pictures; logits are not all between 0 and 1.
-        source: For errors.
-    """
-    import keras
-
-    bounded = scores.min() >= 0 and scores.max() <= 1
-    x = model.outputs[0]
-    if scores.shape[1] == 1:
-        both = keras.layers.Dense(2, trainable=False, name="both_classes")
-        x = both(x)
-        # The probabilities 1 - p and p, or logits whose softmax they are.
-        kernel, bias = ([[-1, 1]], [1, 0]) if bounded else ([[-0.5, 0.5]], [0, 0])
-        both.set_weights([np.array(kernel), np.array(bias)])
-    elif bounded:
-        if saved_model.is_there(source) and not are_probabilities(scores):
-            raise UsageError(
-                f"The scores of {source} do not add up to 1: give the .keras file, or let it end "
-                "with a softmax."
-            )
-        return model
-    if not bounded:
-        x = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
-    return keras.Model(model.input, x, name=model.name)
 
 
 def _class_names(count: int, labels: Path | None, dataset: data.Dataset) -> tuple[str, ...]:

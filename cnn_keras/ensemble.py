@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from . import data
 from .command import write_atomic
 from .errors import UsageError
+from .head import with_probabilities
 from .records import hardware, versions
 from .runs import Run
 from .train import save_model
@@ -36,7 +37,8 @@ def combine(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Mod
     names.
 
     Args:
-        members: Two or more, of one output and the same shapes, which keep their weights.
+        members: Two or more, of one output and the same shapes, which keep their weights; logits
+            get a softmax first.
         name: Of the model.
 
     Raises:
@@ -55,6 +57,7 @@ def combine(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Mod
     shapes = {(model.input_shape, model.output_shape) for model in members}
     if len(shapes) > 1:
         raise UsageError(f"An ensemble's members need the same shapes, unlike {sorted(shapes)}.")
+    members = [with_probabilities(model) for model in members]
     image = keras.Input(members[0].input_shape[1:], name="image")
     answers = [
         keras.Model(model.inputs[0], model.outputs[0], name=f"member_{place}")(image)

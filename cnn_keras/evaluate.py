@@ -13,18 +13,6 @@ from .data import Dataset, Labels
 Probabilities = NDArray[np.float32]
 
 
-def are_probabilities(scores: NDArray[np.floating[Any]]) -> bool:
-    """Return whether rows of class scores `(n, classes)` add up to 1, with none below 0.
-
-    Those of half precision do so to about a thousandth.
-
-    Example:
-        >>> are_probabilities(np.array([[0.25, 0.75]])), are_probabilities(np.array([[-1.0, 2.0]]))
-        (True, False)
-    """
-    return bool(scores.min() >= 0) and np.allclose(scores.sum(axis=-1), 1, atol=5e-3)
-
-
 class Guess(NamedTuple):
     """A class and the probability that a network gives it."""
 

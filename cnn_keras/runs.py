@@ -33,6 +33,7 @@ from . import data, saved_model, zoo
 from .command import write_atomic
 from .errors import Error, first_line
 from .evaluate import Probabilities
+from .head import with_probabilities
 from .preprocessing import Pixels, Preprocessing
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class Run:
 
     Attributes:
         path: The folder.
+        model_file: Another `.keras` file of its network, which stands in for `model.keras`.
     """
 
     path: Path
+    model_file: Path | None = None
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -135,15 +138,16 @@ class Run:
         return [row | {"epoch": int(row["epoch"])} for row in rows]
 
     def model(self) -> keras.Model:
-        """Load the trained network, for inference.
+        """Load the trained network, for inference, with a head that gives probabilities.
 
         Raises:
             Error: The file is broken.
         """
-        if self.is_saved_model:
-            return saved_model.load(self.path / "saved_model", self.config["network"])
+        if self.is_saved_model and self.model_file is None:
+            folder = self.path / "saved_model"
+            return with_probabilities(saved_model.load(folder, self.config["network"]))
         self.import_layers()
-        return load_model(self.path / "model.keras")
+        return with_probabilities(load_model(self.model_file or self.path / "model.keras"))
 
     def import_layers(self) -> None:
         """Import the layers that the network's saved files need.

@@ -23,6 +23,7 @@ import tf_keras
 
 from cnn_keras.data import Split
 from cnn_keras.errors import UsageError, first_line
+from cnn_keras.head import gives_probabilities
 from cnn_keras.preprocessing import Images, Preprocessing
 from cnn_keras.recipes import Recipe
 from cnn_keras.train import keras_weight_decay, training_batches
@@ -102,7 +103,7 @@ def tune(
     rebuilt = twin(tuned)
     images = tuning.preprocessing(tuning.train.sample(_EQUALITY_IMAGES).images)
     prove_equal(model, rebuilt.model, images)
-    fit = _Fit(tuning, RATES[step], advance, rebuilt.model, images)
+    fit = _Fit(tuning, RATES[step], advance, not gives_probabilities(model), images)
     try:
         found = _STEPS[step](_copy(rebuilt.model), fit, before)
     except (RuntimeError, ValueError) as error:
@@ -128,12 +129,11 @@ class _Fit:
         tuning: Tuning,
         rate: float,
         advance: Callable[[], None],
-        plain: tf_keras.Model,
+        from_logits: bool,
         images: Images,
     ) -> None:
-        self.tuning, self.rate, self.advance, self.images = tuning, rate, advance, images
-        sums = np.asarray(plain(images, training=False)).sum(axis=-1)
-        self.from_logits = not np.allclose(sums, 1, atol=1e-3)
+        self.tuning, self.rate, self.advance = tuning, rate, advance
+        self.from_logits, self.images = from_logits, images
 
     def __call__(self, model: tf_keras.Model, callbacks: Sequence[Any] = ()) -> None:
         tuning, recipe = self.tuning, replace(self.tuning.recipe, epochs=self.tuning.epochs)

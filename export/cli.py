@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,21 +140,16 @@ class Export(Told):
                 f"--{name.replace('_', '-')} is for a model from elsewhere: the run {run.path} has "
                 "its own."
             )
-        return run
+        return replace(run, model_file=self.source) if lone else run
 
     def _of_run(self, run: Run) -> Source:
-        from cnn_keras.adopted import MODEL_FILES
-        from cnn_keras.runs import load_model
-
         from .pipeline import Source
 
         start_keras()
-        name, lone = run.path.resolve().name, self.source.suffix in MODEL_FILES
-        if lone and self.source.stem != "model":
-            name = f"{name}_{self.source.stem}"
-        run.import_layers()
-        model = load_model(self.source) if lone else run.model()
-        return Source(name, model, run, run.dataset(self.data_dir))
+        name = run.path.resolve().name
+        if run.model_file and run.model_file.stem != "model":
+            name = f"{name}_{run.model_file.stem}"
+        return Source(name, run.model(), run, run.dataset(self.data_dir))
 
     def _adopted(self, out: Path) -> Source:
         from cnn_keras.adopted import adopt, check
@@ -241,6 +236,8 @@ class Verify:
         if self.keep_float is not None:
             limits = limits.keeping(regular_expression(self.keep_float))
         run = Run.open(path)
+        if self.run is None and stated.get("model"):
+            run = replace(run, model_file=self.file.parent / stated["model"])
         start_keras()
         dataset = run.dataset(self.data_dir)
         split = dataset.split(self.split)

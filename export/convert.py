@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.evaluate import are_probabilities
+from cnn_keras.head import with_probabilities
 
 from . import flatbuffer
 
@@ -18,17 +16,14 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
 
-# Operations that only pass a value on.
-_PASSING_OPS = frozenset({"Identity", "Cast", "Reshape", "Squeeze"})
-
 
 def convert(model: keras.Model) -> bytes:
     """Convert a Keras image classifier to a float32 TFLite file.
 
     The batch is static 1, because a dynamic one keeps shape arithmetic in the graph and splits it
     between XNNPACK and the built-in kernels. The signature is ``image`` to ``probabilities``; a
-    model that ends with logits gets a softmax, an average of probabilities does not. TensorFlow's
-    own operations (Flex) are refused: a phone's runtime does not have them.
+    model that ends with logits gets a softmax first, see `cnn_keras.head`. TensorFlow's own
+    operations (Flex) are refused: a phone's runtime does not have them.
 
     Args:
         model: Classifier with one input `(batch, height, width, channels)` of fixed size and one
@@ -46,7 +41,7 @@ def convert(model: keras.Model) -> bytes:
     """
     shape = _image_shape(model)
     with quiet(1, 2):
-        data = _to_tflite(_trace(model, shape))
+        data = _to_tflite(_trace(with_probabilities(model), shape))
     return _with_signature(data)
 
 
@@ -84,25 +79,8 @@ def _trace(model: keras.Model, shape: tuple[int, ...]) -> Any:
     def scores(image: Any) -> Any:
         return tf.cast(model(image, training=False), tf.float32)
 
-    def trace(function: Any) -> Any:
-        spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
-        return tf.function(
-            function, input_signature=[spec], autograph=False
-        ).get_concrete_function()
-
-    traced = trace(scores)
-    noise = np.random.default_rng(0).random(shape, np.float32)
-    if not (are_probabilities(traced(noise).numpy()) or _is_sigmoid(traced.outputs[0])):
-        traced = trace(lambda image: tf.nn.softmax(scores(image)))
-    return traced
-
-
-def _is_sigmoid(tensor: Any) -> bool:
-    """Return whether a tensor's values are each between 0 and 1 by themselves."""
-    op = tensor.op
-    if op.type in _PASSING_OPS:
-        return _is_sigmoid(op.inputs[0])
-    return bool(op.type == "Sigmoid")
+    spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
+    return tf.function(scores, input_signature=[spec], autograph=False).get_concrete_function()
 
 
 def _to_tflite(function: Any) -> bytes:

@@ -142,8 +142,10 @@ def export(
                 "audit": found.to_dict(),
             }
         )
+    lone = source.run.model_file
     document = {
         "run": os.path.relpath(source.run.path, out),
+        "model": lone and os.path.relpath(lone, out),
         "network": source.run.config["network"],
         "data": dataset.name,
         "labeled": dataset.labeled,

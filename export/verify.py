@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.head import are_probabilities
 
 from .interpreter import Interpreter
 from .recipes import Recipe
@@ -90,7 +91,7 @@ def verify(
         advance: Called after each image.
 
     Raises:
-        UsageError: No images, or not as many references or labels.
+        UsageError: No images, or not as many references or labels; references that are logits.
         Error: The Keras model itself gives NaN or infinity.
         ModelFileError: The file cannot be run, or takes other images.
 
@@ -106,6 +107,11 @@ def verify(
         )
     if not np.isfinite(reference).all():
         raise Error("The Keras model itself gives NaN or infinity; there is nothing to compare.")
+    if not are_probabilities(reference):
+        raise UsageError(
+            f"The references reach from {reference.min():.3g} to {reference.max():.3g}; expected "
+            "probabilities, which a file gives: put a softmax behind the model."
+        )
     outputs = Interpreter(file)(images, advance)
     if outputs.shape != reference.shape:
         raise UsageError(

@@ -161,7 +161,7 @@ def exported(file: Path) -> dict[str, Any]:
     try:
         document = json_module.loads((file.parent / "export.json").read_text())
         rows = [row for row in document.get("files", []) if row["file"] == file.name]
-        return {**(rows[0] if rows else {}), "run": document["run"]}
+        return {**(rows[0] if rows else {}), "run": document["run"], "model": document.get("model")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 

@@ -6,15 +6,24 @@ import pytest
 import cnn_keras
 from cnn_keras import ensemble
 from cnn_keras.errors import UsageError
+from cnn_keras.head import with_probabilities
 
 
-def test_an_ensemble_answers_with_the_mean_of_its_members() -> None:
-    members = [cnn_keras.build("lenet5", (16, 16, 1), 4) for _ in range(3)]
+@pytest.mark.parametrize("activations", [("softmax",) * 3, (None,) * 3, (None, "softmax")])
+def test_an_ensemble_answers_with_the_mean_of_its_members(
+    activations: tuple[str | None, ...],
+) -> None:
+    members = [
+        cnn_keras.build("lenet5", (16, 16, 1), 4, classifier_activation=activation)
+        for activation in activations
+    ]
     model = ensemble.combine(members)
     images = np.random.default_rng(0).normal(size=(5, 16, 16, 1)).astype(np.float32)
-    expected = np.mean([member.predict(images, verbose=0) for member in members], axis=0)
+    answers = [with_probabilities(member)(images) for member in members]
+    expected = np.mean(answers, axis=0)
     np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
-    assert len(model.trainable_variables) == 3 * len(members[0].trainable_variables)
+    assert with_probabilities(model) is model
+    assert len(model.trainable_variables) == len(members) * len(members[0].trainable_variables)
 
 
 def test_members_fit_together() -> None:

@@ -243,6 +243,39 @@ def test_a_lone_keras_file_is_exported_with_its_run(
     assert (tmp_path / "b" / f"{lenet_run.path.name}_mine_float16.tflite").exists()
 
 
+@pytest.mark.parametrize("of", ["lone file", "run"])
+def test_logits_are_held_against_a_file_with_the_same_head(
+    of: str, lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = lenet_run.model()
+    logits = keras.Model(trained.inputs[0], trained.get_layer("logits").output, name="lenet5")
+    source: list[str | Path] = [tmp_path / "mine.keras", "--run", lenet_run.path]
+    if of == "run":
+        source = [tmp_path / "run"]
+        shutil.copytree(lenet_run.path, tmp_path / "run")
+    else:  # another network than its run's, which is what judges its files later, too
+        logits.set_weights([0.8 * weight for weight in logits.get_weights()])
+    logits.save(tmp_path / ("run/model.keras" if of == "run" else "mine.keras"))
+    recipes = ("--recipes", "float32", "static_wi8_ai8", "--json")
+    code, out, _ = run_main(capsys, "export", *source, "--out", tmp_path / "files", *recipes)
+    exact, integer = json.loads(out)["files"]
+    assert (code, exact["agreement"], exact["audit"]["ops"]["SOFTMAX"]) == (0, 1, 1)
+    assert exact["max_abs_error"] < 1e-5
+    assert integer["snr_db"] > 20
+    file = tmp_path / "files" / integer["file"]
+    repair = ("--repair", tmp_path / "repaired.tflite") if of == "lone file" else ()
+    code, out, _ = run_main(capsys, "verify", file, "--layers", *repair, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["snr_db"] == pytest.approx(integer["snr_db"])
+    assert max(layer["lost"] for layer in document["layers"]) < 0.05
+    if repair:
+        assert document["repaired"]["snr_db"] == pytest.approx(integer["snr_db"])
+    else:
+        code, out, _ = run_main(capsys, "evaluate", tmp_path / "run", "--json")
+        assert json.loads(out)["loss"] < 0.3  # of probabilities
+
+
 def test_a_full_disk_leaves_nothing_half_written(lenet_run: Run, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: writing the first one fails midway."""
     program = (

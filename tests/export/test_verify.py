@@ -153,6 +153,11 @@ def test_classes_must_agree(trained):
         )
 
 
+def test_logits_are_no_reference(trained):
+    with pytest.raises(UsageError, match=r"references reach from .*: put a softmax"):
+        verify(trained.float32, trained._replace(reference=20 * trained.reference - 10), STATIC)
+
+
 def test_a_broken_reference_is_an_error(trained):
     with pytest.raises(Error, match="itself gives NaN"):
         verify(trained.float32, trained._replace(reference=trained.reference * np.nan), STATIC)
