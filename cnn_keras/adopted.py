@@ -17,6 +17,7 @@ import inspect
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import data, photographs, saved_model
+from . import data, keras2, photographs, saved_model
 from .command import log, quiet, write_atomic
 from .errors import Error, UsageError, first_line, unknown
 from .evaluate import Probabilities
@@ -124,7 +125,7 @@ def adopt(
     if dataset.contents is not None:
         config["contents"] = dataset.contents
     with new_run(out) as run:
-        if saved_model.is_there(source):
+        if saved_model.is_inside(model):
             with quiet(1, 2):  # TensorFlow says what assets it writes
                 model.export(run.path / "saved_model", verbose=False)
         else:
@@ -236,8 +237,21 @@ def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalizati
         return _application(name, told)
     for module in told.modules:
         import_module(module)
-    model = load_model(source)
+    try:
+        model = load_model(source)
+    except keras2.Keras2Error as error:
+        return _through_tf_keras(source, name, error), None
     return model, AS_THEY_ARE if rescales(model) else None
+
+
+def _through_tf_keras(source: Path, name: str, reason: keras2.Keras2Error) -> keras.Model:
+    """Load what Keras 3 cannot as a SavedModel that tf_keras writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        with quiet(1, 2):  # TensorFlow says what assets it writes
+            keras2.to_saved_model(source, Path(folder), reason)
+        model = saved_model.load(Path(folder), name)
+    log(f"{source}: loaded by tf_keras as a SavedModel, whose layers cannot be trained on")
+    return model
 
 
 def rescales(model: keras.Model) -> bool:
@@ -397,8 +411,8 @@ def _require_sense(scores: Probabilities, source: Path) -> None:
         raise Error(f"{source} gives NaN or infinity for pictures: is it trained?")
     if not np.ptp(scores, axis=0).any():
         raise Error(
-            f"{source} gives the same scores for {len(scores)} pictures: are they normalized as "
-            "it needs them?"
+            f"{source} gives the same scores for {len(scores)} pictures: is it trained, and are "
+            "they normalized as it needs them?"
         )
 
 

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import data, saved_model, zoo
+from . import data, keras2, saved_model, zoo
 from .command import write_atomic
 from .errors import Error, first_line
 from .evaluate import Probabilities
@@ -298,20 +298,24 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     """Load a `.keras` file.
 
     Args:
-        path: The file; `.h5` of older Keras serves, too.
+        path: The file; `.h5` and those of Keras 2 serve, too.
         compiled: Also restore the optimizer, to go on training.
 
     Raises:
         Error: There is no such file, it is broken, or it needs layers that Keras does not know.
+        Keras2Error: Keras 2 wrote it, and Keras 3 cannot load it.
     """
     import keras
 
     if not path.is_file():
         raise Error(f"No such model: {path}.")
+    version = keras2.version(path)
     try:
-        return keras.saving.load_model(path, compile=compiled)
+        with keras2.modernized(path) if version else nullcontext(path) as readable:
+            return keras.saving.load_model(readable, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
-        if missing := _UNKNOWN.search(str(error)):
+        missing = _UNKNOWN.search(str(error))
+        if missing and not hasattr(keras.layers, missing[1]):
             raise Error(
                 f"{path} needs '{missing[1]}', which is none of Keras' own: name the module that "
                 "defines it with --modules."
@@ -322,4 +326,11 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
                 "as a class, save the model with that, and name its module with --modules."
             ) from error
         reason = first_line(error).partition(" using config=")[0]  # which may fill a page
+        if version:
+            reason = f"it does not find {missing[1]}" if missing else reason
+            raise keras2.Keras2Error(
+                f"{path} was written by Keras {version}, and Keras 3 cannot load it ({reason}): "
+                "pip install '.[aware]' for tf_keras, which can, or save it as a SavedModel where "
+                "it was made."
+            ) from error
         raise Error(f"{path} cannot be loaded as a Keras model: {reason}") from error

@@ -29,6 +29,18 @@ def is_there(folder: Path) -> bool:
     return (folder / _FILE).is_file()
 
 
+def is_inside(model: keras.Model) -> bool:
+    """Return whether a model is built around a SavedModel."""
+    import keras
+
+    return any(
+        is_inside(layer)
+        if isinstance(layer, keras.Model)
+        else isinstance(layer, keras.layers.TFSMLayer)
+        for layer in model.layers
+    )
+
+
 def load(folder: Path, name: str) -> keras.Model:
     """Build a model around the signature that takes one image and gives one row of scores.
 
