@@ -635,7 +635,9 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
                 number(row["max_abs_error"], ".0e"),
                 number(row["snr_db"], ".1f"),
                 f"{number(delegated, 'd')}/{audit['nodes']} in {number(partitions, 'd')}",
-                "accepted" if row["accepted"] else f"refused: {'; '.join(row['reasons'])}",
+                "; ".join(["accepted", *row["remarks"]])
+                if row["accepted"]
+                else f"refused: {'; '.join(row['reasons'])}",
             )
         )
     columns = (

@@ -133,7 +133,11 @@ def export(
                 **verdict.to_dict(),
                 "accepted": not reasons,
                 "reasons": reasons,
-                "remarks": [*remarks(found), *_slowness(found, content, float32, images[:1])],
+                "remarks": [
+                    *verdict.remarks,
+                    *remarks(found),
+                    *_slowness(found, content, float32, images[:1]),
+                ],
                 "size_bytes": found.size_bytes,
                 "gzip_bytes": len(gzip.compress(content, mtime=0)),
                 "size_ratio": found.size_bytes / full_size,

@@ -218,6 +218,8 @@ def verdict(entries: Sequence[Entry], host: dict[str, Any]) -> str:
         ]
     else:
         sentences = [f"All {len(files)} files may ship."]
+    if few := sum(file.get("too_few_images", False) for _, file in files):
+        sentences.append(f"Too few images judged {few} of them to trust that.")
     sentences += map(_summary, entries)
     if any(entry.threads for entry in entries):
         sentences.append(

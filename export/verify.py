@@ -17,8 +17,13 @@ from cnn_keras.head import are_probabilities
 from .interpreter import Interpreter
 from .recipes import Recipe
 
-# A drop that a fair coin would give in one of twenty trials or more is put down to chance.
+# A drop, or other answers, that chance gives in one of twenty trials or more is put down to it.
 SIGNIFICANCE = 0.05
+
+# On so many images a file that loses a tenth of the right answers is refused four times of five:
+# five of one kind are what McNemar's test tells from chance, and 66 is the least number with which
+# a binomial distribution of 0.1 gives five or more with a probability of 0.8.
+ENOUGH_IMAGES = 66
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,16 @@ class Verdict(Comparison):
     """A comparison, and whether the file is fit to ship.
 
     Attributes:
-        accepted: Whether it stays within its recipe's limits.
+        accepted: Whether nothing speaks against it; see `too_few_images`.
         reasons: Why not, one line each.
+        too_few_images: Whether little could have spoken against it.
+        remarks: What else is to be known of it, one line each.
     """
 
     accepted: bool
     reasons: tuple[str, ...]
+    too_few_images: bool
+    remarks: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON types."""
@@ -76,8 +85,14 @@ def verify(
     A drop in accuracy beyond the limit refuses the file unless chance explains it: among the images
     that only one of the two classifies rightly, the model must lead by no more than a fair coin
     does in one of twenty trials (McNemar's exact test, one-sided). So 180 images do not refuse a
-    file for one image, which is 0.56 points there; on thousands the limit alone decides. Without
-    labels there is no accuracy: the other limits, on what model and file answer, decide.
+    file for one image, which is 0.56 points there; on thousands the limit alone decides. Other
+    answers than the model's are counted alike: more of them than the limit allows refuse the file
+    where a file at the limit gives so many in less than one of twenty trials (exact binomial test).
+    Without labels there is no accuracy: the other limits, on what model and file answer, decide.
+
+    On few images chance explains much. On fewer than `ENOUGH_IMAGES` a file against which nothing
+    speaks is accepted with the remark that they are too few to judge, unless its recipe limits each
+    probability, which needs no counting.
 
     LiteRT runs the file in this process, which a damaged file can end; see `audit`.
 
@@ -140,7 +155,16 @@ def verify(
             drop_points=100 * (lost - gained) / len(images),
         )
     reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe)
-    return Verdict(**asdict(comparison), accepted=not reasons, reasons=tuple(reasons))
+    counted = recipe.limits.max_abs_error is None
+    too_few = not reasons and counted and len(images) < ENOUGH_IMAGES
+    enough = f"too few pictures to judge: {len(images)}, and {ENOUGH_IMAGES} would be enough"
+    return Verdict(
+        **asdict(comparison),
+        accepted=not reasons,
+        reasons=tuple(reasons),
+        too_few_images=too_few,
+        remarks=(enough,) if too_few else (),
+    )
 
 
 def _errors(
@@ -160,7 +184,9 @@ def _faults(outputs: NDArray[np.float32], reference: NDArray[np.float32]) -> lis
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         return [f"gives NaN or infinity for {broken} of {len(outputs)} images"]
-    if len(outputs) > 1 and not np.ptp(outputs, axis=0).any():
+    if len(outputs) == 1:
+        return []  # of one image every answer is all of them
+    if not np.ptp(outputs, axis=0).any():
         return ["gives the same probabilities for every image"]
     answers, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
     usual = np.bincount(answers).argmax()
@@ -175,13 +201,16 @@ def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> l
     """Return which limits of the recipe are exceeded."""
     limits, reasons = recipe.limits, []
     drop = comparison.drop_points or 0
-    if drop > limits.max_drop_points and _chance(lost, gained) < SIGNIFICANCE:
+    if drop > limits.max_drop_points and _chance(lost, lost + gained, 0.5) < SIGNIFICANCE:
         reasons.append(
             f"loses {drop:.2f} points of accuracy; {recipe.name} may lose {limits.max_drop_points}"
         )
-    if comparison.agreement < limits.min_agreement:
+    agreement, allowed = comparison.agreement, 1 - limits.min_agreement
+    others = round(comparison.num_images * (1 - agreement))
+    unlikely = _chance(others, comparison.num_images, allowed) < SIGNIFICANCE
+    if agreement < limits.min_agreement and unlikely:
         reasons.append(
-            f"agrees with the Keras model on {comparison.agreement:.2%} of the images; "
+            f"agrees with the Keras model on {agreement:.2%} of the images; "
             f"{recipe.name} has to on {limits.min_agreement:.1%}"
         )
     error = comparison.max_abs_error
@@ -193,8 +222,8 @@ def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> l
     return reasons
 
 
-def _chance(lost: int, gained: int) -> float:
-    """Return how likely a fair coin gives `lost` heads or more in `lost + gained` throws."""
-    from scipy.stats import binomtest
+def _chance(heads: int, throws: int, likely: float) -> float:
+    """Return how likely so many throws give so many heads or more, each as likely as is said."""
+    from scipy.stats import binom
 
-    return float(binomtest(lost, lost + gained, alternative="greater").pvalue)
+    return float(binom.sf(heads - 1, throws, likely))

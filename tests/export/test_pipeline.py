@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from io import StringIO
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from cnn_keras.runs import Run
 from export import metadata
-from export.cli import main
+from export.cli import export_table, main
 from export.recipes import DEFAULT
 
 AWARE = ("_aware.json", "_aware.keras")
@@ -47,6 +49,17 @@ def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:
         assert row["audit"]["partitions"] == 1
         assert row["audit"]["delegated_nodes"] == row["audit"]["nodes"]
         assert row["audit"]["flex_ops"] == []
+
+
+def test_the_table_has_the_remarks(exported: Path) -> None:
+    document = json.loads((exported / "export.json").read_text())
+    assert {row["too_few_images"] for row in document["files"]} == {False}
+    document["files"][-1]["remarks"] = ["too few pictures to judge: 9, and 66 would be enough"]
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(export_table(document, exported))
+    *_, others, last = (line for line in console.export_text().splitlines() if "accepted" in line)
+    assert "accepted; too few pictures to judge: 9, and 66 would be enough" in last
+    assert "accepted;" not in others
 
 
 def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: Run) -> None:

@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import export
 from cnn_keras.errors import Error, UsageError
 from export.interpreter import Interpreter, ModelFileError
 from export.recipes import RECIPES
+from export.verify import ENOUGH_IMAGES
 
 from .conftest import STORED
 
@@ -125,6 +127,78 @@ def test_a_drop_refuses_unless_chance_explains_it(trained, num_images, lost, acc
     assert verdict.drop_points == pytest.approx(100 * lost / num_images)
     assert verdict.drop_points > STATIC.limits.max_drop_points
     assert verdict.accepted is accepted
+
+
+# `others` images for which file and model name two classes, of which the file's is the right one.
+@pytest.mark.parametrize(
+    ("name", "num_images", "others", "accepted"),
+    [
+        ("static_wi8_ai8", 1, 1, True),
+        ("static_wi8_ai8", 9, 2, True),  # 22 %, p = 0.07
+        ("static_wi8_ai8", 9, 3, False),
+        ("static_wi8_ai8", 180, 14, True),  # 8 %, p = 0.08
+        ("static_wi8_ai8", 180, 15, False),
+        ("dynamic_wi8_afp32", 30, 3, True),  # 10 %, p = 0.06
+        ("dynamic_wi8_afp32", 30, 4, False),
+        ("aware_wi8_ai8", 9, 3, True),
+        ("aware_wi8_ai8", 9, 4, False),
+    ],
+)
+def test_other_answers_refuse_unless_chance_explains_them(
+    trained, name, num_images, others, accepted
+):
+    images, recipe = trained.images[:num_images], RECIPES[name]
+    reference = Interpreter(trained.float32)(images)
+    labels = reference.argmax(axis=1)
+    reference[:others] = np.roll(reference[:others], 1, axis=1)
+    for known in (labels, None):
+        verdict = export.verify(trained.float32, reference, images, known, recipe)
+        assert verdict.agreement == pytest.approx(1 - others / num_images)
+        assert verdict.agreement < recipe.limits.min_agreement
+        assert verdict.accepted is accepted
+        assert verdict.too_few_images is (accepted and num_images < ENOUGH_IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_images", "too_few"),
+    [
+        ("static_wi8_ai8", 3, True),
+        ("static_wi8_ai8", ENOUGH_IMAGES - 1, True),
+        ("static_wi8_ai8", ENOUGH_IMAGES, False),
+        ("weight_only_wi8_afp32", 3, True),
+        ("float32", 3, False),  # every probability of theirs is right
+        ("float16", 3, False),
+    ],
+)
+def test_too_few_images_are_said(trained, name, num_images, too_few):
+    data = export.quantize(trained.float32, name, trained.calibration)
+    images, reference = trained.images[:num_images], trained.reference[:num_images]
+    verdict = export.verify(data, reference, images, reference.argmax(axis=1), RECIPES[name])
+    assert (verdict.accepted, verdict.too_few_images) == (True, too_few)
+    said = f"too few pictures to judge: {num_images}, and {ENOUGH_IMAGES} would be enough"
+    assert verdict.remarks == ((said,) if too_few else ())
+
+
+def test_enough_images_are_the_least_that_show_a_tenth_lost():
+    fewest = next(n for n in range(5, 1000) if binom.sf(4, n, 0.1) >= 0.8)
+    assert fewest == ENOUGH_IMAGES
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda w: 0 * w, "gives the same probabilities for every image"),
+        (lambda w: w * np.nan, "gives NaN or infinity for 3 of 3 images"),
+        (lambda w: np.roll(w, 1, axis=-1), "agrees with the Keras model on 0.00% of the images; "),
+    ],
+)
+def test_few_images_refuse_what_chance_does_not_explain(trained, spoil, reason):
+    data = changed(trained, "probabilities", lambda weights: [spoil(w) for w in weights])
+    chosen = [list(trained.labels).index(label) for label in (1, 4, 7)]
+    rows = trained.reference[chosen], trained.images[chosen], trained.labels[chosen]
+    verdict = export.verify(data, *rows, STATIC)
+    assert (verdict.accepted, verdict.too_few_images) == (False, False)
+    assert verdict.reasons[0].startswith(reason)
 
 
 def test_a_gain_is_a_negative_drop(trained):
