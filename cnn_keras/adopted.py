@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from . import data, keras2, photographs, saved_model
 from .command import log, quiet, write_atomic
-from .errors import Error, UsageError, first_line, unknown
+from .errors import Error, UsageError, reason_of, unknown
 from .evaluate import Probabilities
 from .head import with_probabilities
 from .preprocessing import Preprocessing
@@ -295,14 +295,15 @@ def _application(name: str, told: Told) -> tuple[keras.Model, Normalization]:
     except Error:
         raise
     except Exception as error:
-        reason = first_line(error)
+        why, details = reason_of(error), str(error)
         if told.weights:
-            raise Error(f"{told.weights} does not fit {name}: {reason}") from error
+            raise Error(f"{told.weights} does not fit {name}: {why}", details=details) from error
         if isinstance(error, ValueError):  # another size than that of ImageNet's weights
-            raise UsageError(f"{name} cannot be built: {reason}") from error
+            raise UsageError(f"{name} cannot be built: {why}", details=details) from error
         raise Error(
-            f"The weights of {name} cannot be downloaded ({reason}): name a file of them with "
-            "--weights."
+            f"The weights of {name} cannot be downloaded ({why}): name a file of them with "
+            "--weights.",
+            details=details,
         ) from error
     return model, probed(sys.modules[build.__module__].preprocess_input)
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NamedTuple, Union
 import tyro
 
 from . import __version__
-from .command import Outcome, log, printable, start_keras
+from .command import Outcome, log, one_line, printable, start_keras
 from .errors import Error, UsageError
 
 Command = Callable[[], Outcome]
@@ -496,8 +496,5 @@ def _fail(error: Exception, prog: str) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of stdout left: `cnn-keras list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    message = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename or 'Input or output'}: {error.strerror}."
-    log(f"{prog}: {printable(' '.join(message.split()))}")
+    log(f"{prog}: {one_line(error)}")
     return getattr(error, "exit_code", 1)

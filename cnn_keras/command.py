@@ -45,6 +45,28 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
+def one_line(error: Exception) -> str:
+    """Return an error as one line.
+
+    What a library said at length (`errors.Error.details`) goes to a log file in the system's folder
+    for temporary files, which the line names.
+    """
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename or 'Input or output'}: {error.strerror}."
+    message = printable(" ".join(message.split()))
+    details = getattr(error, "details", "")
+    if " ".join(details.split()) in message:
+        return message
+    try:
+        handle, path = tempfile.mkstemp(prefix="cnn-keras-", suffix=".log")
+        with os.fdopen(handle, "wb") as file:
+            file.write(details.encode(errors="backslashreplace"))
+    except OSError:  # the disk is full: the line is what matters
+        return message
+    return f"{message} All that was said is in {path}."
+
+
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr, or nothing where stderr is not a terminal.

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from .errors import Error, first_line
+from .errors import Error, reason_of
 
 _CONFIG, _CONFIG_FILE, _METADATA_FILE = "model_config", "config.json", "metadata.json"
 
@@ -277,7 +277,8 @@ def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> None:
         except Exception as error:  # by what is broken, as with Keras 3
             raise Error(
                 f"{path} was written by Keras {version(path)}, and tf_keras cannot load it, "
-                f"either: {first_line(error)}"
+                f"either: {reason_of(error)}",
+                details=str(error),
             ) from error
     image = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
 

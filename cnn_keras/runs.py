@@ -20,6 +20,7 @@ import re
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ import numpy as np
 
 from . import data, keras2, saved_model, zoo
 from .command import write_atomic
-from .errors import Error, first_line
+from .errors import Error, reason_of
 from .evaluate import Probabilities
 from .head import with_probabilities
 from .preprocessing import Pixels, Preprocessing
@@ -305,6 +306,7 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
         Error: There is no such file, it is broken, or it needs layers that Keras does not know.
         Keras2Error: Keras 2 wrote it, and Keras 3 cannot load it.
     """
+    import h5py
     import keras
 
     if not path.is_file():
@@ -325,12 +327,16 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
                 f"{path} has a Lambda layer, which is code, and no code in a file is run: write it "
                 "as a class, save the model with that, and name its module with --modules."
             ) from error
-        reason = first_line(error).partition(" using config=")[0]  # which may fill a page
+        why, details = reason_of(error), str(error)
         if version:
-            reason = f"it does not find {missing[1]}" if missing else reason
+            why = f"it does not find {missing[1]}" if missing else why
             raise keras2.Keras2Error(
-                f"{path} was written by Keras {version}, and Keras 3 cannot load it ({reason}): "
+                f"{path} was written by Keras {version}, and Keras 3 cannot load it ({why}): "
                 "pip install '.[aware]' for tf_keras, which can, or save it as a SavedModel where "
-                "it was made."
+                "it was made.",
+                details=details,
             ) from error
-        raise Error(f"{path} cannot be loaded as a Keras model: {reason}") from error
+        if not zipfile.is_zipfile(path) and not h5py.is_hdf5(path):
+            why = "it is neither a zip archive, as .keras files are, nor HDF5; is it cut off?"
+            details = why
+        raise Error(f"{path} cannot be loaded as a Keras model: {why}", details=details) from error

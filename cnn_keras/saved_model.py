@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import Error, UsageError, first_line
+from .errors import Error, UsageError, reason_of
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +61,9 @@ def load(folder: Path, name: str) -> keras.Model:
     try:
         layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint, name="saved_model")
     except Exception as error:  # TensorFlow's, by what is broken
-        raise Error(f"{folder} cannot be loaded as a SavedModel: {first_line(error)}") from error
+        raise Error(
+            f"{folder} cannot be loaded as a SavedModel: {reason_of(error)}", details=str(error)
+        ) from error
     x = keras.Input(image.shape[1:], name="image")
     found = layer(x)  # by name, but for an endpoint that is a method, too
     return keras.Model(x, found[scores.name] if isinstance(found, dict) else found, name=name)

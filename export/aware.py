@@ -22,7 +22,7 @@ import numpy as np
 import tf_keras
 
 from cnn_keras.data import Split
-from cnn_keras.errors import UsageError, first_line
+from cnn_keras.errors import UsageError, reason_of
 from cnn_keras.head import gives_probabilities
 from cnn_keras.preprocessing import Images, Preprocessing
 from cnn_keras.recipes import Recipe
@@ -107,7 +107,9 @@ def tune(
     try:
         found = _STEPS[step](_copy(rebuilt.model), fit, before)
     except (RuntimeError, ValueError) as error:
-        raise UsageError(f"'{model.name}' cannot be {step}: {first_line(error)}") from error
+        raise UsageError(
+            f"'{model.name}' cannot be {step}: {reason_of(error)}", details=str(error)
+        ) from error
     for original, layer in rebuilt.layers:
         if layer.weights:
             original.set_weights(found[layer.name])

@@ -17,7 +17,7 @@ import numpy as np
 import tf_keras
 from keras import Function, Model, layers, tree
 
-from cnn_keras.errors import Error, UsageError, first_line
+from cnn_keras.errors import Error, UsageError, reason_of
 from cnn_keras.preprocessing import Images
 
 if TYPE_CHECKING:
@@ -270,7 +270,8 @@ def _rebuild(original: layers.Layer, path: str, name: str) -> tf_keras.layers.La
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"Layer '{path}' ({type(original).__name__}) cannot be rebuilt in tf_keras: "
-            f"{first_line(error)}"
+            f"{reason_of(error)}",
+            details=str(error),
         ) from None
 
 

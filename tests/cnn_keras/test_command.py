@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from cnn_keras.command import quiet, write_atomic
+from cnn_keras.command import one_line, quiet, write_atomic
+from cnn_keras.errors import Error
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -28,3 +30,18 @@ def test_quiet_silences_what_native_code_writes(capfd: pytest.CaptureFixture[str
     os.write(1, b"after")
     out, err = capfd.readouterr()
     assert (out, err) == ("after", "")
+
+
+def test_what_a_library_says_at_length_is_in_a_file_that_the_line_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert one_line(Error("Not read:\nbroken.")) == "Not read: broken."
+    assert one_line(Error("Not read: broken.", details="broken.\n")) == "Not read: broken."
+    assert list(tmp_path.iterdir()) == []
+    line = one_line(Error("Not read: broken.", details="broken.\nA page in größe."))
+    (log,) = tmp_path.iterdir()
+    assert line == f"Not read: broken. All that was said is in {log}."
+    assert log.read_text(encoding="utf-8") == "broken.\nA page in größe."
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    assert one_line(Error("Not read.", details="A page.")) == "Not read."

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import keras
+import pytest
+from keras import layers
+
+from cnn_keras.errors import Error
+from cnn_keras.runs import load_model
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the archive of a small `.keras` file holds, by name."""
+    image = layers.Input((6, 6, 1))
+    x = layers.Conv2D(2, 3, name="first")(image)
+    inner = keras.Sequential([layers.Input((4, 4, 2)), layers.DepthwiseConv2D(3, name="deep")])
+    model = keras.Model(image, layers.Dense(3, name="last")(layers.Flatten()(inner(x))))
+    path = tmp_path_factory.mktemp("models") / "whole.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # Keras, on its way
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"filters": 2', '"filters": -2', "layer 'first' (Conv2D): Invalid value"),
+        (
+            '"filters": 2',
+            '"filters": 2, "fitlers": 2',
+            "layer 'first' (Conv2D): Unrecognized keyword",
+        ),
+        ('"filters": 2, ', "", "layer 'first' (Conv2D): Conv2D.__init__() missing 1 required"),
+        ('"depth_multiplier": 1', '"depth_multiplier": 0', "layer 'deep' (DepthwiseConv2D): "),
+        ('"activation": "linear"', '"activation": "swoosh"', "identifier: swoosh"),
+        ('"units": 3', '"units": 4', "layer 'last' (Dense): "),
+    ],
+    ids=["value", "keyword", "missing", "nested", "activation", "weights"],
+)
+def test_what_keras_cannot_load_is_said_by_layer_and_cause(
+    old: str, new: str, expected: str, parts: dict[str, bytes], tmp_path: Path
+) -> None:
+    config = parts["config.json"].decode()
+    assert old in config
+    path = tmp_path / "changed.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (parts | {"config.json": config.replace(old, new).encode()}).items():
+            archive.writestr(name, content)
+    with pytest.raises(Error) as caught:
+        load_model(path)
+    message, details = str(caught.value), caught.value.details
+    assert expected in message
+    assert "\n" not in message
+    assert len(message) < 500 < len(details)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_what_is_no_model_file_at_all_is_said_so(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text{suffix}"
+    path.write_bytes(b"hello")
+    with pytest.raises(Error, match="it is neither a zip archive"):
+        load_model(path)
