@@ -12,6 +12,7 @@ from typing import Any
 from . import flatbuffer, metadata
 from .interpreter import (
     COMPILED_FOR,
+    DYNAMIC_BATCH,
     Delegation,
     Interpreter,
     ModelFileError,
@@ -39,6 +40,7 @@ class Audit:
         float_islands: In a file with integer activations, the operations that compute in floating
             point, as ``OPERATION tensor``.
         dynamic_dimensions: Tensors with a size that is known only when the file runs.
+        dynamic_batch: Whether that is the number of images, everywhere: the file runs with 1.
         nodes: Operations in the main graph.
         delegated_nodes: Those that XNNPACK runs here; None if the file cannot be run.
         partitions: Pieces in which XNNPACK gets them; None if the file cannot be run.
@@ -55,6 +57,7 @@ class Audit:
     custom_ops: tuple[str, ...]
     float_islands: tuple[str, ...]
     dynamic_dimensions: tuple[str, ...]
+    dynamic_batch: bool
     nodes: int
     delegated_nodes: int | None
     partitions: int | None
@@ -102,7 +105,8 @@ def audit(file: str | Path | bytes) -> Audit:
     dynamic = tuple(
         flatbuffer.name_of(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor)
     )
-    runs = not custom and not dynamic
+    dynamic_batch = _only_batch_is_dynamic(graph)
+    runs = not custom and (dynamic_batch or not dynamic)
     delegation = Interpreter(file).delegation() if runs else Delegation(len(names), 0, 0, False)
     return Audit(
         size_bytes=len(data),
@@ -115,6 +119,7 @@ def audit(file: str | Path | bytes) -> Audit:
         custom_ops=custom,
         float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
         dynamic_dimensions=dynamic,
+        dynamic_batch=dynamic_batch,
         nodes=delegation.nodes,
         delegated_nodes=delegation.delegated_nodes if runs else None,
         partitions=delegation.partitions if runs else None,
@@ -151,7 +156,7 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
     ]
     if unknown := [op for op in audit.custom_ops if op not in COMPILED_FOR]:
         found.append(f"needs operations outside TFLite: {', '.join(unknown)}")
-    if audit.dynamic_dimensions:
+    if audit.dynamic_dimensions and not audit.dynamic_batch:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
     if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
@@ -168,10 +173,10 @@ def _is_allowed(island: str, recipe: Recipe) -> bool:
 
 
 def remarks(audit: Audit) -> list[str]:
-    """Return what makes a file slower than it could be, one line each."""
-    found = []
+    """Return what makes a file slower than it could be, or fit for fewer places, one line each."""
+    found = [DYNAMIC_BATCH] if audit.dynamic_batch else []
     if audit.delegated_nodes == 0:
-        return [f"XNNPACK runs none of {audit.nodes} operations"]
+        return [*found, f"XNNPACK runs none of {audit.nodes} operations"]
     if audit.partitions is not None and audit.partitions != 1:
         found.append(f"XNNPACK gets the graph in {audit.partitions} pieces")
     if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:
@@ -210,6 +215,13 @@ def inferred_recipe(model: Any) -> str | None:
 def _is_integer(recipe: str | None) -> bool:
     """Return whether activations are integers; mixed ones and uint8 are no recipe's."""
     return recipe is None or recipe.startswith("static")
+
+
+def _only_batch_is_dynamic(graph: Any) -> bool:
+    """Return whether the input leaves the number of images open, and no tensor anything else."""
+    signatures = [flatbuffer.shape_of(tensor) for tensor in graph.tensors]
+    opened = [signatures[index][:1] == (-1,) for index in graph.inputs]
+    return any(opened) and not any(-1 in signature[1:] for signature in signatures)
 
 
 def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ class Verify:
         from cnn_keras.command import progress
         from cnn_keras.runs import Run
 
-        from .audit import problems
+        from .audit import problems, remarks
         from .benchmark.cli import exported, run_of
         from .child import call
         from .interpreter import read_file
@@ -256,6 +256,7 @@ class Verify:
             **verdict.to_dict(),
             "accepted": not reasons,
             "reasons": reasons,
+            "remarks": remarks(found),
         }
         text: list[Any] = [fields(document)]
         if self.layers or self.figure or self.repair:

@@ -10,7 +10,10 @@ Reference:
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,6 +85,42 @@ def pack(model: Any) -> bytes:
     builder = flatbuffers.Builder(sum(buffer.size for buffer in model.buffers) + 65536)
     builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+@contextmanager
+def mapped(file: str | Path) -> Iterator[Any]:
+    """Map a sound file into memory as the schema's ``Model``, of which only what is read is loaded.
+
+    It is not checked: for files that LiteRT has run.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    with Path(file).open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as data:
+        yield schema.Model.GetRootAs(data, 0)
+
+
+def has_dynamic_batch(file: str | Path) -> bool:
+    """Return whether a sound file leaves the number of images open."""
+    with mapped(file) as model:
+        graph = model.Subgraphs(0)
+        image = graph.Tensors(graph.Inputs(0))
+        return bool(image.ShapeSignatureLength() and image.ShapeSignature(0) == -1)
+
+
+def weight_shapes(file: str | Path) -> list[tuple[int, ...]]:
+    """Return the shapes of a sound file's weights, sorted: those of its network by any recipe."""
+    with mapped(file) as model:
+        graph = model.Subgraphs(0)
+        tensors = map(graph.Tensors, range(graph.TensorsLength()))
+        return sorted(
+            tuple(map(tensor.Shape, range(tensor.ShapeLength())))
+            for tensor in tensors
+            if tensor.ShapeLength() > 1 and _has_data(model.Buffers(tensor.Buffer()))
+        )
+
+
+def _has_data(buffer: Any) -> bool:
+    return bool(buffer.DataLength() or buffer.Offset() > 1)  # behind the model, in files above 2 GB
 
 
 def op_names(model: Any) -> list[str]:

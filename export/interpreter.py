@@ -44,6 +44,13 @@ Reference:
 """
 
 
+DYNAMIC_BATCH = (
+    "has a dynamic batch and runs with 1 here; export it with a static batch of 1, as browsers and "
+    "the Android app need it"
+)
+"""The remark about a file of which only the number of images is not fixed."""
+
+
 class ModelFileError(ValueError):
     """A file that is no runnable image classifier; the message is one line."""
 
@@ -55,7 +62,7 @@ class TensorSpec(NamedTuple):
 
     Attributes:
         name: Name of the tensor.
-        shape: Its static shape, batch 1 first.
+        shape: Its static shape, batch 1 first, also where the file leaves the batch open.
         dtype: Name of its numpy type, for example `"int8"`.
         scale: Real units per integer step; 0.0 if the tensor is not quantized.
         zero_point: The integer that stands for 0.0.
@@ -110,7 +117,8 @@ class Interpreter:
 
     Raises:
         ModelFileError: The file is missing, truncated or no TFLite model; needs operations that
-            LiteRT lacks; has not one image input of static batch 1 and one output of class scores.
+            LiteRT lacks; has not one image input of fixed size and one output of class scores. A
+            batch that is left open is 1.
 
     Example:
         interpreter = Interpreter("lenet5.tflite")
@@ -125,7 +133,8 @@ class Interpreter:
     ) -> None:
         self._label = _label(model)
         check_identifier(model)
-        self._runtime = _load(model, self._label, num_threads, preserve_tensors)
+        with _refused(self._label):
+            self._runtime = _interpreter(model, num_threads, preserve_tensors)
         try:
             inputs, outputs = self._runtime.get_input_details(), self._runtime.get_output_details()
         except UnicodeDecodeError:
@@ -138,6 +147,12 @@ class Interpreter:
         _check_shapes(inputs[0], outputs[0], self._label)
         self.input = _spec(inputs[0])
         self.output = _spec(outputs[0])
+        with _refused(self._label):
+            if (
+                tuple(inputs[0]["shape"]) != self.input.shape
+            ):  # of another batch, with one left open
+                self._runtime.resize_tensor_input(inputs[0]["index"], self.input.shape)
+            self._runtime.allocate_tensors()
         self._input_index: int = inputs[0]["index"]
         self._output_index: int = outputs[0]["index"]
 
@@ -305,8 +320,7 @@ def _label(model: bytes | str | Path) -> str:
     return "The model" if isinstance(model, bytes) else f"'{model}'"
 
 
-def _load(model: bytes | str | Path, label: str, num_threads: int, preserve_tensors: bool) -> Any:
-    """Create LiteRT's interpreter and allocate its tensors."""
+def _interpreter(model: bytes | str | Path, num_threads: int, preserve_tensors: bool) -> Any:
     resolvers = litert.OpResolverType
     options = {
         "num_threads": num_threads,
@@ -316,10 +330,15 @@ def _load(model: bytes | str | Path, label: str, num_threads: int, preserve_tens
         ),
     }
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    return litert.Interpreter(**source, **options)
+
+
+@contextmanager
+def _refused(label: str) -> Iterator[None]:
+    """Say in one line why LiteRT does not take a file, and keep what it prints off stderr."""
     try:
         with _silent_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-            runtime = litert.Interpreter(**source, **options)
-            runtime.allocate_tensors()
+            yield
     except (ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())
         if missing := _MISSING_KERNEL.search(message):
@@ -333,10 +352,11 @@ def _load(model: bytes | str | Path, label: str, num_threads: int, preserve_tens
                 f"{label} needs the operation {name}, for which LiteRT has no kernel; export the "
                 "model from built-in operations only."
             ) from None
+        if "number of elements overflowed" in message:
+            message = "a shape in it is unknown or too large; export it with a static batch of 1"
         if "not a valid Flatbuffer" in message:
             message = "truncated or damaged"
         raise ModelFileError(f"{label} cannot be loaded: {message.rstrip('.')}.") from None
-    return runtime
 
 
 @contextmanager
@@ -353,22 +373,29 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _check_shapes(inputs: dict[str, Any], outputs: dict[str, Any], label: str) -> None:
-    """Refuse a file whose input is not one image or whose output is not one row of classes."""
+    """Refuse a file whose input is not one image or whose output is not one row of classes.
+
+    The batch may be open, in both or in the input alone.
+    """
     for details, rank, what in (
         (inputs, 4, "input is an image (1, height, width, channels)"),
         (outputs, 2, "output is a row (1, classes)"),
     ):
-        shape = tuple(int(size) for size in details["shape_signature"])
+        stated = tuple(int(size) for size in details["shape_signature"])
+        opened = stated[:1] == (-1,) and inputs["shape_signature"][0] == -1
+        shape = (1, *stated[1:]) if opened else stated
         if -1 in shape:
             raise ModelFileError(
-                f"{label} has a dynamic shape {shape}; export it with a static batch of 1."
+                f"{label} has a dynamic shape {stated}; export it with a fixed size and a batch "
+                "of 1."
             )
         if len(shape) != rank or shape[0] != 1:
             raise ModelFileError(f"{label} has shape {shape} where an image classifier's {what}.")
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:
-    shape = tuple(int(size) for size in details["shape"])
+    sizes = (int(size) for size in details["shape_signature"])
+    shape = tuple(1 if size == -1 else size for size in sizes)  # the batch
     dtype = np.dtype(details["dtype"]).name
     return TensorSpec(details["name"], shape, dtype, *_quantization(details))
 

@@ -13,11 +13,11 @@ from cnn_keras.zoo import ZOO
 from export import flatbuffer, metadata
 from export.audit import problems, remarks, report
 from export.cli import main
-from export.interpreter import Interpreter, ModelFileError
+from export.interpreter import DYNAMIC_BATCH, Interpreter, ModelFileError
 from export.recipes import DEFAULT, RECIPES
 
 from .mutations import described
-from .tiny_files import custom_file
+from .tiny_files import custom_file, with_batch
 
 UINT8 = 3  # TensorType
 
@@ -178,12 +178,30 @@ def test_raw_pixels_are_no_activations():
     assert (found.recipe, problems(found)) == ("float32", [])
 
 
-def test_a_dynamic_batch_is_a_problem(trained):
+@pytest.mark.parametrize("size", [1, 0, 4])
+def test_a_dynamic_batch_is_a_remark_where_all_else_is_fixed(size):
+    found = export.audit(with_batch(size))
+    assert found.dynamic_batch
+    assert len(found.dynamic_dimensions) > 1
+    assert found.partitions > 0
+    assert problems(found, RECIPES["float32"]) == problems(found) == []
+    assert remarks(found)[0] == DYNAMIC_BATCH
+
+
+@pytest.mark.parametrize(
+    ("tensor", "signature"),
+    [(0, [-1, -1, 8, 1]), (0, [1, -1, 8, 1]), (1, [1, -1, 8, 16]), (1, [-1, 8, 8, 16])],
+)
+def test_dynamic_sizes_are_a_problem(trained, tensor, signature):
     model = flatbuffer.parse(trained.float32)
-    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].shapeSignature = [-1, 8, 8, 1]
+    graph = model.subgraphs[0]
+    changed = graph.tensors[[graph.inputs[0], graph.operators[0].outputs[0]][tensor]]
+    changed.shapeSignature = signature
     found = export.audit(flatbuffer.pack(model))
-    assert found.dynamic_dimensions == ("image",)
-    assert problems(found, RECIPES["float32"]) == ["has dynamic dimensions: image"]
+    assert not found.dynamic_batch
+    reason = f"has dynamic dimensions: {flatbuffer.name_of(changed)}"
+    assert problems(found, RECIPES["float32"]) == problems(found) == [reason]
+    assert remarks(found) == []
 
 
 def test_dictionary_is_json(whole, tmp_path):

@@ -7,11 +7,11 @@ import pytest
 
 from export.interpreter import Interpreter, ModelFileError, read_file
 
-from .tiny_files import BROKEN, SHAPE, broken_files, tiny_files
+from .tiny_files import BROKEN, SHAPE, broken_files, tiny_files, with_batch
 
 IMAGES = np.random.default_rng(1).uniform(-1, 1, (6, *SHAPE)).astype(np.float32)
 NOT_CLASSIFIERS = {
-    "dynamic_batch": "static batch of 1",
+    "dynamic_size": r"dynamic shape \(-1, -1, -1, 1\); export it with a fixed size",
     "two_inputs": "2 inputs",
     "flex": "FlexTan",
 }
@@ -105,6 +105,21 @@ def test_intermediate_tensors() -> None:
     tensors = interpreter.tensors()
     assert {array.shape for array in tensors.values()} >= {(1, 16, 16, 8), (1, 8, 8, 8), (1, 512)}
     np.testing.assert_array_equal(tensors[interpreter.output.name], probabilities)
+
+
+@pytest.mark.parametrize("size", [1, 0, 4])
+@pytest.mark.parametrize("preserve_tensors", [False, True])
+def test_an_open_batch_is_one(size: int, preserve_tensors: bool) -> None:
+    wanted = Interpreter(tiny_files()["float32"])(IMAGES)
+    found = Interpreter(with_batch(size), preserve_tensors=preserve_tensors)
+    assert (found.input.shape, found.output.shape) == ((1, *SHAPE), (1, 10))
+    np.testing.assert_allclose(found(IMAGES), wanted, atol=1e-6)
+
+
+def test_a_batch_that_no_shape_has_is_refused_in_one_line() -> None:
+    with pytest.raises(ModelFileError, match="export it with a static batch of 1") as caught:
+        Interpreter(with_batch(-1))
+    assert one_line(caught.value)
 
 
 def test_images_of_another_size_are_refused() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 import export
 from cnn_keras.errors import Error, UsageError
-from export.audit import audit, problems
+from export.audit import audit, problems, remarks
+from export.interpreter import DYNAMIC_BATCH
 from export.layers import compare, repair
 from export.quantize import Ranges, observe
 from export.recipes import Limits, Recipe, recipe
@@ -98,3 +99,15 @@ def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None
         compare(trained.float32, export.convert(other), trained.images[:1])
     with pytest.raises(UsageError, match="no images"):
         compare(trained.float32, trained.float32, trained.images[:0])
+
+
+def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Trained) -> None:
+    import tensorflow as tf
+
+    file = bytes(tf.lite.TFLiteConverter.from_keras_model(trained.model).convert())
+    assert remarks(audit(file))[0] == DYNAMIC_BATCH
+    verdict = verify(file, trained.reference, trained.images, None, recipe("float32"))
+    assert verdict.accepted
+    layers = compare(trained.float32, file, trained.images[:4])
+    assert {"conv3", "pool", "probabilities"} <= {layer.row for layer in layers}
+    assert max(layer.lost for layer in layers) < 1e-9

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from export.flatbuffer import pack, parse
+
 SHAPE = (16, 16, 1)
 BROKEN = ("empty", "text", "random", "random_with_identifier", "truncated", "head")
 
@@ -66,6 +68,7 @@ def tiny_files() -> dict[str, bytes]:
         ),
         "lrn": convert(_network(1, keras.layers.Lambda(tf.nn.lrn))),
         "dynamic_batch": convert(_network(None)),
+        "dynamic_size": convert(_sizeless()),
         "two_inputs": convert(keras.Model([image, other], flat)),
         "flex": bytes(flex.convert()),
     }
@@ -114,6 +117,23 @@ def broken_files() -> dict[str, bytes]:
         whole[:8],
     )
     return dict(zip(BROKEN, contents, strict=True))
+
+
+def with_batch(size: int) -> bytes:
+    """Return the file with a dynamic batch, with another size written where converters write 1."""
+    model = parse(tiny_files()["dynamic_batch"])
+    graph = model.subgraphs[0]
+    for index in [*graph.inputs, *graph.outputs]:
+        graph.tensors[index].shape[0] = size
+    return pack(model)
+
+
+def _sizeless() -> Any:
+    import keras
+
+    image = keras.Input((None, None, SHAPE[-1]))
+    row = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(10, 3)(image))
+    return keras.Model(image, keras.layers.Softmax()(row))
 
 
 def _network(batch: int | None, after_conv: Callable[[Any], Any] = lambda x: x) -> Any:

@@ -98,7 +98,7 @@ def test_images_of_another_size_are_refused(file: File, tmp_path: Path) -> None:
         Process(Spec(str(file("float32")), inputs=str(images)))
 
 
-@pytest.mark.parametrize("name", [*BROKEN, "flex", "two_inputs", "dynamic_batch"])
+@pytest.mark.parametrize("name", [*BROKEN, "flex", "two_inputs", "dynamic_size"])
 def test_bad_file_is_one_line(name: str, file: File) -> None:
     with pytest.raises(ModelFileError, match=name) as caught:
         Process(Spec(str(file(name))))
