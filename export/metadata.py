@@ -18,11 +18,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .flatbuffer import BROKEN, pack, parse, shape_of
+from .flatbuffer import BROKEN, mapped, pack, parse, shape_of
 from .interpreter import ModelFileError
 
 BUFFER_NAME = b"TFLITE_METADATA"
@@ -162,6 +163,15 @@ def read(flatbuffer: bytes) -> Metadata | None:
         raise ModelFileError(
             "The file's metadata is broken, probably truncated; copy or export the file again."
         ) from error
+
+
+def name_of(file: str | Path) -> str:
+    """Return the network's name as a sound file states it; nothing where it does not."""
+    with mapped(file) as model:
+        entries = map(model.Metadata, range(model.MetadataLength()))
+        indices = [entry.Buffer() for entry in entries if entry.Name() == BUFFER_NAME]
+        data = [bytes(model.Buffers(index).DataAsNumpy()) for index in indices]
+        return _Table.root(data[0]).string(ModelMetadata.NAME) if data else ""
 
 
 def _set_buffer(model: Any, data: bytes) -> None:

@@ -63,29 +63,58 @@ class Benchmark:
     def __call__(self) -> Outcome:
         from rich.console import Group
 
-        from .host import host, integer_note, versions
-        from .report import record, table
+        from ..flatbuffer import has_dynamic_batch
+        from ..interpreter import DYNAMIC_BATCH, ModelFileError
+        from .host import host, integer_note
+        from .report import table
 
         self._check()
-        rows, records, lines = [], [], []
+        machine = host()
+        rows: list[Row] = []
+        records: list[dict[str, Any]] = []
+        lines: list[str] = []
+        failed: list[dict[str, str]] = []
         for file in self.files:
-            with self._inputs(file) as inputs:
-                for num_threads in self.threads:
-                    log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
-                    machine = host()
-                    measured, versus = self._measure(self._spec(file, num_threads, inputs))
-                    rows += measured
-                    for row, other in zip(measured, (versus, None), strict=False):
-                        records.append(record(row, machine, versions(), other))
-                        self._append(records[-1])
-                    lines += [versus.conclusion] if versus else []
-        note = integer_note(machine, rows)
-        lines += [note] if note else []
-        document = {"rows": records, "note": note}
-        return Outcome(document, Group(table(rows), _host_line(machine), *lines))
+            try:
+                self._time(file, rows, records, lines)
+            except ModelFileError as error:
+                if len(self.files) == 1:
+                    raise
+                failed.append({"file": str(file), "reason": str(error)})
+        files = dict.fromkeys(row.file for row in rows)
+        remarks = [f"{file} {DYNAMIC_BATCH}." for file in files if has_dynamic_batch(file)]
+        note = integer_note(machine, rows, same_network)
+        lines += [*remarks, *([note] if note else []), *(row["reason"] for row in failed)]
+        document = {"rows": records, "note": note, "remarks": remarks, "failed": failed}
+        text = Group(table(rows), _host_line(machine), *lines)
+        return Outcome(document, text, exit_code=1 if failed else 0)
+
+    def _time(
+        self, file: Path, rows: list[Row], records: list[dict[str, Any]], lines: list[str]
+    ) -> None:
+        """Measure a file with each number of threads, and add what was found as it is found.
+
+        Raises:
+            ModelFileError: The file is no runnable classifier.
+        """
+        from ..interpreter import check_identifier
+        from .host import host, versions
+        from .report import record
+
+        check_identifier(file)
+        with self._inputs(file) as inputs:
+            for num_threads in self.threads:
+                log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
+                machine = host()
+                measured, versus = self._measure(self._spec(file, num_threads, inputs))
+                rows += measured
+                for row, other in zip(measured, (versus, None), strict=False):
+                    records.append(record(row, machine, versions(), other))
+                    self._append(records[-1])
+                lines += [versus.conclusion] if versus else []
 
     def _check(self) -> None:
-        """Refuse wrong options and files that are no TFLite files before anything is measured."""
+        """Refuse wrong options, and a second file that is none, before anything is measured."""
         from ..interpreter import check_identifier
 
         if not self.files:
@@ -94,8 +123,8 @@ class Benchmark:
             raise UsageError("--threads and --num-runs must be at least 1.")
         if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
-        for file in self.files + ((self.vs,) if self.vs else ()):
-            check_identifier(file)
+        if self.vs:
+            check_identifier(self.vs)
 
     def _measure(self, spec: Spec) -> tuple[list[Row], Versus | None]:
         """Measure a file alone, or in turns with the one it is compared with."""
@@ -191,6 +220,18 @@ def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.flo
     # A slow network is done before it has seen all of them, and the sample is in order of class.
     images = np.random.default_rng(SPLIT_SEED).permutation(images)
     return run.preprocessing(run.preprocessing.resize(images))
+
+
+def same_network(file: str, other: str) -> bool:
+    """Return whether two files that LiteRT has run are of one network.
+
+    They have the same weights' shapes and name, and come from one run where their runs are known.
+    """
+    from ..flatbuffer import weight_shapes
+    from ..metadata import name_of
+
+    runs = {run.resolve() for each in (file, other) if (run := run_of(Path(each)))}
+    return len(runs) < 2 and all(found(file) == found(other) for found in (name_of, weight_shapes))
 
 
 def _host_line(machine: Host) -> str:

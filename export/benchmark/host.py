@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -114,7 +114,9 @@ def cpu_name(cpuinfo: str) -> str | None:
     return fields.get("model name") or fields.get("Model") or fields.get("Hardware")
 
 
-def integer_note(machine: Host, rows: Sequence[Row]) -> str | None:
+def integer_note(
+    machine: Host, rows: Sequence[Row], same_network: Callable[[str, str], bool] | None = None
+) -> str | None:
     """Explain integer files that are slower here than the float32 file of the same network.
 
     A file counts as slower if its median and its minimum both are, by more than `NOISE`. (Higher
@@ -125,6 +127,7 @@ def integer_note(machine: Host, rows: Sequence[Row]) -> str | None:
     Args:
         machine: Where the rows were measured.
         rows: The measurements.
+        same_network: Tells whether two of their files are of one network; by default all are.
 
     Returns:
         One line for each slower file, or `None`.
@@ -133,7 +136,7 @@ def integer_note(machine: Host, rows: Sequence[Row]) -> str | None:
     for row in rows:
         if not {row.dtype, row.activation_dtype} & INTEGERS:
             continue
-        reference = _float_row(row, rows)
+        reference = _float_row(row, rows, same_network or (lambda file, other: True))
         if reference and _is_slower(row, reference):
             times = row.latency_p50_ms / reference.latency_p50_ms
             measured = f"{times:.2f} times ({row.num_threads} thread{'s' * (row.num_threads > 1)})"
@@ -172,13 +175,16 @@ def _reason(machine: Host, row: Row) -> str:
     return f"not for want of instructions (it has {fast[0]}); its layers are too small to gain"
 
 
-def _float_row(row: Row, rows: Sequence[Row]) -> Row | None:
+def _float_row(
+    row: Row, rows: Sequence[Row], same_network: Callable[[str, str], bool]
+) -> Row | None:
     """Return the float32 row to compare with, if there is no doubt which it is."""
     floats = [
         other
         for other in rows
         if other.dtype == other.activation_dtype == "float32"
         and other.num_threads == row.num_threads
+        and same_network(row.file, other.file)
     ]
     beside = [other for other in floats if Path(other.file).parent == Path(row.file).parent]
     candidates = beside or floats

@@ -15,12 +15,13 @@ from rich.console import Console
 from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.runs import Run
+from export import metadata
 from export.benchmark import report
-from export.benchmark.cli import Benchmark, _real_inputs
+from export.benchmark.cli import Benchmark, _real_inputs, same_network
 from export.benchmark.runner import Row
-from export.interpreter import ModelFileError
+from export.interpreter import DYNAMIC_BATCH, ModelFileError
 
-from ..tiny_files import BROKEN
+from ..tiny_files import BROKEN, tiny_files
 from .conftest import lines
 
 File = Callable[[str], Path]
@@ -77,7 +78,7 @@ def test_results_are_added(file: File, tmp_path: Path) -> None:
     assert len(lines(tmp_path / "benchmarks.jsonl")) == 2
 
 
-@pytest.mark.parametrize("name", [*BROKEN, "flex", "dynamic_batch"])
+@pytest.mark.parametrize("name", [*BROKEN, "flex", "dynamic_size"])
 def test_bad_file_is_refused_and_nothing_is_recorded(name: str, file: File, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=name) as caught:
         replace(QUICK, files=(file(name),))()
@@ -86,14 +87,63 @@ def test_bad_file_is_refused_and_nothing_is_recorded(name: str, file: File, tmp_
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
-def test_file_that_is_no_model_stops_before_anything_is_measured(
+def test_one_broken_file_leaves_the_others(file: File, tmp_path: Path) -> None:
+    broken = [file(name) for name in ("text", "truncated", "flex")] + [tmp_path / "none.tflite"]
+    outcome = replace(QUICK, files=(broken[0], file("float32"), *broken[1:]))()
+    assert outcome.exit_code == 1
+    document = json.loads(json.dumps(outcome.document))
+    assert lines(tmp_path / "benchmarks.jsonl") == document["rows"]
+    assert [Path(row["file"]).stem for row in document["rows"]] == ["float32"]
+    assert [row["file"] for row in document["failed"]] == [str(path) for path in broken]
+    for row in document["failed"]:
+        assert row["file"] in row["reason"]
+        assert row["reason"] in text(outcome)
+
+
+def test_second_file_that_is_no_model_stops_before_anything_is_measured(
     file: File, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelFileError, match="No such file"):
-        replace(QUICK, files=(file("float32"), tmp_path / "none.tflite"))()
     with pytest.raises(ModelFileError, match="text"):
         replace(QUICK, files=(file("float32"),), vs=file("text"))()
     assert not (tmp_path / "benchmarks.jsonl").exists()
+
+
+def test_a_dynamic_batch_is_timed_and_remarked(file: File) -> None:
+    outcome = replace(QUICK, files=(file("float32"), file("dynamic_batch")))()
+    document = json.loads(json.dumps(outcome.document))
+    assert [row["inputs"] for row in document["rows"]] == ["random", "random"]
+    assert document["remarks"] == [f"{file('dynamic_batch')} {DYNAMIC_BATCH}."]
+    assert document["remarks"][0] in text(outcome)
+
+
+@pytest.mark.parametrize(
+    ("integer", "name", "runs", "same"),
+    [
+        ("int8", "a", ("", ""), True),  # contents alone say so
+        ("int8", "a", ("run", ""), True),
+        ("int8", "a", ("run", "run"), True),
+        ("int8", "b", ("", ""), False),
+        ("int8", "a", ("run", "other"), False),
+        ("flex", "a", ("", ""), False),  # other weights
+    ],
+)
+def test_files_of_one_network(
+    integer: str, name: str, runs: tuple[str, str], same: bool, tmp_path: Path
+) -> None:
+    paths = []
+    for folder, kind, stated, run in (
+        ("one", "float32", "a", runs[0]),
+        ("two", integer, name, runs[1]),
+    ):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / f"{kind}.tflite")
+        labels = tuple(map(str, range(256 if kind == "flex" else 10)))
+        about = metadata.Metadata(stated, "", labels, None)
+        paths[-1].write_bytes(metadata.write(tiny_files()[kind], about))
+        if run:
+            (tmp_path / run).mkdir(exist_ok=True)
+            (tmp_path / folder / "export.json").write_text(json.dumps({"run": f"../{run}"}))
+    assert same_network(*map(str, paths)) == same
 
 
 @pytest.mark.parametrize(

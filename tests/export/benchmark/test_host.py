@@ -118,3 +118,14 @@ def test_no_note_where_the_float_file_is_in_doubt() -> None:
     assert integer_note(machine("AVX2"), [*two, row("a/n.tflite", 9.0)]) is None
     assert integer_note(machine("AVX2"), [*two, FLOAT, row("a/n.tflite", 9.0)]) is not None
     assert integer_note(machine("AVX2"), [FLOAT, row("a/n.tflite", 9.0, num_threads=2)]) is None
+
+
+def test_no_note_between_networks() -> None:
+    slow = row("a/n.tflite", 9.0)
+    assert integer_note(machine("AVX2"), [FLOAT, slow], lambda file, other: True) is not None
+    assert integer_note(machine("AVX2"), [FLOAT, slow], lambda file, other: False) is None
+    other = FLOAT._replace(file="a/other.tflite")  # beside it, but of another network
+    note = integer_note(
+        machine("AVX2"), [other, FLOAT, slow], lambda file, other: "other" not in other
+    )
+    assert note is not None
