@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.command import quiet
-from cnn_keras.errors import Error, UsageError
+from cnn_keras.errors import Error, UsageError, reason_of
 from cnn_keras.head import with_probabilities
 
 from . import flatbuffer
@@ -34,14 +36,23 @@ def convert(model: keras.Model) -> bytes:
 
     Raises:
         UsageError: The model is no such classifier, or Keras runs on another backend.
-        Error: The model needs an operation that TFLite does not have.
+        Error: The model does not run on one image, or needs an operation that TFLite does not have:
+            the message names the layer, and `details` holds all that was said.
 
     Example:
         Path("lenet5.tflite").write_bytes(convert(model))
     """
     shape = _image_shape(model)
     with quiet(1, 2):
-        data = _to_tflite(_trace(with_probabilities(model), shape))
+        try:
+            model = with_probabilities(model)
+            traced = _trace(model, shape)
+        except Exception as error:  # whatever the layers' own code raises
+            raise Error(
+                f"Model '{model.name}' does not run on one image {shape}: {reason_of(error)}",
+                details=traceback.format_exc(),
+            ) from error
+        data = _to_tflite(traced, model)
     return _with_signature(data)
 
 
@@ -83,7 +94,7 @@ def _trace(model: keras.Model, shape: tuple[int, ...]) -> Any:
     return tf.function(scores, input_signature=[spec], autograph=False).get_concrete_function()
 
 
-def _to_tflite(function: Any) -> bytes:
+def _to_tflite(function: Any, model: keras.Model) -> bytes:
     """Convert a function as a frozen graph, its variables turned into constants.
 
     Given the model beside it, the converter would go through a SavedModel instead, which keeps
@@ -91,28 +102,76 @@ def _to_tflite(function: Any) -> bytes:
     which costs VGG-16 twice the time and 8 GB more.
     """
     import tensorflow as tf
-    from tensorflow.lite.python.convert import ConverterError
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         return bytes(converter.convert())
-    except (ConverterError, ValueError) as error:  # the latter of a graph that cannot be frozen
-        raise _explain(str(error)) from None
+    except Exception as error:  # the converter's own, and others of a graph that cannot be frozen
+        raise _explain(str(error) or repr(error), function.graph.as_graph_def(), model) from None
 
 
-def _explain(message: str) -> Error:
-    """Turn the converter's pages into the line that says which operation is missing."""
-    missing = re.findall(r"^(?:Flex|Custom) ops: ([\w, ]+)", message, re.MULTILINE)
-    if not missing:
-        missing = re.findall(r"'(tf\.\w+)' op", message)
-    if not missing:
-        lines = [line.strip() for line in message.splitlines() if line.strip()]
-        return Error(f"The model cannot be converted: {lines[0] if lines else 'no reason given'}.")
-    names = ", ".join(dict.fromkeys(missing))
-    return Error(
-        f"TFLite has no operation {names}; write the layer with other operations of keras.ops."
-    )
+def _explain(message: str, graph: Any, model: keras.Model) -> Error:
+    """Turn the converter's pages into a line: which layer, and which operation is missing.
+
+    Args:
+        message: What the converter says. It names operations, but no layers.
+        graph: `GraphDef` that it was given: a node is named after the layers around it.
+        model: The layers.
+    """
+    missing: dict[str, str | None] = dict.fromkeys(re.findall(r"error: .*?'tf\.(\w+)'", message))
+    bodies = {function.signature.name: function.node_def for function in graph.library.function}
+    if len(missing) > 1:
+        missing.pop("Placeholder", None)  # all inputs of a graph are such; it is never the cause
+    nodes: list[Any] = []
+    if missing:
+        for op in missing:
+            users = [node for node in graph.node if op in _ops(node, bodies)]
+            if unusual := [node for node in users if _type(node) not in (None, "float32")]:
+                missing[op] = f" of {_type(unusual[0])}"  # that of floats may exist
+            nodes += unusual or users
+        names = ", ".join(op + (suffix or "") for op, suffix in missing.items())
+        cause = f"TFLite has no operation {names}. Write it with other operations of keras.ops."
+    else:
+        said = re.findall(r"error: (?!failed while converting)(.+)", message)
+        cause = reason_of(ValueError((said or [message])[0]))
+        words = set(cause.split())
+        nodes = [node for node in graph.node if node.name in words]
+    kinds = {layer.name: type(layer).__name__ for layer in _layers(model)}
+    found = dict.fromkeys(filter(None, (_layer_of(node.name, kinds) for node in nodes)))
+    layers = ", ".join(f"'{name}' ({kinds[name]})" for name in found)
+    what = f"Layer{'s' * (len(found) > 1)} {layers}" if found else f"Model '{model.name}'"
+    return Error(f"{what} cannot be converted: {cause}", details=message)
+
+
+def _ops(node: Any, bodies: dict[str, Any]) -> set[str]:
+    """Return a node's operation, and those in the functions that it calls, as loops do."""
+    inside = (bodies.get(value.func.name, ()) for value in node.attr.values())
+    return {node.op}.union(*(_ops(each, bodies) for body in inside for each in body))
+
+
+def _type(node: Any) -> str | None:
+    """Return the type that a node computes in, if it has one."""
+    import tensorflow as tf
+
+    return tf.dtypes.as_dtype(node.attr["T"].type).name if node.attr["T"].type else None
+
+
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Return a model's layers, and those of models inside it."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+
+
+def _layer_of(node: str, names: Container[str]) -> str | None:
+    """Return the innermost layer that a node is named after; TensorFlow numbers repeated names."""
+    for part in reversed(node.split("/")):
+        for name in (part, re.sub(r"_\d+$", "", part)):
+            if name in names:
+                return name
+    return None
 
 
 def _with_signature(data: bytes) -> bytes:

@@ -105,14 +105,97 @@ def test_layers_written_with_keras_ops_convert():
     np.testing.assert_allclose(outputs, model.predict(images, verbose=0), atol=1e-6)
 
 
-def test_an_operation_without_tflite_kernel_is_named():
+def classifier(*inner):
+    """Return a small classifier with layers of somebody's own between two of Keras'."""
+    from keras import Sequential, layers
+
+    first = layers.Conv2D(2, 3, name="first"), layers.Rescaling(2.0, name="scale")
+    last = layers.Flatten(), layers.Dense(3, "softmax", name="last")
+    return Sequential([layers.Input((6, 6, 1)), *first, *inner, *last], name="mine")
+
+
+def own(name, function):
+    """Return a layer that calls a function, as people write them."""
+    from keras import layers
+
+    class Own(layers.Layer):
+        def call(self, x):
+            return function(self, x)
+
+    return Own(name=name)
+
+
+def in_float64(_, x):
+    from keras import ops
+
+    return ops.cast(ops.cast(x, "float64") * 3, "float32")
+
+
+def in_a_loop(_, x):
+    import tensorflow as tf
+
+    return tf.map_fn(lambda row: row * tf.linalg.det(row[:2, :2, 0]), x)
+
+
+def counting():
+    import keras
+
+    count = keras.Variable(0.0)
+    return own("count", lambda _, x: x * count.assign_add(1.0))
+
+
+def in_a_model():
+    import keras
+    from keras import layers, ops
+
+    spectrum = own("deep", lambda _, x: ops.fft2((x, ops.zeros_like(x)))[0])
+    return keras.Sequential([layers.Input((4, 4, 2)), spectrum], name="inner")
+
+
+def bicubic():
+    from keras import layers
+
+    return layers.Resizing(8, 8, "bicubic", name="enlarge")
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (in_a_model, "Layer 'deep' (Own) cannot be converted: TFLite has no operation "),
+        (bicubic, "Layer 'enlarge' (Resizing) cannot be converted: TFLite has no operation Resize"),
+        (lambda: own("double", in_float64), "Layer 'double' (Own) cannot be converted: TFLite has "
+        "no operation Mul of float64. Write it with other operations of keras.ops."),
+        (lambda: own("each", in_a_loop), "Layer 'each' (Own) cannot be converted: TFLite has no "
+        "operation MatrixDeterminant. Write"),
+        (counting, "Layer 'count' (Own) cannot be converted: Input 0 of "),
+    ],
+    ids=["nested", "built_in", "type", "loop", "variable"],
+)  # fmt: skip
+def test_what_cannot_be_converted_is_said_by_layer_and_cause(layer, expected):
+    with pytest.raises(Error) as caught:
+        export.convert(classifier(layer()))
+    assert expected in str(caught.value)
+    assert caught.value.details
+
+
+def test_an_operation_without_a_layer_class_is_named():
     import keras
     from keras import layers, ops
 
     image = layers.Input((4, 4, 1))
-    model = keras.Model(image, layers.Dense(3)(ops.erfinv(layers.Flatten()(image))))
-    with pytest.raises(Error, match="TFLite has no operation Erfinv; write the layer"):
+    model = keras.Model(image, layers.Dense(3)(ops.erfinv(layers.Flatten()(image))), name="mine")
+    with pytest.raises(Error, match=r"Model 'mine' .* TFLite has no operation Erfinv. "):
         export.convert(model)
+
+
+def test_a_layer_that_takes_no_single_image_is_named_with_what_it_says():
+    def halves(_, x):
+        if x.shape[0] == 1:
+            raise ValueError("An even batch,\nplease.")
+        return x
+
+    with pytest.raises(Error, match=r"'mine' does not run on one image .*: Own: An even batch, pl"):
+        export.convert(classifier(own("halves", halves)))
 
 
 @pytest.mark.parametrize(
