@@ -246,7 +246,8 @@ class LocalResponseNormalization(layers.Layer):
         batch, height, width, channels = ops.shape(x)
         squares = ops.reshape(ops.square(x), (-1, width, channels // cell, cell))
         kernel = ops.cast(self._kernel, self.compute_dtype)
-        total = self.bias + ops.conv(squares, kernel, (1, block // cell), "same")
+        strides = (1, block // cell)
+        total = ops.conv(squares, kernel, strides, "same", data_format="channels_last") + self.bias
         if self.beta == 0.75:
             root = ops.rsqrt(total)
             scale = root * ops.sqrt(root)

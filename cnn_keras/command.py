@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import Error, first_line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -136,11 +138,32 @@ def start_keras() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet(1, 2):
-        import keras  # noqa: F401
+        try:
+            import keras
+        except (ModuleNotFoundError, ValueError, AttributeError) as error:
+            if getattr(error, "name", None) in ("keras", "tensorflow"):
+                raise
+            raise _not_as_asked(error) from error
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # no advice on tracing
         tf.config.list_physical_devices()  # the search for a GPU has its say here
+
+
+def _not_as_asked(error: Exception) -> Error:
+    """Return the error for what Keras was asked for by its file or by the environment."""
+    home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
+    asked = str(Path(os.environ.get("KERAS_HOME", home / ".keras"), "keras.json").expanduser())
+    mend = "correct the file, or delete it"
+    if isinstance(error, ImportError) or "backend" in str(error):
+        mend = "name one that is installed: tensorflow, jax or torch"
+        if backend := os.environ.get("KERAS_BACKEND"):
+            asked = f"KERAS_BACKEND={backend}"
+        else:
+            asked = f"the backend of {asked}"
+    return Error(f"Keras cannot start with {asked} ({first_line(error).rstrip('.')}): {mend}.")
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

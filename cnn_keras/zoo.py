@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
@@ -181,13 +182,14 @@ def build(
     if classes < 1:
         raise UsageError(f"A network needs one class or more, not {classes}.")
     chosen = {**row.options, **checked_options(network_name, options)}
-    image = keras.Input(shape, name="image")
-    outputs = builder(image, classes if include_top else None, classifier_activation, **chosen)
-    if not include_top and pooling is not None:
-        poolings = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-        if pooling not in poolings:
-            raise UsageError(f"The pooling is 'avg', 'max' or None, not '{pooling}'.")
-        outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
+    poolings = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+    if not include_top and pooling is not None and pooling not in poolings:
+        raise UsageError(f"The pooling is 'avg', 'max' or None, not '{pooling}'.")
+    with _channels_last():
+        image = keras.Input(shape, name="image")
+        outputs = builder(image, classes if include_top else None, classifier_activation, **chosen)
+        if not include_top and pooling is not None:
+            outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
     model = keras.Model(image, outputs, name=name or network_name)
     if weights is not None:
         from .transfer import load_by_name, read_weights
@@ -198,6 +200,22 @@ def build(
         if load_by_name(model, found):
             raise UsageError(f"{weights} is not of {classes} classes: give its own num_classes.")
     return model
+
+
+@contextmanager
+def _channels_last() -> Iterator[None]:
+    """Let layers be made for `(height, width, channels)`, whatever `keras.json` says.
+
+    A layer keeps the format that it was made with, and is saved with it.
+    """
+    import keras
+
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
 
 
 def checked_options(network_name: str, options: Mapping[str, Any]) -> dict[str, Any]:

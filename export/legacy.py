@@ -126,6 +126,7 @@ def twin(model: Model) -> Twin:
             named; the error gives its path.
     """
     _require_graph(model, model.name)
+    tf_keras.backend.set_floatx("float32")  # it reads keras.json, too
     rebuilding = _Rebuilding()
     return Twin(rebuilding.model(model), list(rebuilding.pairs.values()))
 

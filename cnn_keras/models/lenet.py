@@ -98,7 +98,7 @@ class PartialConv2D(layers.Layer):
         side = self.kernel_size
         scatter = ops.cast(self._scatter, self.compute_dtype)
         kernel = ops.reshape(ops.matmul(self.kernel, scatter), (side, side, *self._shape))
-        return ops.conv(x, kernel, padding="valid") + self.bias
+        return ops.conv(x, kernel, padding="valid", data_format="channels_last") + self.bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the output maps."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,46 @@ def test_what_a_library_says_at_length_is_in_a_file_that_the_line_names(
     assert log.read_text(encoding="utf-8") == "broken.\nA page in größe."
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     assert one_line(Error("Not read.", details="A page.")) == "Not read."
+
+
+FILE = "{file}"
+# A backend of Keras that is not installed here.
+MISSING = next((name for name in ("openvino", "torch", "jax") if find_spec(name) is None), "theano")
+INSTALLED = "name one that is installed: tensorflow, jax or torch."
+CORRECT = "correct the file, or delete it."
+
+
+@pytest.mark.parametrize(
+    ("content", "backend", "asked", "cause", "mend"),
+    [
+        ('{"backend": "theano"}', "", f"the backend of {FILE} ", "theano", INSTALLED),
+        ('{"backend": "mxnet"}', "", f"the backend of {FILE} ", "mxnet", INSTALLED),
+        ('{"backend": "missing"}', "cntk", "KERAS_BACKEND=cntk ", "cntk", INSTALLED),
+        ("{}", "theano", "KERAS_BACKEND=theano ", "theano", INSTALLED),
+        (None, MISSING, f"KERAS_BACKEND={MISSING} ", MISSING, INSTALLED),
+        (f'{{"backend": "{MISSING}"}}', "", f"the backend of {FILE} ", MISSING, INSTALLED),
+        ('{"floatx": "bfloat16"}', "", f"{FILE} ", "`floatx`", CORRECT),
+        ('{"floatx": "float8"}', "tensorflow", f"{FILE} ", "`floatx`", CORRECT),
+        ('{"image_data_format": "th"}', "", f"{FILE} ", "`image_data_format`", CORRECT),
+        ('{"epsilon": 1}', "", f"{FILE} ", "`epsilon`", CORRECT),
+        ('["tensorflow"]', "", f"{FILE} ", "'list'", CORRECT),
+    ],
+)
+def test_what_keras_cannot_start_with_is_named_in_one_line(
+    content: str | None, backend: str, asked: str, cause: str, mend: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "keras.json"
+    if content is not None:
+        file.write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnn_keras", "summary", "lenet5"],
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert f"Keras cannot start with {asked.replace(FILE, str(file))}(" in done.stderr
+    assert cause in done.stderr
+    assert done.stderr.endswith(f"): {mend}\n")

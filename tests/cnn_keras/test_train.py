@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import inspect
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -49,9 +50,21 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def start(out: Path) -> subprocess.Popen[str]:
+    """Begin the training in another process, under a `keras.json` of an old tutorial."""
+    home = out.parent / "keras_home"
+    home.mkdir()
+    (home / "keras.json").write_text(
+        '{"floatx": "float16", "image_data_format": "channels_first", "backend": "tensorflow"}'
+    )
     command = [sys.executable, "-m", "cnn_keras", "train", "lenet5", "--data", "digits"]
     command += ["--epochs", "4", "--train-images", "320", "--seed", "5", "--out", str(out)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        env={**os.environ, "KERAS_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def interrupt(training: Training, out: Path, epoch: int) -> None:
