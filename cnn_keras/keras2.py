@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import h5py
 
 from .errors import Error, reason_of
+from .precision import replaced
 
 _CONFIG, _CONFIG_FILE, _METADATA_FILE = "model_config", "config.json", "metadata.json"
 
@@ -125,7 +126,14 @@ def modernized(path: Path) -> Iterator[Path]:
         raise ValueError(f"it has no {', '.join(sorted(missing))}")
     if _CHANGED in found:
         raise ValueError(f"its {_CHANGED} is another function")
-    text = json.dumps(_modern(config, _renamed(config)))
+    with _with_config(path, _modern(config, _renamed(config))) as copy:
+        yield copy
+
+
+@contextmanager
+def _with_config(path: Path, config: Any) -> Iterator[Path]:
+    """Copy a file for a while, with another configuration, under a name that says what it is."""
+    text = json.dumps(config)
     with tempfile.TemporaryDirectory() as folder:
         if h5py.is_hdf5(path):
             copy = Path(shutil.copyfile(path, Path(folder) / "model.h5"))
@@ -263,17 +271,16 @@ def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> None:
     import tensorflow as tf
     import tf_keras
 
-    if code := _code(_config(path)):
+    config = _config(path)
+    if code := _code(config):
         raise Error(
             f"{path} has a layer {code}, which may be any code, and no code in a file is run: load "
             "it where it was made, and save it as a SavedModel."
         )
     own = dict(keras.saving.get_custom_objects())
-    with tempfile.TemporaryDirectory() as temporary:
-        named = Path(temporary) / ("model.h5" if h5py.is_hdf5(path) else "model.keras")
-        named.symlink_to(path.resolve())
+    with _with_config(path, replaced(config, set())) as copy:
         try:
-            model = tf_keras.models.load_model(named, own, compile=False)
+            model = tf_keras.models.load_model(copy, own, compile=False)
         except Exception as error:  # by what is broken, as with Keras 3
             raise Error(
                 f"{path} was written by Keras {version(path)}, and tf_keras cannot load it, "

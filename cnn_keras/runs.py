@@ -35,6 +35,7 @@ from .command import write_atomic
 from .errors import Error, reason_of
 from .evaluate import Probabilities
 from .head import with_probabilities
+from .precision import in_float32
 from .preprocessing import Pixels, Preprocessing
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ _UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '([
 
 
 def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
-    """Load a `.keras` file.
+    """Load a `.keras` file; without its optimizer, in float32.
 
     Args:
         path: The file; `.h5` and those of Keras 2 serve, too.
@@ -314,7 +315,7 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     version = keras2.version(path)
     try:
         with keras2.modernized(path) if version else nullcontext(path) as readable:
-            return keras.saving.load_model(readable, compile=compiled)
+            model = keras.saving.load_model(readable, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
         missing = _UNKNOWN.search(str(error))
         if missing and not hasattr(keras.layers, missing[1]):
@@ -340,3 +341,4 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
             why = "it is neither a zip archive, as .keras files are, nor HDF5; is it cut off?"
             details = why
         raise Error(f"{path} cannot be loaded as a Keras model: {why}", details=details) from error
+    return model if compiled else in_float32(model)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError, reason_of
 from cnn_keras.head import with_probabilities
+from cnn_keras.precision import in_float32
 
 from . import flatbuffer
 
@@ -29,7 +30,8 @@ def convert(model: keras.Model) -> bytes:
 
     Args:
         model: Classifier with one input `(batch, height, width, channels)` of fixed size and one
-            output `(batch, num_classes)`, on Keras' TensorFlow backend.
+            output `(batch, num_classes)`, on Keras' TensorFlow backend; of another precision, it is
+            rebuilt in float32.
 
     Returns:
         The file. The same weights give the same bytes.
@@ -43,6 +45,7 @@ def convert(model: keras.Model) -> bytes:
         Path("lenet5.tflite").write_bytes(convert(model))
     """
     shape = _image_shape(model)
+    model = in_float32(model)
     with quiet(1, 2):
         try:
             model = with_probabilities(model)

@@ -12,6 +12,8 @@ from cnn_keras.errors import Error, UsageError
 from export import flatbuffer
 from export.interpreter import Interpreter
 
+from .conftest import build
+
 
 def ops_of(data):
     return Counter(flatbuffer.op_names(flatbuffer.parse(data)))
@@ -89,6 +91,22 @@ def test_an_average_of_probabilities_gets_no_softmax(activation, layer, added):
     model = keras.Model(image, getattr(layers, layer)()(members))
     ops = flatbuffer.op_names(flatbuffer.parse(export.convert(model)))
     assert (ops[-1] == "SOFTMAX") == added
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16", "float64"])
+def test_another_precision_is_converted_in_float32(trained, policy):
+    import keras
+
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.set_weights(trained.model.get_weights())
+    outputs = Interpreter(export.convert(model))(trained.images[:100])
+    # bfloat16 keeps 8 bits of the weights, the others all that an answer depends on
+    tolerance = 0.1 if policy == "bfloat16" else 2e-3
+    np.testing.assert_allclose(outputs, trained.reference[:100], atol=tolerance)
 
 
 def test_layers_written_with_keras_ops_convert():

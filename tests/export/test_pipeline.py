@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import cnn_keras
 from cnn_keras.runs import Run
 from export import metadata
 from export.cli import export_table, main
@@ -74,6 +75,25 @@ def test_labels_and_preprocessing_travel_in_the_file(exported: Path, lenet_run: 
         assert 0.9 < about.drawing["extent"] <= 1  # scans of digits fill their frame
         with zipfile.ZipFile(path) as archive:
             assert archive.read("labels.txt").decode().split() == list("0123456789")
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_a_run_that_was_trained_in_another_precision_is_exported(
+    policy: str, lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(lenet_run.path, tmp_path / "run")
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = cnn_keras.build("lenet5")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.set_weights(lenet_run.model().get_weights())
+    model.save(tmp_path / "run" / "model.keras")
+    options = ("--out", tmp_path / "files", "--recipes", "float32", "--json")
+    code, out, err = run_main(capsys, "export", tmp_path / "run", *options)
+    (row,) = json.loads(out)["files"]
+    assert (code, row["top1_file"] > 0.95) == (0, True)
+    assert f"computes in {policy}: rebuilt in float32 with the same weights" in err
 
 
 def test_verify_compares_layers_and_repairs(
