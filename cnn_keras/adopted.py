@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import data, keras2, photographs, saved_model
-from .command import log, quiet, write_atomic
+from .command import log, quiet
 from .errors import Error, UsageError, reason_of, unknown
 from .evaluate import Probabilities
 from .head import with_probabilities
@@ -130,9 +130,7 @@ def adopt(
                 model.export(run.path / "saved_model", verbose=False)
         else:
             model.save(run.path / "model.keras")
-        run.write_json("config.json", config)
-        run.write_json("preprocessing.json", preprocessing.to_dict())
-        write_atomic(run.path / "labels.txt", "\n".join(classes) + "\n")
+        run.describe(config, preprocessing, classes)
     height, width, channels = shape
     log(
         f"{out}: {source} as a run, {height}×{width} {'gray' if channels == 1 else 'RGB'}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,15 +176,36 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     Raises:
         OSError: The disk is full, or the folder is read-only; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes | str]) -> None:
+    """Write files that belong together beside their places, and rename them when all are written.
+
+    Where one cannot be written, all stay as they were. The last one comes last: let it be the one
+    by which a command sees that the others are there.
+
+    Args:
+        files: What each is to hold; see `write_atomic`.
+
+    Raises:
+        OSError: The disk is full, or a folder is read-only; nothing is left behind.
+    """
+    written: dict[Path, Path] = {}
+    path = Path()
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-        Path(temporary).chmod(0o644)  # mkstemp makes files private
-        Path(temporary).replace(path)
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            written[path] = Path(temporary)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+            written[path].chmod(0o644)  # mkstemp makes files private
+        for path in files:
+            written[path].replace(path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        for each in written.values():
+            each.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = path  # a full disk does not say which file
         raise

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import data
-from .command import write_atomic
 from .errors import UsageError
 from .head import with_probabilities
 from .records import hardware, versions
@@ -141,14 +140,11 @@ def save(
     model = combine(models)
     out.mkdir(parents=True, exist_ok=True)
     run = Run(out)
-    run.write_json(
-        "config.json",
-        first.config | {"members": [os.path.relpath(member.path, out) for member in members]},
-    )
-    run.write_json("preprocessing.json", first.preprocessing.to_dict())
-    write_atomic(out / "labels.txt", "\n".join(first.classes) + "\n")
-    save_model(model, out / "model.keras")
+    (out / "model.keras").unlink(missing_ok=True)  # never beside what is said of another ensemble
+    about = {"members": [os.path.relpath(member.path, out) for member in members]}
+    run.describe(first.config | about, first.preprocessing, first.classes)
     run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})
+    save_model(model, out / "model.keras")
     return run
 
 

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import data, keras2, saved_model, zoo
-from .command import write_atomic
+from .command import write_atomic, write_together
 from .errors import Error, reason_of
 from .evaluate import Probabilities
 from .head import with_probabilities
@@ -40,6 +40,10 @@ from .preprocessing import Pixels, Preprocessing
 
 if TYPE_CHECKING:
     import keras
+
+
+DESCRIPTION = ("labels.txt", "preprocessing.json", "config.json")
+"""The files of `Run.describe`; with the last one a training has begun."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,16 @@ class Run:
 
     def write_json(self, name: str, document: object) -> None:
         """Write one of the folder's JSON files."""
-        write_atomic(self.path / name, json.dumps(document, indent=2) + "\n")
+        write_atomic(self.path / name, as_json(document))
+
+    def describe(
+        self, config: dict[str, Any], preprocessing: Preprocessing, classes: Sequence[str]
+    ) -> None:
+        """Write what a run says of its network, all of it or nothing."""
+        labels = "\n".join(classes) + "\n"
+        texts = labels, as_json(preprocessing.to_dict()), as_json(config)
+        paths = (self.path / name for name in DESCRIPTION)
+        write_together(dict(zip(paths, texts, strict=True)))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -222,6 +235,11 @@ class Run:
             validation=dataset.validation.resized(self.preprocessing),
             test=dataset.test.resized(self.preprocessing),
         )
+
+
+def as_json(document: object) -> str:
+    """Return a document as the text of a JSON file."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from .preprocessing import Pixels, Preprocessing
 from .pretrained import Pretrained, options_of
 from .recipes import Recipe
 from .records import hardware, versions
-from .runs import Run, batch_size, load_model, predict, uses_xla
+from .runs import DESCRIPTION, Run, batch_size, load_model, predict, uses_xla
 from .transfer import freeze_until, load_by_name, main_network
 
 if TYPE_CHECKING:
@@ -148,13 +148,13 @@ def train(
     # As the values that they spell: whether "true" or "True" was written is no difference.
     training = replace(training, options=zoo.checked_options(training.network, training.options))
     config = json.loads(json.dumps(asdict(training)))  # as it is read back
-    begun = (out / "config.json").is_file()
-    if begun:
+    begun = all((out / name).is_file() for name in DESCRIPTION)
+    if (out / "config.json").is_file():
         _require_same(run, config)
         if (out / "metrics.json").is_file():
             log(f"{out} is finished already; delete it to train again.")
             return run
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or _others(out)):
         raise UsageError(f"{out} exists and is not a run folder: choose another --out.")
 
     keras.utils.set_random_seed(training.seed)
@@ -184,9 +184,7 @@ def train(
         compile_model(model, recipe, steps, zoo.network(training.network).loss_weights)
     if not begun:
         contents = {} if dataset.contents is None else {"contents": dataset.contents}
-        run.write_json("config.json", config | contents)
-        run.write_json("preprocessing.json", preprocessing.to_dict())
-        write_atomic(out / "labels.txt", "\n".join(dataset.classes) + "\n")
+        run.describe(config | contents, preprocessing, dataset.classes)
     dataset = run.prepare(dataset)
     first = int(model.optimizer.iterations) // steps
 
@@ -213,6 +211,13 @@ def train(
             recorder.bar.stop()  # or an interrupted terminal keeps its cursor hidden
     _finish(run, model, dataset, preprocessing)
     return run
+
+
+def _others(out: Path) -> bool:
+    """Return whether a folder holds more than a killed training leaves before it begins."""
+    ours = tuple(f".{name}." for name in DESCRIPTION)
+    names = (path.name for path in out.iterdir())
+    return any(name not in DESCRIPTION and not name.startswith(ours) for name in names)
 
 
 def input_shape(training: Training, start: Pretrained | None) -> tuple[int, int, int]:

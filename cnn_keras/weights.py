@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import data, photographs, state_dict, transfer, zoo
-from .command import write_atomic
 from .errors import Error, UsageError, unknown
 from .evaluate import Guess, top_k
 from .preprocessing import Preprocessing
@@ -540,9 +539,7 @@ def import_weights(
         config["contents"] = dataset.contents
     with new_run(out) as run:
         model.save(run.path / "model.keras")
-        run.write_json("config.json", config)
-        run.write_json("preprocessing.json", preprocessing.to_dict())
-        write_atomic(run.path / "labels.txt", "\n".join(classes) + "\n")
+        run.describe(config, preprocessing, classes)
     guesses = {picture: top_k(answer, classes, 1)[0] for picture, answer in answers.items()}
     return Imported(Run(out), weights, guesses)
 

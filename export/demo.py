@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnn_keras.command import log, write_atomic
+from cnn_keras.command import log, write_together
 from cnn_keras.errors import Error
 from cnn_keras.records import command_line
 from cnn_keras.runs import Run
@@ -46,8 +46,12 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     runs = [_train(LENET, out, data_dir), _train(RESNET, out, data_dir, fallback="digits")]
     entries = [_entry(run, out, data_dir, tuple(threads)) for run in runs]
     machine, command = host()._asdict(), command_line()
-    write_atomic(out / "report.md", report.markdown(entries, machine, command))
-    write_atomic(out / "report.html", report.html(entries, machine, command))
+    write_together(
+        {
+            out / "report.md": report.markdown(entries, machine, command),
+            out / "report.html": report.html(entries, machine, command),
+        }
+    )
     return {
         "report": str(out / "report.html"),
         "markdown": str(out / "report.md"),

@@ -103,7 +103,7 @@ def export(
         drawing(dataset.train.sample(DRAWN_IMAGES).images),
     )
     full_size = len(metadata.write(float32, about))
-    files = []
+    files, about_files = [], out / "export.json"
     ranges: dict[Sequence[Step], Ranges] = {}
     for recipe in recipes:
         began = time.perf_counter()
@@ -121,6 +121,7 @@ def export(
         verdict = verify(content, reference, images, labels, recipe)
         reasons = [*problems(found, recipe), *verdict.reasons]
         path = out / f"{source.name}_{recipe.title}.tflite"
+        about_files.unlink(missing_ok=True)  # so that it never stands beside another export's file
         if reasons:
             path.unlink(missing_ok=True)
         else:
@@ -162,7 +163,7 @@ def export(
         },
         "files": files,
     }
-    write_atomic(out / "export.json", json.dumps(document, indent=2) + "\n")
+    write_atomic(about_files, json.dumps(document, indent=2) + "\n")
     return document
 
 

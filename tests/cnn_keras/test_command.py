@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_keras.command import one_line, quiet, write_atomic
+from cnn_keras.command import one_line, quiet, write_atomic, write_together
 from cnn_keras.errors import Error
 
 
@@ -24,6 +24,15 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="taken"):
         write_atomic(tmp_path / "taken", "a folder stands there")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "taken"]
+
+
+def test_files_that_belong_together_are_all_new_or_all_old(tmp_path: Path) -> None:
+    figure, record = tmp_path / "record.svg", tmp_path / "record.json"
+    write_together({figure: "first", record: "first"})
+    with pytest.raises(OSError, match="no_folder"):
+        write_together({figure: "second", record / "no_folder": "second"})
+    assert [figure.read_text(), record.read_text()] == ["first", "first"]
+    assert sorted(tmp_path.iterdir()) == [record, figure]
 
 
 def test_quiet_silences_what_native_code_writes(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ import cnn_keras
 from cnn_keras import ensemble
 from cnn_keras.errors import UsageError
 from cnn_keras.head import with_probabilities
+from cnn_keras.runs import Run
+
+from ..kills import copies_before_each_rename
 
 
 @pytest.mark.parametrize("activations", [("softmax",) * 3, (None,) * 3, (None, "softmax")])
@@ -32,6 +37,19 @@ def test_members_fit_together() -> None:
         ensemble.combine([member])
     with pytest.raises(UsageError, match="the same shapes"):
         ensemble.combine([member, cnn_keras.build("lenet5", (20, 20, 1), 4)])
+
+
+def test_a_kill_leaves_no_ensemble_that_is_half_another(lenet_run: Run, tmp_path: Path) -> None:
+    out, model = tmp_path / "ensemble", lenet_run.model()
+    ensemble.save([lenet_run] * 2, [model] * 2, {"members": 2}, out)
+    with copies_before_each_rename(out, tmp_path / "states") as states:
+        ensemble.save([lenet_run] * 3, [model] * 3, {"members": 3}, out)
+    assert len(states) == 5
+    assert not [state for state in states if (state / "model.keras").exists()]
+    for state in (states[0], states[-1]):
+        ensemble.save([lenet_run] * 3, [model] * 3, {"members": 3}, state)
+        names = {path.name for path in state.iterdir() if not path.name.startswith(".")}
+        assert names == {path.name for path in out.iterdir()}
 
 
 def test_every_ensemble_of_a_size_counts_once() -> None:

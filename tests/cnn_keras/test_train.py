@@ -4,6 +4,7 @@ import csv
 import inspect
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from cnn_keras.train import (
 )
 from cnn_keras.transfer import read_weights
 
+from ..kills import copies_before_each_rename
 from .picture_folder import NAMES, write
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
@@ -45,8 +47,17 @@ def weights(run: Run) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(SMALL, tmp_path_factory.mktemp("train") / "undisturbed")
+def states(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What a kill leaves of a training, by when it comes; the last state is that of the end."""
+    out = tmp_path_factory.mktemp("train") / "undisturbed"
+    with copies_before_each_rename(out, tmp_path_factory.mktemp("states")) as copies:
+        train(SMALL, out)
+    return [*copies, out]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(states: list[Path]) -> Run:
+    return Run(states[-1])
 
 
 def start(out: Path) -> subprocess.Popen[str]:
@@ -131,13 +142,12 @@ def test_the_seed_has_the_weights_that_a_run_began_with(tmp_path: Path) -> None:
         np.testing.assert_allclose(before, after, rtol=0, atol=1e-28)
 
 
-def test_killed_and_resumed_equals_undisturbed(undisturbed: Run, tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    process = start(out)
-    wait_for_epoch(process, 2)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+# Of a training's begin, of its first epoch, of a later one, and of its end.
+@pytest.mark.parametrize("state", [1, 2, 5, 9, -2])
+def test_killed_between_two_files_and_resumed_equals_undisturbed(
+    state: int, states: list[Path], undisturbed: Run, tmp_path: Path
+) -> None:
+    out = shutil.copytree(states[state], tmp_path / "killed")
     assert not (out / "metrics.json").exists()
     resumed = train(SMALL, out)
     pairs = zip(weights(undisturbed), weights(resumed), strict=True)
@@ -145,6 +155,17 @@ def test_killed_and_resumed_equals_undisturbed(undisturbed: Run, tmp_path: Path)
     columns = ("epoch", "loss", "val_loss", "val_accuracy")
     tables = [[[row[c] for c in columns] for row in run.history] for run in (undisturbed, resumed)]
     assert tables[0] == tables[1]
+
+
+def test_a_training_of_which_only_the_configuration_was_written_begins(
+    states: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "old"  # as an earlier version was killed
+    out.mkdir()
+    shutil.copy(states[-1] / "config.json", out)
+    interrupt(SMALL, out, epoch=0)
+    for name in ("preprocessing.json", "labels.txt"):
+        assert (out / name).read_bytes() == (states[-1] / name).read_bytes()
 
 
 def test_interrupted_run_is_resumable(undisturbed: Run, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from export import metadata
 from export.cli import export_table, main
 from export.recipes import DEFAULT
 
+from ..kills import copies_before_each_rename
+
 AWARE = ("_aware.json", "_aware.keras")
 
 
@@ -227,8 +229,15 @@ def test_a_bad_file_is_refused_and_removed(
     out.mkdir()
     stale = out / "ruined_static_wi8_ai8.tflite"
     stale.write_bytes(b"of an earlier export")
+    earlier = out / "export.json"
+    earlier.write_text("{}")
     names = ("float32", "static_wi8_ai8")
-    code, said, _ = run_main(capsys, "export", ruined.path, "--out", out, "--recipes", *names)
+    with copies_before_each_rename(out, tmp_path / "states") as states:
+        code, said, _ = run_main(capsys, "export", ruined.path, "--out", out, "--recipes", *names)
+    # A kill leaves no file beside what is said of another export's.
+    new, before = "ruined_float32.tflite", earlier.name
+    assert not [s for s in states if (s / new).exists() and (s / before).exists()]
+    assert [s for s in states if (s / new).exists()]
     assert code == 1
     assert "refused" in said
     rows = {r["recipe"]: r for r in json.loads((out / "export.json").read_text())["files"]}
