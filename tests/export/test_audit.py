@@ -230,9 +230,12 @@ def test_random_bytes_are_refused():
 
 
 def test_altered_files_are_read_or_refused(whole):
-    """Neither a crash nor another exception, whatever is changed outside the weights."""
-    generator = np.random.default_rng(0)
-    for position in generator.choice(described(whole), 100):
+    """Neither a crash nor another exception, whatever is changed outside the weights.
+
+    With seed 0 an altered size makes LiteRT work for many seconds before it fails.
+    """
+    generator = np.random.default_rng(1)
+    for position in generator.choice(described(whole), 300):
         altered = bytearray(whole)
         altered[position] ^= int(generator.integers(1, 256))
         with contextlib.suppress(ModelFileError):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cnn_keras.train import Training
 from export import demo as demo_module
+from export.benchmark.cli import Benchmark
 from export.cli import main
 from export.recipes import DEFAULT
 
@@ -20,6 +22,8 @@ def test_the_chain_ends_with_a_report(
     monkeypatch.setattr(demo_module, "LENET", Training.of("lenet5", "digits", recipe={"epochs": 4}))
     short = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05}
     monkeypatch.setattr(demo_module, "RESNET", Training.of("resnet20", "mnist", recipe=short))
+    quick = partial(Benchmark, min_secs=0.1, warmup_secs=0.05)  # of each of ten files
+    monkeypatch.setattr(demo_module, "Benchmark", quick)
 
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--threads", "1", "--json"]) == 0

@@ -267,7 +267,7 @@ def test_busy_machine_and_slow_integers_are_explained(entry: Entry) -> None:
     for row in entry.benchmarks:
         row["host"]["load_average"] = 99.0
         if row["sha256"] == static:
-            row["latency_p50_ms"] = 1e3
+            row["latency_p50_ms"] = row["latency_min_ms"] = 1e3
     for text in (
         Page(report.html([entry], HOST, COMMAND)).text,
         report.markdown([entry], HOST, COMMAND),
