@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import Error, first_line
+from .errors import Error, first_line, reason_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,6 +68,17 @@ def one_line(error: Exception) -> str:
     except OSError:  # the disk is full: the line is what matters
         return message
     return f"{message} All that was said is in {path}."
+
+
+def failure(error: Exception) -> str:
+    """Return why one of several works failed, for its row: one line, as `one_line` writes it.
+
+    What is no error of ours is named with its kind, and its traceback goes to the log file.
+    """
+    if not hasattr(error, "exit_code"):
+        said = "".join(traceback.format_exception(error))
+        error = Error(f"{type(error).__name__}: {reason_of(error)}", details=said)
+    return one_line(error).rstrip(".")
 
 
 @contextmanager

@@ -623,19 +623,19 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
     """Return the table of an export: one row a file, refused ones with their reasons."""
     lines = []
     for row in document["files"]:
-        audit = row["audit"]
-        delegated, partitions = audit["delegated_nodes"], audit["partitions"]
+        audit = row["audit"] or dict.fromkeys(("delegated_nodes", "nodes", "partitions"))
+        delegated, nodes = (number(audit[key], "d") for key in ("delegated_nodes", "nodes"))
         lines.append(
             (
                 row["recipe"],
-                f"{row['size_bytes'] / 1000:.1f}",
-                f"{row['gzip_bytes'] / 1000:.1f}",
+                number(row["size_bytes"], ".1f", 1000),
+                number(row["gzip_bytes"], ".1f", 1000),
                 number(row["top1_file"], ".2%"),
                 number(row["drop_points"], "+.2f"),
-                f"{row['agreement']:.2%}",
+                number(row["agreement"], ".2%"),
                 number(row["max_abs_error"], ".0e"),
                 number(row["snr_db"], ".1f"),
-                f"{number(delegated, 'd')}/{audit['nodes']} in {number(partitions, 'd')}",
+                f"{delegated}/{nodes} in {number(audit['partitions'], 'd')}",
                 "; ".join(["accepted", *row["remarks"]])
                 if row["accepted"]
                 else f"refused: {'; '.join(row['reasons'])}",
@@ -704,9 +704,9 @@ def regular_expression(text: str) -> str:
     return text
 
 
-def number(value: float | None, spec: str) -> str:
-    """Format a number that may be missing."""
-    return "–" if value is None else format(value, spec)
+def number(value: float | None, spec: str, unit: int = 1) -> str:
+    """Format a number that may be missing, in so many units."""
+    return "–" if value is None else format(value if unit == 1 else value / unit, spec)
 
 
 def fields(document: dict[str, Any]) -> Any:

@@ -8,14 +8,15 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnn_keras.command import log, progress, write_atomic
-from cnn_keras.data import Dataset
+from cnn_keras.command import failure, log, progress, write_atomic
+from cnn_keras.data import Dataset, Labels
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.evaluate import Probabilities
 from cnn_keras.preprocessing import Images
 from cnn_keras.recipes import Recipe as TrainingRecipe
 from cnn_keras.recipes import recipe as training_recipe
@@ -31,7 +32,7 @@ from .drawing import drawing
 from .interpreter import Interpreter
 from .quantize import Ranges, observe, quantize
 from .recipes import Recipe, Step
-from .verify import verify
+from .verify import Verdict, require_finite, verify
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,8 @@ def export(
 ) -> dict[str, Any]:
     """Write one file for each recipe that passes its checks, and `export.json` about all of them.
 
-    A refused file is not written, and one of an earlier export is removed.
+    A refused file is not written, and one of an earlier export is removed. Where a file cannot be
+    made, or LiteRT cannot run it, its row says why, with None for what was not measured.
 
     Args:
         source: What to export.
@@ -75,10 +77,10 @@ def export(
         The content of `export.json`: what was exported, and under ``"files"`` one row a recipe.
 
     Raises:
-        UsageError: A recipe trains the network on, and its layers have no twin in tf_keras, or
-            nobody has labeled its images.
-        Error: The model cannot be converted, `split` is none, or what a recipe's training needs is
-            not installed.
+        UsageError: A recipe trains the network on, and nobody has labeled its images; or the only
+            recipe is not for this network, as its layers have no twin in tf_keras.
+        Error: The model cannot be converted or gives NaN, `split` is none, or what a recipe's
+            training needs is not installed.
         OSError: `out` cannot be written.
     """
     if tuned := [recipe for recipe in recipes if recipe.tuning]:
@@ -92,6 +94,7 @@ def export(
     labels = held_out.labels if dataset.labeled else None
     images = preprocessing(held_out.images)
     reference = predict(source.model, preprocessing, held_out.images)
+    require_finite(reference)
     log(f"{source.name}: convert")
     float32 = convert(source.model)
     calibration = calibration_of(source.run, dataset)
@@ -105,8 +108,9 @@ def export(
     full_size = len(metadata.write(float32, about))
     files, about_files = [], out / "export.json"
     ranges: dict[Sequence[Step], Ranges] = {}
-    for recipe in recipes:
-        began = time.perf_counter()
+
+    def made(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
+        """Make a recipe's file, and judge it."""
         trained = float32
         if recipe.tuning:
             trained = convert(_tuned(source, recipe.tuning, tuning_epochs))
@@ -120,31 +124,43 @@ def export(
         found = audit(content)
         verdict = verify(content, reference, images, labels, recipe)
         reasons = [*problems(found, recipe), *verdict.reasons]
+        slow = _slowness(found, content, float32, images[:1])
+        return content, {
+            **verdict.to_dict(),
+            "accepted": not reasons,
+            "reasons": reasons,
+            "remarks": [*verdict.remarks, *remarks(found), *slow],
+            "size_bytes": found.size_bytes,
+            "gzip_bytes": len(gzip.compress(content, mtime=0)),
+            "size_ratio": found.size_bytes / full_size,
+            "sha256": found.sha256,
+            "audit": found.to_dict(),
+        }
+
+    for recipe in recipes:
+        began = time.perf_counter()
+        try:
+            content, row = made(recipe)
+        except OSError:
+            raise  # a full disk is no matter of the recipe
+        except Exception as error:
+            if len(recipes) == 1 and isinstance(error, UsageError):
+                raise
+            log(f"{source.name}: {recipe.name} failed")
+            content, row = b"", _not_made(failure(error), reference, labels)
         path = out / f"{source.name}_{recipe.title}.tflite"
         about_files.unlink(missing_ok=True)  # so that it never stands beside another export's file
-        if reasons:
-            path.unlink(missing_ok=True)
-        else:
+        if row["accepted"]:
             write_atomic(path, content)
+        else:
+            path.unlink(missing_ok=True)
         files.append(
             {
                 "recipe": recipe.name,
                 "float_layers": recipe.float_layers,
-                "file": None if reasons else path.name,
-                **verdict.to_dict(),
-                "accepted": not reasons,
-                "reasons": reasons,
-                "remarks": [
-                    *verdict.remarks,
-                    *remarks(found),
-                    *_slowness(found, content, float32, images[:1]),
-                ],
-                "size_bytes": found.size_bytes,
-                "gzip_bytes": len(gzip.compress(content, mtime=0)),
-                "size_ratio": found.size_bytes / full_size,
-                "sha256": found.sha256,
+                "file": path.name if row["accepted"] else None,
+                **row,
                 "seconds": round(time.perf_counter() - began, 2),
-                "audit": found.to_dict(),
             }
         )
     lone = source.run.model_file
@@ -165,6 +181,21 @@ def export(
     }
     write_atomic(about_files, json.dumps(document, indent=2) + "\n")
     return document
+
+
+def _not_made(why: str, reference: Probabilities, labels: Labels | None) -> dict[str, Any]:
+    """Return what there is to say of a file that could not be made or run: None for all else."""
+    known = {
+        "num_images": len(reference),
+        "top1_float": None if labels is None else float((reference.argmax(1) == labels).mean()),
+        "accepted": False,
+        "reasons": [f"cannot be made: {why}"],
+        "remarks": [],
+        "too_few_images": False,
+    }
+    judged = (field.name for field in fields(Verdict))
+    measured = ("size_bytes", "gzip_bytes", "size_ratio", "sha256", "audit")
+    return dict.fromkeys((*judged, *measured)) | known
 
 
 def calibration_of(run: Run, dataset: Dataset) -> Images:

@@ -71,6 +71,11 @@ class Entry(NamedTuple):
         return None
 
 
+def _made(file: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a file's row of `export.json`; None where it could not be made, or run."""
+    return file if file["audit"] else None
+
+
 class _Column(NamedTuple):
     """A column of the table: its head, what it means, and its text for one row."""
 
@@ -186,13 +191,13 @@ def markdown(entries: Sequence[Entry], host: dict[str, Any], command: str) -> st
             load, start, peak = _texts(_START_COLUMNS, first)
             cells = [entry.run.config["network"], file["recipe"]]
             cells.append("; ".join([_judgment(file), *file["reasons"], *file["remarks"]]))
-            cells += _texts(_FILE_COLUMNS, file)
+            cells += _texts(_FILE_COLUMNS, _made(file))
             cells += [
                 " / ".join(_texts(_LATENCY_COLUMNS, row)) if row else _NONE
                 for row in (entry.measured(file, count) for count in threads)
             ]
             cells += [f"{load} / {start}" if first else _NONE, peak]
-            rows.append([*cells, *_texts(_AUDIT_COLUMNS, file)])
+            rows.append([*cells, *_texts(_AUDIT_COLUMNS, _made(file))])
     numbers = len(heads) - 3
     lines = [f"# {_md(f'cnn-keras: {_enumerate(entry.name for entry in entries)}')}", ""]
     lines += [_md(verdict(entries, host)), ""]
@@ -450,7 +455,7 @@ def _file_rows(entry: Entry, file: dict[str, Any]) -> Html:
     cells = [
         tag("th", file["recipe"], scope="row"),
         tag("td", _judgment(file), class_=f"verdict {'ship' if file['accepted'] else 'refused'}"),
-        *_cells(_FILE_COLUMNS, file),
+        *_cells(_FILE_COLUMNS, _made(file)),
     ]
     measured = [(count, entry.measured(file, count)) for count in entry.threads]
     span = len(measured) * len(_LATENCY_COLUMNS) + len(_START_COLUMNS) if measured else 0
@@ -461,7 +466,7 @@ def _file_rows(entry: Entry, file: dict[str, Any]) -> Html:
     elif measured:
         why = "not measured" if file["accepted"] else "not measured, because it was not written"
         cells.append(tag("td", f"{_NONE} {why}", colspan=span, class_="absent start"))
-    cells += _cells(_AUDIT_COLUMNS, file)
+    cells += _cells(_AUDIT_COLUMNS, _made(file))
     rows = [tag("tr", *cells)]
     width = 2 + len(_FILE_COLUMNS) + span + len(_AUDIT_COLUMNS)
     said = [("Refused:", f" it {reason}.") for reason in file["reasons"]]
@@ -500,6 +505,7 @@ def _method(entries: Sequence[Entry], host: dict[str, Any], command: str) -> Htm
         (file["file"] or f"{entry.name}, {file['recipe']} (not written)", file["sha256"])
         for entry in entries
         for file in entry.export["files"]
+        if file["sha256"]
     ]
     return tag(
         "section",

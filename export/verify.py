@@ -120,8 +120,7 @@ def verify(
             f"{len(images)} images, {len(reference)} references and {num_labels} labels; "
             "verification needs as many of each."
         )
-    if not np.isfinite(reference).all():
-        raise Error("The Keras model itself gives NaN or infinity; there is nothing to compare.")
+    require_finite(reference)
     if not are_probabilities(reference):
         raise UsageError(
             f"The references reach from {reference.min():.3g} to {reference.max():.3g}; expected "
@@ -165,6 +164,16 @@ def verify(
         too_few_images=too_few,
         remarks=(enough,) if too_few else (),
     )
+
+
+def require_finite(reference: NDArray[np.float32]) -> None:
+    """Refuse to judge by a Keras model that gives NaN or infinity.
+
+    Raises:
+        Error: It does.
+    """
+    if not np.isfinite(reference).all():
+        raise Error("The Keras model itself gives NaN or infinity; there is nothing to compare.")
 
 
 def _errors(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shutil
@@ -16,9 +18,11 @@ from rich.console import Console
 
 import cnn_keras
 from cnn_keras.runs import Run
-from export import metadata
+from export import metadata, report
+from export.benchmark.host import host
 from export.cli import export_table, main
 from export.recipes import DEFAULT
+from export.studies import recipes as study
 
 from ..kills import copies_before_each_rename
 
@@ -249,6 +253,70 @@ def test_a_bad_file_is_refused_and_removed(
     assert refused["reasons"] == ["gives the same probabilities for every image"]
     assert not stale.exists()
     assert sorted(path.name for path in out.iterdir()) == ["export.json", "ruined_float32.tflite"]
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """Export a network whose integer file LiteRT cannot load, and whose layers have no twin."""
+    folder = tmp_path_factory.mktemp("recurrent")
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.LSTM(4)(keras.layers.Reshape((8, 8))(x))
+    keras.Model(image, keras.layers.Dense(10, activation="softmax")(x)).save(folder / "rnn.keras")
+    (folder / "files").mkdir()
+    (folder / "files" / "rnn_static_wi8_ai8.tflite").write_bytes(b"of an earlier export")
+    printed = io.StringIO()
+    command = ("export", folder / "rnn.keras", "--data", "digits", "--out", folder / "files")
+    recipes = ("float32", "static_wi8_ai8", "aware_wi8_ai8", "float16")
+    with contextlib.redirect_stdout(printed):
+        code = main([*map(str, command), "--recipes", *recipes])
+    return folder, code, printed.getvalue()
+
+
+def test_a_recipe_that_fails_leaves_the_others(failing: tuple[Path, int, str]) -> None:
+    folder, code, said = failing
+    document = json.loads((folder / "files" / "export.json").read_text())
+    float32, static, aware, float16 = document["files"]
+    assert code == 1
+    assert {"rnn_float32.tflite", "rnn_float16.tflite"} == {
+        path.name for path in (folder / "files").glob("*.tflite")
+    }
+    assert float32["accepted"]
+    assert float16["accepted"]
+    for row, why in ((static, "cannot be loaded"), (aware, "twin in tf_keras")):
+        assert set(row) == set(float32)
+        assert (row["accepted"], row["file"], row["sha256"], row["audit"]) == (False, *3 * [None])
+        assert row["top1_float"] == float32["top1_float"]
+        [reason] = row["reasons"]
+        assert reason.startswith("cannot be made: ")
+        assert why in reason
+        assert " ".join(reason.split()[:3]) in " ".join(said.split())
+
+
+def test_readers_of_exports_take_rows_of_what_could_not_be_made(
+    failing: tuple[Path, int, str], lenet_run: Run
+) -> None:
+    document = json.loads((failing[0] / "files" / "export.json").read_text())
+    rows = [{"network": "lenet5", **row} for row in document["files"]]
+    claims = {claim.claim: claim for claim in study._claims(rows, "digits")}
+    assert claims["all 4 files are accepted"].value == 2
+    assert claims["no file needs a Flex operation"].holds
+    assert study._figure(rows)
+    entry = report.Entry(lenet_run, document, [])
+    machine = host()._asdict()
+    for text in (report.html([entry], machine, "c"), report.markdown([entry], machine, "c")):
+        assert "cannot be made" in text
+        assert "None" not in text
+
+
+def test_the_only_recipe_that_a_network_is_not_for_is_wrong_usage(
+    failing: tuple[Path, int, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = failing[0] / "files"
+    command = ("export", files / "rnn", "--out", files, "--recipes", "aware_wi8_ai8")
+    code, out, err = run_main(capsys, *command)
+    assert (code, out) == (2, "")
+    assert "twin in tf_keras" in err
 
 
 def test_verify_refuses_a_file_of_another_network(
