@@ -34,6 +34,11 @@ from .command import log
 from .errors import Error, unknown
 from .preprocessing import Pixels, Preprocessing
 
+
+class MissingDataError(Error):
+    """A data set is in none of the places where it is looked for, and cannot be downloaded."""
+
+
 Labels = NDArray[np.int64]
 
 SPLIT_SEED = 0  # of what is held out: the same images for every run
@@ -207,7 +212,8 @@ def load(
 
     Raises:
         UsageError: There is no such data set.
-        Error: It is in none of the places and cannot be downloaded, or its files are broken.
+        MissingDataError: It is in none of the places and cannot be downloaded.
+        Error: Its files are broken.
     """
     if name == photographs.NAME:
         return _photographs(shape)
@@ -356,7 +362,7 @@ def _find(name: str, source: Source, data_dir: Path | None) -> tuple[Split, Spli
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         looked = ", ".join(str(place) for place in places)
-        raise Error(
+        raise MissingDataError(
             f"Data set '{name}' not found: looked for {' or '.join(source.files)} in {looked}; "
             f"the download failed ({reason}). Put the files in --data-dir; {source.hint}."
         ) from error

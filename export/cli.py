@@ -112,7 +112,7 @@ class Export(Told):
 
         foreign = self.run is None and is_foreign(self.source)
         own = None if foreign else self._own_run()
-        from .pipeline import add_to_app, app_models, export
+        from .pipeline import add_to_app, app_models, export, file_name
 
         if self.out is None and (foreign or not self.android):
             raise UsageError("Name a folder for the files with --out.")
@@ -121,8 +121,8 @@ class Export(Told):
         out = self.out or source.run.path / "files"
         document = export(source, out, recipes, self.split, self.tuning_epochs)
         if models:
-            for copy in add_to_app(document, out, models):
-                log(f"in the app: {copy}")
+            names = [file_name(source, recipe) for recipe in recipes]
+            add_to_app(document, names, out, models)
         refused = [row for row in document["files"] if not row["accepted"]]
         return Outcome(document, export_table(document, out), exit_code=1 if refused else 0)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_keras.command import log, write_together
-from cnn_keras.errors import Error
+from cnn_keras.data import MissingDataError
 from cnn_keras.records import command_line
 from cnn_keras.runs import Run
 from cnn_keras.train import Training, train
@@ -43,7 +43,10 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
         Paths of the reports, every export and every measurement.
     """
     began = time.perf_counter()
-    runs = [_train(LENET, out, data_dir), _train(RESNET, out, data_dir, fallback="digits")]
+    runs = [
+        train_or_fall_back(LENET, out, data_dir),
+        train_or_fall_back(RESNET, out, data_dir, fallback="digits"),
+    ]
     entries = [_entry(run, out, data_dir, tuple(threads)) for run in runs]
     machine, command = host()._asdict(), command_line()
     write_together(
@@ -61,18 +64,24 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     }
 
 
-def _train(
+def train_or_fall_back(
     training: Training, out: Path, data_dir: Path | None, fallback: str | None = None
 ) -> Run:
+    """Train a network in the demo's folder, on other data where its own cannot be had.
+
+    Raises:
+        Error: The training fails, whatever it is trained on.
+    """
     log(f"Train {training.network} on {training.data}")
     name = f"{training.network}_{training.data}"
     try:
         return train(training, out / "runs" / name, data_dir)
-    except Error as error:
+    except MissingDataError as error:
         if fallback is None:
             raise
         log(f"{error} Go on with {fallback}.")
-    return _train(replace(training, data=fallback, train_images=None), out, data_dir)
+    training = replace(training, data=fallback, train_images=None)
+    return train_or_fall_back(training, out, data_dir)
 
 
 def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...]) -> report.Entry:

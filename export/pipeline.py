@@ -148,7 +148,7 @@ def export(
                 raise
             log(f"{source.name}: {recipe.name} failed")
             content, row = b"", _not_made(failure(error), reference, labels)
-        path = out / f"{source.name}_{recipe.title}.tflite"
+        path = out / file_name(source, recipe)
         about_files.unlink(missing_ok=True)  # so that it never stands beside another export's file
         if row["accepted"]:
             write_atomic(path, content)
@@ -298,21 +298,30 @@ def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> li
     return [f"takes {times:.2g} times as long as float32 on reference kernels here"]
 
 
-def add_to_app(document: dict[str, Any], out: Path, models: Path) -> list[Path]:
+def file_name(source: Source, recipe: Recipe) -> str:
+    """Return what a file is called, whether it passes or not."""
+    return f"{source.name}_{recipe.title}.tflite"
+
+
+def add_to_app(document: dict[str, Any], names: Sequence[str], out: Path, models: Path) -> None:
     """Copy the files of an export that passed into the Android app, which lists what it finds.
+
+    What an earlier export put there under the name of a file that is refused now goes from it.
 
     Args:
         document: What `export` returned.
+        names: Of all its files, see `file_name`.
         out: Its folder.
         models: The app's folder for them, from `app_models`.
-
-    Returns:
-        The copies.
     """
-    names = [row["file"] for row in document["files"] if row["file"]]
-    for name in names:
-        write_atomic(models / name, (out / name).read_bytes())
-    return [models / name for name in names]
+    for row, name in zip(document["files"], names, strict=True):
+        copy = models / name
+        if row["accepted"]:
+            write_atomic(copy, (out / name).read_bytes())
+            log(f"in the app: {copy}")
+        elif copy.is_file():
+            copy.unlink()
+            log(f"no longer in the app, for it is refused: {copy}")
 
 
 def app_models(app: Path) -> Path:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cnn_keras.errors import Error
 from cnn_keras.train import Training
 from export import demo as demo_module
 from export.benchmark.cli import Benchmark
@@ -37,3 +39,21 @@ def test_the_chain_ends_with_a_report(
         assert name in html
         assert name in markdown
     assert not list(out.rglob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "message"),
+    [
+        ({"learning_rate": 1e30}, "digits", "lower --learning-rate"),
+        ({"batch_size": 10_000}, "digits", "less than one batch"),
+        ({}, "mnist", "cannot be read"),
+    ],
+    ids=["diverged", "options", "damaged"],
+)
+def test_only_data_that_cannot_be_had_is_replaced(
+    recipe: dict[str, Any], data: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"cut off")
+    training = Training.of("lenet5", data, recipe=recipe)
+    with pytest.raises(Error, match=message):
+        demo_module.train_or_fall_back(training, tmp_path / "out", tmp_path, fallback="digits")

@@ -227,17 +227,26 @@ def ruined(lenet_run: Run, tmp_path: Path) -> Run:
 
 
 def test_a_bad_file_is_refused_and_removed(
-    ruined: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ruined: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = tmp_path / "files"
-    out.mkdir()
+    monkeypatch.setattr("export.cli.ANDROID_DEMO", tmp_path)
+    out, app = tmp_path / "files", tmp_path / "app/src/main/assets/models"
     stale = out / "ruined_static_wi8_ai8.tflite"
-    stale.write_bytes(b"of an earlier export")
+    others = app / "other_static_wi8_ai8.tflite"
+    for path in (stale, app / stale.name, others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"of an earlier export")
     earlier = out / "export.json"
     earlier.write_text("{}")
     names = ("float32", "static_wi8_ai8")
     with copies_before_each_rename(out, tmp_path / "states") as states:
-        code, said, _ = run_main(capsys, "export", ruined.path, "--out", out, "--recipes", *names)
+        options = ("--out", out, "--android", "--recipes", *names)
+        code, said, err = run_main(capsys, "export", ruined.path, *options)
+    assert f"no longer in the app, for it is refused: {app / stale.name}" in err
+    assert sorted(path.name for path in app.iterdir()) == [others.name, "ruined_float32.tflite"]
     # A kill leaves no file beside what is said of another export's.
     new, before = "ruined_float32.tflite", earlier.name
     assert not [s for s in states if (s / new).exists() and (s / before).exists()]
