@@ -105,6 +105,7 @@ def adopt(
     shape = _image_shape(model, source, told.image_size)
     model = _one_to_one(model, shape, source)
     seen = _normalization(told, own, source, shape[2])
+    _require_whole(seen, _type(model), source)
     preprocessing = Preprocessing(*shape, seen.mean, seen.std)
     dataset = data.load(config["data"], data_dir, shape)
     model = _with_front(model, shape, seen.reverses, config["network"])
@@ -230,7 +231,8 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
 def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalization | None]:
     """Return a model, and what it takes pixels as, if it says so."""
     if saved_model.is_there(source):
-        return saved_model.load(source, name), None
+        model = saved_model.load(source, name)
+        return model, _stated(model)
     if source.suffix not in MODEL_FILES:
         return _application(name, told)
     for module in told.modules:
@@ -238,8 +240,8 @@ def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalizati
     try:
         model = load_model(source)
     except keras2.Keras2Error as error:
-        return _through_tf_keras(source, name, error), None
-    return model, AS_THEY_ARE if rescales(model) else None
+        model = _through_tf_keras(source, name, error)
+    return model, _stated(model)
 
 
 def _through_tf_keras(source: Path, name: str, reason: keras2.Keras2Error) -> keras.Model:
@@ -250,6 +252,17 @@ def _through_tf_keras(source: Path, name: str, reason: keras2.Keras2Error) -> ke
         model = saved_model.load(Path(folder), name)
     log(f"{source}: loaded by tf_keras as a SavedModel, whose layers cannot be trained on")
     return model
+
+
+def _stated(model: keras.Model) -> Normalization | None:
+    """Return what a model says that it takes pixels as, if it does."""
+    return AS_THEY_ARE if rescales(model) or _type(model) == "uint8" else None
+
+
+def _type(model: keras.Model) -> str:
+    """Return the type of a model's images, as numpy names it."""
+    inputs = getattr(model, "inputs", None)
+    return str(inputs[0].dtype) if inputs else "float32"
 
 
 def rescales(model: keras.Model) -> bool:
@@ -350,6 +363,14 @@ def _normalization(
             "--pixel-range 0 255 if it rescales by itself, or --preprocessing caffe, torch or tf."
         )
     return own._replace(mean=own.mean[:channels], std=own.std[:channels])
+
+
+def _require_whole(seen: Normalization, dtype: str, source: Path) -> None:
+    """Refuse pixels in fractions, or below 0, for a model that takes images of integers."""
+    whole = set(seen.std) == {1.0} and all(mean.is_integer() for mean in seen.mean)
+    if dtype == "float32" or (whole and (dtype != "uint8" or not any(seen.mean))):
+        return
+    raise UsageError(f"{source} takes images of {dtype}: leave --pixel-range 0 255 as it is.")
 
 
 def _image_shape(model: keras.Model, source: Path, size: int | None) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ Shape = tuple[int | None, ...]
 
 _FILE = "saved_model.pb"
 _DEFAULT = "serving_default"
+_TYPES = ("float32", "uint8", "int32")  # of images
 
 
 class _Tensor(NamedTuple):
@@ -64,7 +65,7 @@ def load(folder: Path, name: str) -> keras.Model:
         raise Error(
             f"{folder} cannot be loaded as a SavedModel: {reason_of(error)}", details=str(error)
         ) from error
-    x = keras.Input(image.shape[1:], name="image")
+    x = keras.Input(image.shape[1:], name="image", dtype=image.dtype)
     found = layer(x)  # by name, but for an endpoint that is a method, too
     return keras.Model(x, found[scores.name] if isinstance(found, dict) else found, name=name)
 
@@ -77,15 +78,16 @@ def _classifier(folder: Path) -> tuple[str, _Tensor, _Tensor]:
         rows = [tensor for tensor in outputs if len(tensor.shape) == 2]
         if len(images) == len(rows) == 1 and len(images[0].shape) == 4:
             image = images[0]
-            if image.dtype == "float32" and image.shape[0] is None:
+            if image.dtype in _TYPES and image.shape[0] is None:
                 return name, image, rows[0]
     found = "; ".join(
         f"{name}: {', '.join(map(_spell, inputs))} to {', '.join(map(_spell, outputs))}"
         for name, (inputs, outputs) in signatures.items()
     )
     raise UsageError(
-        f"{folder} has no signature from images (None, height, width, channels) of float32 to one "
-        f"row of class scores (None, num_classes) each; it has {found or 'none'}."
+        f"{folder} has no signature from images (None, height, width, channels) of "
+        f"{', '.join(_TYPES)} to one row of class scores (None, num_classes) each; it has "
+        f"{found or 'none'}."
     )
 
 

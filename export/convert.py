@@ -183,6 +183,7 @@ def _with_signature(data: bytes) -> bytes:
 
     model = flatbuffer.parse(data)
     graph = model.subgraphs[0]
+    _take_floats(graph, flatbuffer.op_names(model))
     signature = schema.SignatureDefT()
     signature.signatureKey = SIGNATURE
     for name, index, ends in (
@@ -195,3 +196,38 @@ def _with_signature(data: bytes) -> bytes:
         setattr(signature, ends, [end])
     model.signatureDefs = [signature]
     return flatbuffer.pack(model)
+
+
+def _take_floats(graph: Any, names: list[str]) -> None:
+    """Leave out that the input becomes integers and at once floats again, as in models of uint8.
+
+    Pixels are whole numbers, and stay so. The integers would be a border between XNNPACK and the
+    built-in kernels, and the quantizer does not see past them.
+
+    Args:
+        graph: Changed.
+        names: Of its operations.
+    """
+    (image,) = graph.inputs
+    users = _users(graph, image)
+    if [names[at] for at in users] != ["CAST"]:
+        return
+    (whole,) = graph.operators[users[0]].outputs
+    back = _users(graph, whole)
+    ends = [graph.operators[at].outputs[0] for at in back]
+    if whole in graph.outputs or any(
+        names[at] != "CAST" or flatbuffer.dtype_name(graph.tensors[end]) != "float32"
+        for at, end in zip(back, ends, strict=True)
+    ):
+        return
+    for at in {at for end in ends for at in _users(graph, end)}:
+        op = graph.operators[at]
+        op.inputs = [image if index in ends else index for index in op.inputs]
+    graph.operators = [op for at, op in enumerate(graph.operators) if at not in (users + back)]
+
+
+def _users(graph: Any, tensor: int) -> list[int]:
+    """Return the places of the operations that take a tensor."""
+    return [
+        at for at, op in enumerate(graph.operators) if op.inputs is not None and tensor in op.inputs
+    ]

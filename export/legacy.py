@@ -167,7 +167,7 @@ class _Rebuilding:
 
     def model(self, model: Model) -> tf_keras.Model:
         inputs = [
-            tf_keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=self.name(tensor.name))
+            tf_keras.Input(tensor.shape[1:], name=self.name(tensor.name))  # in float32, as files
             for tensor in model.inputs
         ]
         outputs = self.connect(model, inputs, path="")

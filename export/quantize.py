@@ -15,7 +15,7 @@ from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
 
 from . import ends, metadata
-from .audit import inferred_recipe
+from .audit import inferred_recipe, integer_activations
 from .flatbuffer import name_of, op_names, pack, parse, shape_of
 from .recipes import Number, Recipe
 from .recipes import recipe as find_recipe
@@ -158,7 +158,9 @@ def observe(flatbuffer: bytes, images: Images, advance: Callable[[], None] | Non
 def _float32(flatbuffer: bytes) -> Any:
     model = parse(flatbuffer)
     if (found := inferred_recipe(model)) != "float32":
-        raise UsageError(f"The file is {found} already; quantize the float32 file instead.")
+        types = " and ".join(sorted(integer_activations(model)))
+        what = f"is {found}" if found else f"has activations in {types}"
+        raise UsageError(f"The file {what} already; quantize the float32 file instead.")
     return model
 
 

@@ -14,12 +14,14 @@ import pytest
 from keras import layers, ops
 from keras.applications import imagenet_utils
 
+import export
 from cnn_keras.adopted import adopt, is_foreign, probed, rescales
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.evaluate import scores
 from cnn_keras.preprocessing import Preprocessing
 from cnn_keras.runs import Run
 from cnn_keras.told import Told
+from export.interpreter import Interpreter
 
 from . import picture_folder
 from .strangers import CODE, SIDE, digits, pixels, rgb, saved
@@ -128,7 +130,7 @@ def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Pat
     keras.utils.set_random_seed(0)  # is saved with random operations, which begin anew by it
     folder = tmp_path / "saved"
     shape = (None if kind != "batch" else 1, 8, 8, 3)
-    dtype = tf.uint8 if kind == "dtype" else tf.float32
+    dtype = tf.float64 if kind == "dtype" else tf.float32
 
     @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="image")])
     def classify(image: Any) -> Any:
@@ -145,7 +147,7 @@ def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Pat
         file.write_bytes(file.read_bytes()[:1000])
     message = {
         "signature": r"it has serving_default: image \(None, 8, 8, 3\) float32 to output_0",
-        "dtype": r"it has serving_default: image \(None, 8, 8, 3\) uint8 to",
+        "dtype": r"it has serving_default: image \(None, 8, 8, 3\) float64 to",
         "batch": r"it has serving_default: image \(1, 8, 8, 3\) float32 to",
         "broken": "as a SavedModel",
         "random": "gives other scores each time it is asked",
@@ -153,6 +155,36 @@ def test_a_saved_model_that_is_no_classifier_is_refused(kind: str, tmp_path: Pat
     with pytest.raises(Error, match=message[kind]):
         adopt(folder, PHOTOGRAPHS, tmp_path / "runs")
     assert not (tmp_path / "runs" / "saved").exists()
+
+
+@pytest.mark.parametrize("writer", ["keras", "tensorflow"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_a_model_of_integer_pixels_becomes_a_run(writer: str, dtype: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    image = layers.Input((8, 8, 3), dtype=dtype)
+    (inner := rgb())(x := ops.cast(image, "float32") / 255)
+    model = keras.Model(image, inner(x))
+    source = tmp_path / "of_integers"
+    if writer == "keras":
+        source = saved(model, source.with_suffix(".keras"))
+    else:
+        spec = tf.TensorSpec((None, 8, 8, 3), dtype, name="image")
+        serve = tf.function(lambda image: model(image, training=False), input_signature=[spec])
+        tf.saved_model.save(model, str(source), signatures=serve.get_concrete_function())
+    told = Told(data="photographs")
+    with pytest.raises(UsageError, match=f"takes images of {dtype}: leave --pixel-range 0 255"):
+        adopt(source, replace(told, pixel_range=(0, 1)), tmp_path / "runs")
+    if dtype == "int32":  # of which nobody knows where they begin
+        with pytest.raises(UsageError, match="take pixels as"):
+            adopt(source, told, tmp_path / "runs")
+        told = replace(told, pixel_range=(0, 255))
+    run, _ = adopt(source, told, tmp_path / "runs")
+    expected = inner(pixels().astype(np.float32) / 255)
+    np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
+    file = export.convert(run.model())
+    np.testing.assert_allclose(Interpreter(file)(pixels().astype(np.float32)), expected, atol=1e-6)
+    assert "CAST" not in export.audit(file).ops
 
 
 @pytest.mark.parametrize("mode", ["caffe", "torch", "tf"])

@@ -109,6 +109,51 @@ def test_another_precision_is_converted_in_float32(trained, policy):
     np.testing.assert_allclose(outputs, trained.reference[:100], atol=tolerance)
 
 
+FRONTS = {
+    "rescales": lambda layers, ops, x: layers.Rescaling(1 / 255)(x),
+    "normalizes": lambda layers, ops, x: layers.Normalization(mean=[9, 8, 7], variance=[1, 2, 3])(
+        x
+    ),
+    "casts": lambda layers, ops, x: ops.cast(x, "float32") / 127.5 - 1,
+    "divides": lambda layers, ops, x: x / 255,
+    "forks": lambda layers, ops, x: ops.cast(x, "float32") + layers.Rescaling(1 / 255)(x),
+}
+
+
+def of_integers(front, dtype):
+    import keras
+    from keras import layers, ops
+
+    keras.utils.set_random_seed(0)
+    image = layers.Input((8, 8, 3), dtype=dtype)
+    x = layers.Conv2D(8, 3, strides=2)(front(layers, ops, image))
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+@pytest.mark.parametrize("front", FRONTS)
+def test_a_model_of_integer_pixels_takes_floats(front, dtype):
+    model = of_integers(FRONTS[front], dtype)
+    data = export.convert(model)
+    assert "CAST" not in ops_of(data)
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.float32)
+    expected = model.predict(images.astype(dtype), verbose=0)
+    interpreter = Interpreter(data)
+    assert interpreter.input.dtype == "float32"
+    np.testing.assert_allclose(interpreter(images), expected, atol=1e-5)
+    file = export.quantize(data, "static_wi8_ai8", images)
+    found = export.audit(file)
+    assert (found.recipe, found.partitions) == ("static_wi8_ai8", 1)
+    file = export.quantize(data, "static_wi8_ai8", images, input_type="uint8", input_range=(0, 255))
+    assert Interpreter(file).input.dtype == "uint8"
+
+
+def test_integers_that_are_computed_with_stay():
+    data = export.convert(of_integers(lambda layers, ops, x: ops.cast(x // 2, "float32"), "int32"))
+    assert ops_of(data)["CAST"] == 2
+
+
 def test_layers_written_with_keras_ops_convert():
     import keras
     from keras import layers, ops

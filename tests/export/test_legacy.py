@@ -70,6 +70,16 @@ def test_every_network_has_an_equal_twin(name: str) -> None:
     tf_keras.backend.clear_session()
 
 
+def test_a_model_of_integer_pixels_has_a_twin_of_floats() -> None:
+    image = keras.Input((16, 16, 3), dtype="uint8")
+    x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(ops.cast(image, "float32")))
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
+    rebuilt = twin(model).model
+    assert rebuilt.inputs[0].dtype == "float32"
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
+    assert prove_equal(model, rebuilt, pixels) <= MAX_RELATIVE_ERROR
+
+
 def test_what_users_build_has_an_equal_twin(image: keras.KerasTensor) -> None:
     nested = keras.Sequential(
         [

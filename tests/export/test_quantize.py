@@ -122,6 +122,11 @@ def test_unknown_recipe():
 def test_quantized_files_are_not_quantized_again(files):
     with pytest.raises(UsageError, match="is float16 already"):
         export.quantize(files["float16"], "dynamic_wi8_afp32")
+    model = flatbuffer.parse(files["static_wi8_ai8"])
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[1].outputs[0]].type = 7  # int16 among int8: of no recipe
+    with pytest.raises(UsageError, match="has activations in int16 and int8 already"):
+        export.quantize(flatbuffer.pack(model), "float16")
 
 
 def test_broken_file():
