@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -37,12 +37,13 @@ from .preprocessing import Preprocessing
 from .recipes import ADOPTED
 from .runs import Run, import_module, load_model, new_run, predict
 from .told import Told
+from .transfer import HDF5_FILES, TORCH_FILES
 from .weights import KERAS, class_names
 
 if TYPE_CHECKING:
     import keras
 
-MODEL_FILES = (".keras", ".h5")
+MODEL_FILES = (".keras", *HDF5_FILES)
 TRIED_IMAGES = 100  # that show what a model gives, and whether it makes sense
 
 
@@ -63,6 +64,37 @@ class Normalization(NamedTuple):
 AS_THEY_ARE = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
+# What to do with files of other kinds, by their endings.
+_ELSEWHERE = {
+    ".tflite": "verify, audit and benchmark take .tflite files",
+    ".pb": "of a SavedModel, give the folder",
+    ".weights.h5": "load these weights into their network, and save that as .keras",
+    **dict.fromkeys(TORCH_FILES, "import-weights makes a run folder of torchvision's weights"),
+}
+
+
+def is_model_file(path: Path) -> bool:
+    """Return whether a file holds a model of Keras, by its name."""
+    return path.suffix.lower() in MODEL_FILES
+
+
+def require_kind(source: Path) -> None:
+    """Refuse a file that is no model of Keras, by its name.
+
+    Raises:
+        UsageError: It is of another kind.
+    """
+    if source.is_dir():
+        return
+    name = source.name.lower()
+    hints = [hint for ending, hint in _ELSEWHERE.items() if name.endswith(ending)]
+    if hints or (source.exists() and not is_model_file(source)):
+        raise UsageError(
+            f"export does not take {source}, but a run folder, a .keras, .h5 or .hdf5 file, a "
+            f"SavedModel folder, or a name of keras.applications{'; '.join(['', *hints])}."
+        )
+
+
 def is_foreign(source: Path) -> bool:
     """Return whether a path is a model from elsewhere, not a run folder nor a file in one.
 
@@ -70,7 +102,7 @@ def is_foreign(source: Path) -> bool:
     """
     if source.is_dir():
         return saved_model.is_there(source)
-    if source.suffix in MODEL_FILES:
+    if is_model_file(source):
         return not Run(source.parent).exists
     return not source.exists() and source.name == str(source)
 
@@ -150,7 +182,7 @@ def check(source: Path, told: Told) -> None:
         Error: A file is missing.
     """
     named = not source.exists()
-    if named and source.suffix in MODEL_FILES:
+    if named and is_model_file(source):
         raise Error(f"No such model: {source}.")
     if told.pixel_range and told.preprocessing:
         raise UsageError("Give --pixel-range or --preprocessing, not both.")
@@ -182,7 +214,7 @@ def _config(source: Path, told: Told) -> dict[str, Any]:
         origin = f"of keras.applications with {told.weights or 'the weights of ImageNet'}"
     else:
         origin = f"from {source.resolve().name}"
-    stem = source.stem if source.suffix in MODEL_FILES else source.resolve().name
+    stem = source.stem if is_model_file(source) else source.resolve().name
     adopted = {
         "origin": origin,
         "model": None if named else _sha256(source),
@@ -233,7 +265,7 @@ def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalizati
     if saved_model.is_there(source):
         model = saved_model.load(source, name)
         return model, _stated(model)
-    if source.suffix not in MODEL_FILES:
+    if not is_model_file(source):
         return _application(name, told)
     for module in told.modules:
         import_module(module)
@@ -301,8 +333,10 @@ def _application(name: str, told: Told) -> tuple[keras.Model, Normalization]:
     try:
         if told.weights:
             options["classes"] = _num_classes(build(weights=None, **options), told.weights)
-        with redirect_stdout(sys.stderr):  # Keras tells there of its download
-            model = build(weights=str(told.weights or "imagenet"), **options)
+        own = keras2.named(told.weights, told.weights.name.lower()) if told.weights else None
+        # Keras tells on stdout of its download.
+        with redirect_stdout(sys.stderr), own or nullcontext("imagenet") as weights:
+            model = build(weights=str(weights), **options)
     except Error:
         raise
     except Exception as error:

@@ -208,7 +208,8 @@ class ImportWeights:
     name: tyro.conf.Positional[NetworkName]
     """The weights' name there: vgg16, vgg16_bn, resnet50, googlenet, ..."""
     file: tyro.conf.Positional[Path]
-    """.h5 or .keras of keras.applications; .pth, .pt or .safetensors of torchvision."""
+    """.h5 or .keras of keras.applications; of torchvision .safetensors, or what `torch.save` wrote
+    (.pth, .pt, .ckpt, .tar): the state dict, or a checkpoint that has it."""
     out: Path
     """Run folder to write."""
     labels: Path | None = None

@@ -254,6 +254,15 @@ def _code(config: Any) -> str | None:
     return None
 
 
+@contextmanager
+def named(path: Path, name: str) -> Iterator[Path]:
+    """Give a file another name for a while, for libraries that go by the ending of a name."""
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / name
+        link.symlink_to(path.resolve())
+        yield link
+
+
 def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> None:
     """Let `tf_keras` load a file, and write it as a SavedModel from images to scores in float32.
 

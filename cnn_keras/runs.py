@@ -22,7 +22,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,8 @@ class Run:
         Raises:
             Error: There is no such folder, or no trained model in it.
         """
+        if path.is_file():
+            raise Error(f"{path} is a file: expected a run folder, which holds model.keras.")
         if not path.is_dir():
             raise Error(f"No such run folder: {path}.")
         run = cls(path)
@@ -332,7 +334,9 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
         raise Error(f"No such model: {path}.")
     version = keras2.version(path)
     try:
-        with keras2.modernized(path) if version else nullcontext(path) as readable:
+        # Keras goes by the name.
+        plain = keras2.named(path, "model.h5" if h5py.is_hdf5(path) else "model.keras")
+        with keras2.modernized(path) if version else plain as readable:
             model = keras.saving.load_model(readable, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
         missing = _UNKNOWN.search(str(error))

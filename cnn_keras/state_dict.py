@@ -5,7 +5,8 @@ where a tensor lies in the file's raw numbers; every other name in it is refused
 looked up. torch itself guards `torch.load` so with `weights_only=True`, but has gigabytes.
 
 Two formats are read: the zip archive that `torch.save` writes since torch 1.6, and the stream of
-pickles from before it, in which a part of torchvision's weights is still published.
+pickles from before it, in which a part of torchvision's weights is still published. Of a
+checkpoint, which keeps more of a training, the state dict is taken.
 
 Reference:
     torch/serialization.py and torch/_weights_only_unpickler.py of torch 2.15.
@@ -16,11 +17,12 @@ from __future__ import annotations
 import pickle
 import tarfile
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import ml_dtypes  # noqa: F401 (tells numpy of bfloat16)
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,10 @@ from .errors import Error
 # The first of the pickles in a file from before torch 1.6, and the version in the second.
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
+
+# Under which of its names a checkpoint has the state dict: in PyTorch's ImageNet example and
+# Lightning, torchvision's references, PyTorch's tutorials.
+CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict")
 
 
 class Storage(NamedTuple):
@@ -79,8 +85,17 @@ class _Parameter:
             self.tensor = state[0]
 
 
+class _Arguments:
+    """The command line that a checkpoint keeps, left out."""
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
 # All that a pickle may name. Storages are strings, which have no state to be tampered with.
 _ALLOWED: dict[tuple[str, str], Any] = {
+    ("argparse", "Namespace"): _Arguments,
+    ("collections", "Counter"): Counter,
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -89,12 +104,21 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch", "DoubleStorage"): "<f8",
     ("torch", "FloatStorage"): "<f4",
     ("torch", "HalfStorage"): "<f2",
+    ("torch", "BFloat16Storage"): "bfloat16",
     ("torch", "LongStorage"): "<i8",
     ("torch", "IntStorage"): "<i4",
+    ("torch", "ShortStorage"): "<i2",
+    ("torch", "CharStorage"): "i1",
+    ("torch", "ByteStorage"): "u1",
+    ("torch", "BoolStorage"): "?",
 }
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.storages: dict[str, Storage] = {}
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
@@ -107,11 +131,12 @@ class _Unpickler(pickle.Unpickler):
         kind, dtype, key, _, size, *view = identity
         if kind != "storage" or any(part is not None for part in view):
             raise pickle.UnpicklingError("it holds something else than whole storages")
-        return Storage(key, dtype, size)
+        self.storages[key] = Storage(key, dtype, size)
+        return self.storages[key]
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a state dict that `torch.save` wrote.
+    """Read a state dict that `torch.save` wrote, alone or in a checkpoint.
 
     Returns:
         The tensors by name; those that share numbers in the file share memory.
@@ -153,18 +178,20 @@ def _read_stream(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     if _Unpickler(file).load() != MAGIC_NUMBER or _Unpickler(file).load() != PROTOCOL_VERSION:
         raise ValueError("it begins with something else")
     _Unpickler(file).load()  # of the system that wrote it: all were little-endian
-    tensors = _named_tensors(_Unpickler(file).load())
-    dtypes = {tensor.storage.key: np.dtype(tensor.storage.dtype) for tensor in tensors.values()}
+    unpickler = _Unpickler(file)
+    tensors = _named_tensors(unpickler.load())
     buffers = {}
     for key in _Unpickler(file).load():
         count = int.from_bytes(file.read(8), "little")
-        buffers[key] = file.read(count * dtypes[key].itemsize)
+        buffers[key] = file.read(count * np.dtype(unpickler.storages[key].dtype).itemsize)
     return _arrays(tensors, lambda storage: buffers[storage.key])
 
 
 def _named_tensors(loaded: Any) -> dict[str, Tensor]:
     if not isinstance(loaded, dict):
         raise TypeError(f"it holds a {type(loaded).__name__}, not a dict of tensors")
+    inside = (loaded.get(key) for key in CHECKPOINT_KEYS)
+    loaded = next((state for state in inside if isinstance(state, dict)), loaded)
     tensors = {
         name: value.tensor if isinstance(value, _Parameter) else value
         for name, value in loaded.items()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 CLASSIFIER = "logits"  # the last layer with weights, in every network of the zoo
 
+TORCH_FILES = (".pth", ".pt", ".ckpt", ".tar", ".safetensors")
+HDF5_FILES = (".h5", ".hdf5")
+
 Weights = Mapping[str, list[NDArray[Any]]]
 
 
@@ -62,6 +65,13 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         with h5py.File(source) as file:
             file["layers"].visititems(visit)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
+        suffix = path.suffix.lower()
+        if suffix in TORCH_FILES or (suffix in HDF5_FILES and isinstance(error, KeyError)):
+            raise Error(
+                f"{path} is no .keras or .weights.h5 file. Weights that torchvision or "
+                "keras.applications publishes become a run folder first: cnn-keras import-weights "
+                f"NAME {path} --out RUN."
+            ) from error
         raise Error(f"{path} cannot be read as a .keras or .weights.h5 file: {error}.") from error
     if not found:
         raise Error(f"{path} names no layer: load it and save it again with this Keras.")

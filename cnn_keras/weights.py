@@ -145,15 +145,33 @@ def _read_old_keras(path: Path) -> dict[str, list[Array]]:
 
 def _read_torch(path: Path) -> Tensors:
     """Read `.safetensors`, or what `torch.save` wrote."""
-    if path.suffix != ".safetensors":
-        return state_dict.read(path)
+    if path.suffix.lower() != ".safetensors":
+        return _unwrapped(state_dict.read(path))
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        return load_file(path)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # numpy lacks bfloat16
+        return _unwrapped(load_file(path))
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # numpy lacks float8, for one
         raise Error(f"{path} cannot be read as safetensors: {error}.") from error
+
+
+def _unwrapped(tensors: Tensors) -> Tensors:
+    """Take off what modules around a network put before its tensors' names, one in another.
+
+    `torch.compile` writes `_orig_mod.`, also before the parts that it compiled alone; a module
+    around the whole network puts its name for it before all: DataParallel and AveragedModel (which
+    also counts) `module.`, Lightning's mostly `model.`.
+    """
+    found = {
+        name.replace("_orig_mod.", ""): array
+        for name, array in tensors.items()
+        if name != "n_averaged"
+    }
+    while len({name.partition(".")[0] for name in found}) == 1 and all("." in key for key in found):
+        found = {name.partition(".")[2]: array for name, array in found.items()}
+    return found
 
 
 def _same_shape(shape: Shape) -> Shape:
@@ -182,7 +200,7 @@ def _from_torch(kernel: Array, flattened: Shape | None, _: bool) -> Array:
 
 KERAS = Publisher(
     "keras.applications",
-    (".h5", ".keras"),
+    (*transfer.HDF5_FILES, ".keras"),
     _read_keras,
     kernel="{}/kernel",
     bias="{}/bias",
@@ -192,7 +210,7 @@ KERAS = Publisher(
 )
 TORCHVISION = Publisher(
     "torchvision",
-    (".pth", ".pt", ".safetensors"),
+    transfer.TORCH_FILES,
     _read_torch,
     kernel="{}.weight",
     bias="{}.bias",
@@ -340,7 +358,7 @@ def find(name: str, file: Path) -> Weights:
         {'stride_on': '3x3'}
     """
     for publisher in (KERAS, TORCHVISION):
-        if file.suffix in publisher.suffixes:
+        if file.suffix.lower() in publisher.suffixes:
             rows = {row.name: row for row in WEIGHTS if row.publisher is publisher}
             if name not in rows:
                 raise unknown(f"network of {publisher.name}", name, rows)

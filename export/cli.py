@@ -108,8 +108,9 @@ class Export(Told):
             raise UsageError(f"The tuning epochs must be above 0, not {self.tuning_epochs}.")
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
-        from cnn_keras.adopted import is_foreign
+        from cnn_keras.adopted import is_foreign, require_kind
 
+        require_kind(self.source)
         foreign = self.run is None and is_foreign(self.source)
         own = None if foreign else self._own_run()
         from .pipeline import add_to_app, app_models, export, file_name
@@ -128,10 +129,10 @@ class Export(Told):
 
     def _own_run(self) -> Run:
         """Return the run folder that is exported, or that a lone file is checked with."""
-        from cnn_keras.adopted import MODEL_FILES
+        from cnn_keras.adopted import is_model_file
         from cnn_keras.runs import Run
 
-        lone = self.source.suffix in MODEL_FILES
+        lone = is_model_file(self.source)
         if self.run and not lone:
             raise UsageError(f"--run is for a .keras file, and {self.source} is none.")
         run = Run.open(self.run or (self.source.parent if lone else self.source))
@@ -220,7 +221,7 @@ class Verify:
         from .recipes import recipe
         from .verify import verify
 
-        if self.figure and self.figure.suffix not in FIGURES:
+        if self.figure and self.figure.suffix.lower() not in FIGURES:
             raise UsageError(f"A figure is a file {' or '.join(FIGURES)}, not {self.figure}.")
         content = read_file(self.file)
         found = call("audit.audit", self.file, file=self.file)
@@ -687,7 +688,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     from cnn_keras.command import write_atomic
 
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix.removeprefix("."))
+    figure.savefig(drawn, format=path.suffix.lower().removeprefix("."))
     write_atomic(path, drawn.getvalue())
 
 

@@ -40,6 +40,11 @@ FORMATS = {
     "transposed": _SHARED.reshape(3, 4).T,
     "part": _SHARED[4:6],
     "half": torch.tensor([0.5, 1.5], dtype=torch.float16),
+    "brain": torch.tensor([0.5, -1.5], dtype=torch.bfloat16),
+    "truth": torch.tensor([True, False]),
+    "int16": torch.tensor([-300, 300], dtype=torch.int16),
+    "int8": torch.tensor([-3, 3], dtype=torch.int8),
+    "uint8": torch.tensor([3, 200], dtype=torch.uint8),
     "number": torch.tensor(7),
 }
 

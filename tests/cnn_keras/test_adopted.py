@@ -19,7 +19,7 @@ from cnn_keras.adopted import adopt, is_foreign, probed, rescales
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.evaluate import scores
 from cnn_keras.preprocessing import Preprocessing
-from cnn_keras.runs import Run
+from cnn_keras.runs import Run, load_model
 from cnn_keras.told import Told
 from export.interpreter import Interpreter
 
@@ -266,9 +266,31 @@ def test_a_fixed_batch_is_freed(tmp_path: Path) -> None:
     assert run.predict(pixels()).shape == (5, 3)
 
 
-def test_older_files_are_read(tmp_path: Path) -> None:
-    file = saved(model := rgb(), tmp_path / "old.h5")
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (".h5", "old.h5"),
+        (".h5", "old.hdf5"),
+        (".h5", "Old.H5"),
+        (".h5", "OLD.HDF5"),
+        (".keras", "new.KERAS"),
+        (".keras", "New.Keras"),
+        # Keras goes by the name; TensorFlow up to 2.11 wrote HDF5 for both.
+        (".h5", "old.keras"),
+        (".keras", "new.h5"),
+    ],
+)
+def test_a_file_is_read_by_what_is_in_it(kind: str, name: str, tmp_path: Path) -> None:
+    file = saved(model := rgb(), tmp_path / f"saved{kind}").rename(tmp_path / name)
+    assert is_foreign(file)
+    images = pixels().astype(np.float32)
+    np.testing.assert_array_equal(load_model(file)(images), model(images))
+
+
+def test_older_files_become_a_run(tmp_path: Path) -> None:
+    file = saved(model := rgb(), tmp_path / "old.h5").rename(tmp_path / "old.HDF5")
     run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    assert run.path.name == "old"
     expected = model(pixels().astype(np.float32) / 255)
     np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
 
@@ -367,9 +389,11 @@ def test_a_network_of_keras_is_taken_by_name(
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2((32, 32, 3), weights=None, classes=5)
     randomize(model)
+    file = tmp_path / "Mine.Weights.H5"
     model.save_weights(tmp_path / "mine.weights.h5")
+    (tmp_path / "mine.weights.h5").rename(file)
     name = Path("MobileNetV2")
-    told = Told(weights=tmp_path / "mine.weights.h5", image_size=32)
+    told = Told(weights=file, image_size=32)
     run, dataset = adopt(name, told, tmp_path / "a")
     assert (dataset.name, run.config["network"]) == ("photographs", "MobileNetV2")
     assert run.preprocessing.to_dict()["mean"] == (127.5, 127.5, 127.5)
@@ -378,7 +402,7 @@ def test_a_network_of_keras_is_taken_by_name(
     np.testing.assert_allclose(run.predict(pixels(32)), model(images), atol=1e-5)
     json.dumps(run.config)
 
-    with pytest.raises(Error, match=r"mine\.weights\.h5 does not fit MobileNet: "):
+    with pytest.raises(Error, match=r"Mine\.Weights\.H5 does not fit MobileNet: "):
         adopt(Path("MobileNet"), told, tmp_path / "a")
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # a machine without a network

@@ -104,6 +104,8 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("", 2, "list"),
         ("evaluate {}/empty", 1, "holds no trained model"),
         ("evaluate {}/missing", 1, "No such run folder"),
+        ("evaluate {}/damaged/model.keras", 1, "model.keras is a file: expected a run folder"),
+        ("train lenet5 --data digits --out {}/new --weights {}/r.pth", 1, "No such weights"),
         ("evaluate {}/damaged", 1, "config.json is not valid JSON"),
         ("evaluate {run} --split tset", 2, "Did you mean 'test'?"),
         ("predict {run} {}/missing.png", 1, "No such image"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -22,6 +25,11 @@ FORMATS = {
     "transposed": SHARED.reshape(3, 4).T,
     "part": SHARED[4:6],
     "half": np.array([0.5, 1.5], np.float16),
+    "brain": np.array([0.5, -1.5], ml_dtypes.bfloat16),
+    "truth": np.array([True, False]),
+    "int16": np.array([-300, 300], np.int16),
+    "int8": np.array([-3, 3], np.int8),
+    "uint8": np.array([3, 200], np.uint8),
     "number": np.array(7),
 }
 
@@ -66,6 +74,33 @@ def test_reads_the_parameters_of_2017(tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     path.write_bytes(stream(b"}" + literal("weight") + parameter + b"s.", values))
     np.testing.assert_array_equal(state_dict.read(path)["weight"], values.reshape(2, 2))
+
+
+@pytest.mark.parametrize("kind", ["stream", "zip"])
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])
+def test_a_checkpoint_has_its_state_dict_taken(key: str, kind: str, tmp_path: Path) -> None:
+    """Beside it: the optimizer's tensors and counts, the command line, the epoch."""
+    values = np.arange(8, dtype=np.float32)
+    optimizer = b"}" + literal("momentum") + tensor("0", 4, 0, (4,), (1,)) + b"s"
+    state = b"}" + literal("weight") + tensor("1", 4, 0, (2, 2), (2, 1)) + b"s"
+    parts = {
+        "args": literal(Namespace(lr=0.1, device="cuda")),
+        "optimizer": optimizer,
+        key: state,
+        "epoch": literal(3),
+        "milestones": literal(Counter([30, 60])),
+    }
+    pickled = b"}" + b"".join(literal(name) + part + b"s" for name, part in parts.items()) + b"."
+    path = tmp_path / "checkpoint.pth.tar"
+    if kind == "stream":
+        path.write_bytes(stream(pickled, values[:4], values[4:]))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02" + pickled)
+            archive.writestr("archive/data/1", values[4:].tobytes())
+    found = state_dict.read(path)
+    assert list(found) == ["weight"]
+    np.testing.assert_array_equal(found["weight"], values[4:].reshape(2, 2))
 
 
 class Touch:

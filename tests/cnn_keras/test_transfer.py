@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from safetensors.numpy import save_file
 
 import cnn_keras
 from cnn_keras.errors import Error, UsageError
@@ -158,6 +159,27 @@ def test_a_run_says_how_its_weights_were_made(lenet_run: Run, tmp_path: Path) ->
     bare = Pretrained.open(tmp_path / "model.keras")
     assert bare[2:] == ((20, 20, 3), None, None)
     assert options_of(tmp_path / "model.keras", "resnet20") == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zip.pth", "stream.PT", "a.ckpt", "b.pth.tar", "c.safetensors", "keras2.h5", "keras2.HDF5"],
+)
+def test_published_weights_are_to_be_imported_first(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if "keras2" in name:
+        small().save(tmp_path / "saved.h5")
+        (tmp_path / "saved.h5").rename(path)
+    elif name == "c.safetensors":
+        save_file({"fc.bias": np.zeros(3)}, path)
+    else:
+        written = "formats_stream.pth" if "stream" in name else "formats.pth"
+        path.write_bytes(Path(__file__).with_name(written).read_bytes())
+    said = f"cnn-keras import-weights NAME {path} --out RUN"
+    with pytest.raises(Error, match=said):
+        Pretrained.open(path)  # as `train --weights` does
+    with pytest.raises(Error, match=said):
+        cnn_keras.build("lenet5", weights=path)
 
 
 def test_files_without_weights_are_said(tmp_path: Path) -> None:

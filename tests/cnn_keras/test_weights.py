@@ -162,6 +162,67 @@ def test_a_state_dict_becomes_the_network_it_is_of(
     np.testing.assert_array_equal(logits(ours, images), logits(resnet18, images))
 
 
+def test_bfloat16_is_read_to_the_bit(
+    resnet18: keras.Model, resnet18_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "DataParallel.SafeTensors"
+    tensors = load_file(resnet18_file)
+    save_file({f"module.{name}": tensors[name].astype("bfloat16") for name in tensors}, path)
+    ours = weights.build(weights.File(path, weights.find("resnet18", path)), SIDE)
+    for layer in ours.layers:
+        for found, exact in zip(
+            layer.get_weights(), resnet18.get_layer(layer.name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(found, exact.astype("bfloat16").astype(np.float32))
+
+
+# As they begin and end in torchvision's files of two families.
+NAMES = ("conv1.weight", "layer1.0.bn1.running_mean", "fc.bias")
+VGG_NAMES = ("features.0.weight", "features.1.running_var", "classifier.6.bias")
+
+
+@pytest.mark.parametrize("names", [NAMES, VGG_NAMES])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "{}",
+        "module.{}",
+        "_orig_mod.{}",
+        "module._orig_mod.{}",
+        "_orig_mod.module.{}",
+        "module.module.{}",
+        "model.{}",
+        "model.net.module._orig_mod.{}",
+    ],
+)
+def test_what_wraps_a_network_is_taken_off_its_names(
+    wrapped: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "wrapped.safetensors"
+    save_file({wrapped.format(name): np.zeros(1, np.float32) for name in names}, path)
+    assert set(weights.TORCHVISION.read(path)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # Only a part was compiled; torch's AveragedModel counts what it averaged.
+        (("fc.bias", "layer1._orig_mod.0.bn1.bias"), {"fc.bias", "layer1.0.bn1.bias"}),
+        (("n_averaged", *(f"module.{name}" for name in NAMES)), set(NAMES)),
+        # Two networks, or one of which a part is called so.
+        (("module.conv1.weight", "teacher.conv1.weight"), None),
+        (("module.conv1.weight", "fc.bias"), None),
+        (("weight", "bias"), None),
+    ],
+)
+def test_what_not_all_names_begin_with_stays(
+    names: tuple[str, ...], expected: set[str] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "mixed.safetensors"
+    save_file({name: np.zeros(1, np.float32) for name in names}, path)
+    assert set(weights.TORCHVISION.read(path)) == (expected or set(names))
+
+
 def test_torch_flattens_channel_by_channel(tmp_path: Path) -> None:
     """AlexNet on 99×99 flattens maps of 2×2, so that the order of its sums tells."""
     side = 99
@@ -373,7 +434,11 @@ def bad(
             "Unknown network of torchvision 'resnet51'. Did you mean 'resnet50'",
         ),
         ("alexnet {}/text.h5", 2, "Unknown network of keras.applications 'alexnet'"),
-        ("resnet18 {}/text.txt", 2, "ends with none of .h5, .keras (keras.applications), .pth"),
+        (
+            "resnet18 {}/text.txt",
+            2,
+            "ends with none of .h5, .hdf5, .keras (keras.app",
+        ),
         ("resnet18 {}/none.pth", 1, "No such weights: {}/none.pth"),
         ("resnet18 {}/text.safetensors", 1, "text.safetensors cannot be read as safetensors"),
         ("resnet18 {}/cut.safetensors", 1, "cut.safetensors cannot be read as safetensors"),
@@ -431,3 +496,23 @@ def test_another_network_of_the_same_names_is_refused(resnet18_file: Path) -> No
 def test_a_name_is_needed_as_it_is_published() -> None:
     with pytest.raises(UsageError, match="Did you mean 'vgg16_bn'"):
         weights.find("vgg16-bn", Path("x.pth"))
+
+
+@pytest.mark.parametrize(
+    ("file", "publisher"),
+    [
+        ("r50.PTH", weights.TORCHVISION),
+        ("r50.Pt", weights.TORCHVISION),
+        ("r50.ckpt", weights.TORCHVISION),
+        ("model_best.pth.tar", weights.TORCHVISION),
+        ("r50.SafeTensors", weights.TORCHVISION),
+        ("R50.WEIGHTS.H5", weights.KERAS),
+        ("r50.hdf5", weights.KERAS),
+        ("r50.HDF5", weights.KERAS),
+        ("r50.Keras", weights.KERAS),
+    ],
+)
+def test_the_ending_of_a_name_tells_the_publisher_in_any_case(
+    file: str, publisher: weights.Publisher
+) -> None:
+    assert weights.find("resnet50", Path(file)).publisher is publisher

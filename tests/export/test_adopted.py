@@ -23,6 +23,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("elsewhere")
     saved(digits(), folder / "mine.keras")
     digits().export(folder / "saved", verbose=False)
+    digits().save_weights(folder / "mine.weights.h5")
+    for name in ("r18.pth", "best.PTH.TAR", "r18.safetensors", "file.tflite", "File.TFLite"):
+        (folder / name).touch()
+    for name in ("network.onnx", "model.json"):
+        (folder / name).touch()
     return folder
 
 
@@ -124,6 +129,17 @@ def test_a_network_of_somebody_else_is_trained_on(
         ("{run} --data digits --out {out}", 2, "--data is for a model from elsewhere"),
         ("lenet --out {out}", 2, "Unknown run folder, model or network of keras.applications"),
         ("ResNet51 --out {out}", 2, "Did you mean 'ResNet50'?"),
+        ("{}/r18.pth --out {out}", 2, "import-weights makes a run folder of torchvision's"),
+        ("{}/best.PTH.TAR --out {out}", 2, "import-weights makes a run folder of torchvision's"),
+        ("{}/r18.safetensors --out {out}", 2, "import-weights makes a run folder"),
+        ("{}/file.tflite --out {out}", 2, "verify, audit and benchmark take .tflite files."),
+        ("{}/File.TFLite --run {run} --out {out}", 2, "benchmark take .tflite files."),
+        ("{}/network.onnx --out {out}", 2, "does not take {}/network.onnx, but a run folder, a "),
+        ("{}/model.json --out {out}", 2, "or a name of keras.applications."),
+        ("{}/saved/saved_model.pb --out {out}", 2, "of a SavedModel, give the folder."),
+        ("{}/mine.weights.h5 --data digits --out {out}", 2, "save that as .keras."),
+        ("none/r18.pth --out {out}", 2, "import-weights makes a run folder of torchvision's"),
+        ("none/run --out {out}", 1, "No such run folder: none/run."),
     ],
 )
 def test_what_is_to_be_told_is_said_in_one_line(
@@ -138,5 +154,5 @@ def test_what_is_to_be_told_is_said_in_one_line(
     filled = arguments.replace("{run}", str(lenet_run.path)).replace("{out}", str(tmp_path / "out"))
     found, out, err = run_main(capsys, "export", *filled.replace("{}", str(folder)).split())
     assert (found, out, err.count("\n")) == (code, "", 1)
-    assert message in err
+    assert message.replace("{}", str(folder)) in err
     assert list(tmp_path.iterdir()) == []

@@ -106,14 +106,14 @@ def test_verify_compares_layers_and_repairs(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file,) = exported.glob("*_static_wi8_ai8.tflite")
-    options = ("--layers", "--figure", tmp_path / "layers.svg", "--repair", tmp_path / "r.tflite")
+    options = ("--layers", "--figure", tmp_path / "layers.SVG", "--repair", tmp_path / "r.tflite")
     code, out, _ = run_main(capsys, "verify", file, *options, "--json")
     document = json.loads(out)
     assert code == 0
     added = [layer["added"] for layer in document["layers"]]
     assert added == sorted(added, reverse=True)
     assert {"c1", "c3", "c5", "f6", "logits"} <= {layer["row"] for layer in document["layers"]}
-    assert "<svg" in (tmp_path / "layers.svg").read_text()
+    assert "<svg" in (tmp_path / "layers.SVG").read_text()
     assert document["repaired"]["float_layers"] == []  # it was sound
     assert (tmp_path / "r.tflite").read_bytes() == file.read_bytes()
     assert document["repaired"]["latency_p50_ms"] > 0
