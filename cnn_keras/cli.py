@@ -461,6 +461,9 @@ def main(
     Returns:
         0 done, 1 the work failed or a check refused, 2 wrong usage, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what it cannot show ends no work
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] if argv is None else argv
     if list(arguments) == ["--version"]:
         print(f"{prog} {__version__}")  # noqa: T201

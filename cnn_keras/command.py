@@ -64,7 +64,7 @@ def one_line(error: Exception) -> str:
     try:
         handle, path = tempfile.mkstemp(prefix="cnn-keras-", suffix=".log")
         with os.fdopen(handle, "wb") as file:
-            file.write(details.encode(errors="backslashreplace"))
+            file.write(_encoded(details))
     except OSError:  # the disk is full: the line is what matters
         return message
     return f"{message} All that was said is in {path}."
@@ -178,6 +178,11 @@ def _not_as_asked(error: Exception) -> Error:
     return Error(f"Keras cannot start with {asked} ({first_line(error).rstrip('.')}): {mend}.")
 
 
+def _encoded(data: bytes | str) -> bytes:
+    """Return what a file is to hold. Names of files may not be UTF-8; they end no work."""
+    return data.encode(errors="backslashreplace") if isinstance(data, str) else data
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file beside its place and rename it, so that it is whole or absent.
 
@@ -211,7 +216,7 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             written[path] = Path(temporary)
             with os.fdopen(handle, "wb") as file:
-                file.write(data.encode() if isinstance(data, str) else data)
+                file.write(_encoded(data))
             written[path].chmod(0o644)  # mkstemp makes files private
         for path in files:
             written[path].replace(path)

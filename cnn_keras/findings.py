@@ -34,7 +34,7 @@ def kept(run: Run, name: str, asked: Mapping[str, Any], compute: Callable[[], An
     key = json.loads(json.dumps({"model": model, **asked}))
     file = f"{FOLDER}/{name}.json"
     try:
-        document = json.loads((run.path / file).read_text())
+        document = json.loads((run.path / file).read_bytes())
         if document["asked"] == key:
             return document["found"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -74,9 +74,12 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
         classes: Those that there may be; by default the sub-folders' names.
 
     Raises:
-        Error: There are no sub-folders or only one, one holds no picture, or its class is new.
+        Error: There are no sub-folders or only one, one holds no picture, or its class is new or
+            its name no line of text.
     """
     found = _folders(folder)
+    for path in found:
+        _require_label(path)
     names = classes or tuple(path.name for path in found)
     if not found:
         raise Error(f"{folder} holds no folders: it needs one for each class, with its pictures.")
@@ -105,6 +108,17 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _require_label(folder: Path) -> None:
+    """Refuse a class that a file of labels, one a line in UTF-8, cannot hold."""
+    wrong = "has a line break in its name" if folder.name.splitlines() != [folder.name] else ""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        wrong = "has a name that is not UTF-8"
+    if wrong:
+        raise Error(f"The folder {str(folder)!a} {wrong}, and it is its class's: rename it.")
 
 
 def _is_picture(path: Path) -> bool:
@@ -150,5 +164,6 @@ def contents(folder: Path, paths: Sequence[Path]) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
-        digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+        line = f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n"
+        digest.update(line.encode(errors="surrogateescape"))  # a name may be in another encoding
     return f"{len(paths)} pictures, {digest.hexdigest()[:12]}"

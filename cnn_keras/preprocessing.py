@@ -95,7 +95,7 @@ class Preprocessing:
     @classmethod
     def read(cls, path: Path) -> Preprocessing:
         """Read `preprocessing.json`."""
-        return cls.from_dict(json.loads(path.read_text()))
+        return cls.from_dict(json.loads(path.read_bytes()))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -38,7 +38,9 @@ def hardware() -> dict[str, Any]:
     """Return the machine: processor, cores, memory."""
     cpu = platform.processor() or platform.machine()
     try:
-        names = Path("/proc/cpuinfo").read_text().split("model name")
+        names = (
+            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("model name")
+        )
         cpu = names[1].split("\n")[0].strip("\t: ")
     except (OSError, IndexError):
         pass  # not Linux, or an ARM board without the line

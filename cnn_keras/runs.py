@@ -90,7 +90,7 @@ class Run:
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_bytes())
         except FileNotFoundError as error:
             raise Error(f"The run {self.path} lacks {name}.") from error
         except ValueError as error:
@@ -140,7 +140,7 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the network's outputs."""
         try:
-            return tuple((self.path / "labels.txt").read_text().splitlines())
+            return tuple((self.path / "labels.txt").read_text(encoding="utf-8-sig").splitlines())
         except FileNotFoundError as error:
             raise Error(f"The run {self.path} lacks labels.txt.") from error
 
@@ -150,7 +150,7 @@ class Run:
         path = self.path / "history.csv"
         if not path.is_file():
             return []
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
         return [row | {"epoch": int(row["epoch"])} for row in rows]
 

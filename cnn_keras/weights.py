@@ -579,6 +579,9 @@ def class_names(count: int, labels: Path | None = None) -> tuple[str, ...]:
 
 def _lines(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(line for line in path.read_text().splitlines() if line)
-    except (OSError, UnicodeDecodeError) as error:
+        lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+        return tuple(line for line in lines if line)
+    except UnicodeDecodeError as error:
+        raise Error(f"{path} cannot be read as labels: save it as text in UTF-8.") from error
+    except OSError as error:
         raise Error(f"{path} cannot be read as labels: {error}.") from error

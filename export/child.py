@@ -101,10 +101,12 @@ def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[Any]
     The working directory is no such place, unless it is here (``-P``): a user's `random.py` would
     stand in for Python's.
     """
+    own = {
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",  # as it is read here, whatever the locale
+    }
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module, *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        **options,
+        [sys.executable, "-P", "-m", module, *arguments], env={**os.environ, **own}, **options
     )
 
 
@@ -120,7 +122,7 @@ def confine() -> None:
         limits = [limit for limit in (soft, hard, most) if limit != resource.RLIM_INFINITY]
         resource.setrlimit(what, (min(limits), hard))
     with suppress(OSError):  # Linux has it
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def epitaph(file: str | Path, code: int, said: str) -> ModelFileError:

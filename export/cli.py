@@ -56,7 +56,7 @@ class Demo:
         from .demo import demo
 
         document = demo(self.out, self.data_dir, self.threads)
-        text = Path(document["markdown"]).read_text()
+        text = Path(document["markdown"]).read_text(encoding="utf-8")
         text += f"\n{document['report']} written after {document['seconds']:.0f} s"
         refused = [r for e in document["exports"] for r in e["files"] if not r["accepted"]]
         return Outcome(document, text, exit_code=1 if refused else 0)

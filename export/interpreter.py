@@ -329,8 +329,10 @@ def _interpreter(model: bytes | str | Path, num_threads: int, preserve_tensors: 
             resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if preserve_tensors else resolvers.AUTO
         ),
     }
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-    return litert.Interpreter(**source, **options)
+    if isinstance(model, bytes):
+        return litert.Interpreter(model_content=model, **options)
+    # As the system has the name, which need not be text.
+    return litert.Interpreter(model_path=os.fsencode(model), **options)
 
 
 @contextmanager

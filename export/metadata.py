@@ -155,7 +155,7 @@ def read(flatbuffer: bytes) -> Metadata | None:
         return Metadata(
             name=root.string(ModelMetadata.NAME),
             description=root.string(ModelMetadata.DESCRIPTION),
-            labels=tuple(files[labels[0]].decode().splitlines()) if labels else (),
+            labels=tuple(files[labels[0]].decode("utf-8-sig").splitlines()) if labels else (),
             preprocessing=json.loads(files.get(PREPROCESSING_FILE, b"null")),
             drawing=json.loads(files.get(DRAWING_FILE, b"null")),
         )

@@ -254,7 +254,7 @@ def _tuned(source: Source, steps: Sequence[Step], epochs: int | None) -> keras.M
     for at, step in enumerate(steps):
         path = _tuned_path(source.run, steps[: at + 1])
         about = path.with_suffix(".json")
-        if path.is_file() and about.is_file() and json.loads(about.read_text()) == asked:
+        if path.is_file() and about.is_file() and json.loads(about.read_bytes()) == asked:
             model = load_model(path)
             continue
         with progress(f"{source.name}: {step}", tuning.num_steps) as advance:

@@ -188,7 +188,7 @@ class Benchmark:
 def exported(file: Path) -> dict[str, Any]:
     """Return what `export.json` beside a file says of it; nothing if there is no such thing."""
     try:
-        document = json_module.loads((file.parent / "export.json").read_text())
+        document = json_module.loads((file.parent / "export.json").read_bytes())
         rows = [row for row in document.get("files", []) if row["file"] == file.name]
         return {**(rows[0] if rows else {}), "run": document["run"], "model": document.get("model")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

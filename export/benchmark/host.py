@@ -207,6 +207,6 @@ def _os_name() -> str:
 def _read(path: str) -> str | None:
     """Return the text of a small system file without its end mark, `None` if there is none."""
     try:
-        return Path(path).read_text().strip("\0\n ")
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
     except OSError:
         return None

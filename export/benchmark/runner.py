@@ -273,7 +273,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 def main() -> int:
     """Serve stdin and stdout; anything that C++ prints goes to stderr."""
     confine()
-    with os.fdopen(os.dup(1), "w") as answers:
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         try:
             serve(sys.stdin, answers)
@@ -319,7 +319,10 @@ def _memory_mb() -> tuple[float, float]:
     if status.exists():
         kib = {
             key: int(rest.split()[0])
-            for key, _, rest in (line.partition(":") for line in status.read_text().splitlines())
+            for key, _, rest in (
+                line.partition(":")
+                for line in status.read_text(encoding="utf-8", errors="replace").splitlines()
+            )
             if key in ("VmRSS", "VmHWM")
         }
         return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024

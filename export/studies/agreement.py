@@ -103,10 +103,12 @@ def _theirs(file: Path, num_threads: int, num_runs: int) -> float:
             "result_json": result,
         }
         command = [sys.executable, "-c", _TOOL, *(f"--{k}={v}" for k, v in options.items())]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.returncode:
             raise Error(f"litert-benchmark failed: {done.stderr.strip().splitlines()[-1]}")
-        latency: float = json.loads(result.read_text())["latency"]["median_ms"]
+        latency: float = json.loads(result.read_bytes())["latency"]["median_ms"]
     log(f"litert-benchmark {latency:.4f} ms")
     return latency
 

@@ -501,7 +501,8 @@ def _write_onnx(model: keras.Model, folder: Path) -> None:
         [sys.executable, "-m", "tf2onnx.convert", "--tflite", source, "--output", target],
         env={**os.environ, "TF2ONNX_CATCH_ERRORS": "FALSE"},  # no copy for each optimization
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

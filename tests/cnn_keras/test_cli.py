@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_keras.cli import main
+from cnn_keras.cli import COMMANDS, main, table
+from cnn_keras.command import Outcome
+from cnn_keras.errors import Error
 from cnn_keras.runs import Run
 from cnn_keras.zoo import ZOO
 
@@ -134,6 +139,38 @@ def test_bad_input_is_said_in_one_line(
     assert err.startswith("cnn-keras: ")
     assert err.count("\n") == 1
     assert sorted(broken.rglob("*")) == before
+
+
+@dataclass(frozen=True)
+class Say:
+    """Say what only some terminals show."""
+
+    kind: Literal["text", "table", "error"] = "text"
+    json: bool = False
+
+    def __call__(self) -> Outcome:
+        if self.kind == "error":
+            raise Error("32×32 größe 模型 \udcff")
+        text = "32×32 größe 模型 \udcff"
+        return Outcome([text], text if self.kind == "text" else table(("größe",), [(text,)]))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+@pytest.mark.parametrize("arguments", ["--kind text", "--kind table", "--kind error", "--json"])
+def test_what_the_output_cannot_show_ends_no_work(
+    arguments: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+    expected = 1 if "error" in arguments else 0
+    assert main({"say": Say, "list": COMMANDS["list"]}, ["say", *arguments.split()]) == expected
+    shown = []
+    for stream in streams:
+        stream.flush()
+        shown.append(stream.buffer.read() if stream.seek(0) == 0 else b"")  # type: ignore[attr-defined]
+    assert b"32" in shown[expected]
+    assert b"Traceback" not in shown[1]
 
 
 def test_help_and_list_import_neither_keras_nor_tensorflow() -> None:

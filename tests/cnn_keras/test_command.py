@@ -35,6 +35,11 @@ def test_files_that_belong_together_are_all_new_or_all_old(tmp_path: Path) -> No
     assert sorted(tmp_path.iterdir()) == [record, figure]
 
 
+def test_text_that_is_no_utf_8_is_written_as_it_can_be(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file.txt", "größe \udcff")  # as a file's name may have it
+    assert (tmp_path / "file.txt").read_bytes() == "größe \\udcff".encode()
+
+
 def test_quiet_silences_what_native_code_writes(capfd: pytest.CaptureFixture[str]) -> None:
     with quiet(1, 2):
         os.write(1, b"from C++")

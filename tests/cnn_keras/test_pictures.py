@@ -195,3 +195,32 @@ def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert data.full_name("digits") == "digits"
     with pytest.raises(UsageError, match="Did you mean 'folder:PATH'"):
         data.full_name("folder:")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"cat\nblack", "line break"),
+        (b"cat\r", "line break"),
+        ("cat\u2028black".encode(), "line break"),
+        (b"gr\xf6\xdfe", "UTF-8"),
+    ],
+)
+def test_a_class_that_no_line_of_labels_can_hold_is_refused(
+    name: bytes, why: str, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "digits", count=5)
+    next(folder.iterdir()).rename(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    with pytest.raises(Error, match=why) as caught:
+        data.load(named(folder))
+    assert len(str(caught.value).splitlines()) == 1
+    str(caught.value).encode()
+
+
+def test_a_picture_may_be_called_in_any_encoding(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=5)
+    picture = next(next(folder.iterdir()).iterdir())
+    picture.rename(picture.with_name(os.fsdecode(b"gr\xf6\xdfe.png")))
+    dataset = data.load(named(folder), shape=(8, 8, 1))
+    assert dataset.contents
+    assert dataset.contents.startswith("15 pictures")

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from cnn_keras.errors import Error
-from cnn_keras.runs import load_model
+from cnn_keras.runs import Run, load_model
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,11 @@ def test_what_is_no_model_file_at_all_is_said_so(suffix: str, tmp_path: Path) ->
     path.write_bytes(b"hello")
     with pytest.raises(Error, match="it is neither a zip archive"):
         load_model(path)
+
+
+def test_files_that_an_editor_has_marked_as_utf_8_are_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("größe\n模型\n", encoding="utf-8-sig")
+    (tmp_path / "config.json").write_text('{"network": "größe"}', encoding="utf-8-sig")
+    run = Run(tmp_path)
+    assert run.classes == ("größe", "模型")
+    assert run.config == {"network": "größe"}

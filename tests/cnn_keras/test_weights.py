@@ -311,6 +311,25 @@ def pictures(folder: Path, names: tuple[str, ...]) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["größe\n模型\ncat", "\ufeffgröße\r\n模型\r\ncat\r\n", "größe \n\n\t模型\u3000\n cat\n\n"],
+    ids=["plain", "Windows", "blanks"],
+)
+def test_labels_are_what_is_in_the_lines_of_hand_made_files(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content.encode())
+    assert weights.class_names(3, path) == ("größe", "模型", "cat")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_labels_in_another_encoding_are_refused(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes("größe\ncat".encode(encoding))
+    with pytest.raises(Error, match="save it as text in UTF-8"):
+        weights.class_names(2, path)
+
+
 def test_the_run_is_like_a_trained_one(
     resnet18: keras.Model,
     resnet18_file: Path,

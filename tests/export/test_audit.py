@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,3 +249,29 @@ def test_altered_files_are_read_or_refused(whole):
 def test_missing_file(tmp_path):
     with pytest.raises(ModelFileError, match=r"Cannot read .*nothing\.tflite': No such file"):
         export.audit(tmp_path / "nothing.tflite")
+
+
+def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_path):
+    """A process of its own, for a locale is chosen when Python starts."""
+    labels = ("größe", "模型", *"23456789")
+    path = tmp_path / "größe.tflite"
+    path.write_bytes(metadata.write(trained.float32, metadata.Metadata("模型", "", labels, None)))
+    (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
+    own = "from cnn_keras import runs, weights; from pathlib import Path; "
+    own += "print(ascii((runs.Run(Path()).classes, weights.class_names(10, Path('labels.txt')))))"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments, code, expected in (
+        (["-m", "export", "audit", path.name], 0, "gr\\xf6"),
+        (["-m", "export", "audit", "ü.tflite"], 1, "Cannot read"),
+        (["-c", own], 0, ascii((labels, labels))),
+    ):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **ascii_only, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            check=False,
+        )
+        said = (done.stdout + done.stderr).decode()
+        assert (done.returncode, "Traceback" in said) == (code, False)
+        assert expected in said

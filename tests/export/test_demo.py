@@ -34,7 +34,8 @@ def test_the_chain_ends_with_a_report(
     assert "Go on with digits." in said.err
     assert len(document["exports"]) == 2
     assert len(document["benchmarks"]) == 2 * len(DEFAULT)
-    html, markdown = (Path(document[key]).read_text() for key in ("report", "markdown"))
+    pages = Path(document["report"]), Path(document["markdown"])
+    html, markdown = (page.read_text(encoding="utf-8") for page in pages)
     for name in DEFAULT:
         assert name in html
         assert name in markdown

@@ -55,4 +55,4 @@ def run_without(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
 
 
 def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
