@@ -36,6 +36,7 @@ from .head import with_probabilities
 from .preprocessing import Preprocessing
 from .recipes import ADOPTED
 from .runs import Run, import_module, load_model, new_run, predict
+from .scopes import scope_name
 from .told import Told
 from .transfer import HDF5_FILES, TORCH_FILES
 from .weights import KERAS, class_names
@@ -226,7 +227,7 @@ def _config(source: Path, told: Told) -> dict[str, Any]:
         "modules": told.modules,
     }
     config = {
-        "network": re.sub(r"[^\w.-]", "_", stem),  # also a name in TensorFlow's graph
+        "network": re.sub(r"[^\w.-]", "_", stem),
         "options": {},
         "data": _data_name(told),
         "train_images": None,
@@ -457,7 +458,7 @@ def _with_front(
         reverse = keras.layers.Conv2D(3, 1, use_bias=False, trainable=False, name="rgb_to_bgr")
         x = reverse(x)
         reverse.set_weights([np.eye(3)[::-1].reshape(1, 1, 3, 3)])
-    return keras.Model(image, model(x), name=name)
+    return keras.Model(image, model(x), name=scope_name(name))
 
 
 def _require_sense(scores: Probabilities, source: Path) -> None:

@@ -37,6 +37,7 @@ from .evaluate import Probabilities
 from .head import with_probabilities
 from .precision import in_float32
 from .preprocessing import Pixels, Preprocessing
+from .scopes import rename_layers
 
 if TYPE_CHECKING:
     import keras
@@ -363,4 +364,7 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
             why = "it is neither a zip archive, as .keras files are, nor HDF5; is it cut off?"
             details = why
         raise Error(f"{path} cannot be loaded as a Keras model: {why}", details=details) from error
-    return model if compiled else in_float32(model)
+    if compiled:
+        return model
+    rename_layers(model)
+    return in_float32(model)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import Error, UsageError, reason_of
+from .scopes import scope_name
 
 if TYPE_CHECKING:
     import keras
@@ -67,7 +68,9 @@ def load(folder: Path, name: str) -> keras.Model:
         ) from error
     x = keras.Input(image.shape[1:], name="image", dtype=image.dtype)
     found = layer(x)  # by name, but for an endpoint that is a method, too
-    return keras.Model(x, found[scores.name] if isinstance(found, dict) else found, name=name)
+    return keras.Model(
+        x, found[scores.name] if isinstance(found, dict) else found, name=scope_name(name)
+    )
 
 
 def _classifier(folder: Path) -> tuple[str, _Tensor, _Tensor]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from functools import partial
@@ -264,6 +265,44 @@ def test_a_fixed_batch_is_freed(tmp_path: Path) -> None:
     file = saved(rgb(shape=(8, 8, 3), batch_size=2), tmp_path / "a.keras")
     run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
     assert run.predict(pixels()).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("stem", "kind"),
+    [
+        ("_best", "any size"),
+        ("größe", "any size"),
+        ("模型", "caffe"),
+        ("-1", "fixed batch"),
+        ("größe", "SavedModel"),
+        ("模型", "its own name"),
+        ("größe", "its layers' names"),
+    ],
+)
+def test_a_model_is_taken_whatever_its_name(stem: str, kind: str, tmp_path: Path) -> None:
+    shape = (None, None, 3) if kind == "any size" else (8, 8, 3)
+    plain = model = rgb(shape=shape, batch_size=2 if kind == "fixed batch" else None)
+    if kind == "its own name":
+        model = keras.Sequential([layers.Input(shape), keras.Sequential(plain.layers, name=stem)])
+    if kind == "its layers' names":
+        model = keras.Sequential([layers.Input(shape)], name="a b")
+        for layer, name in zip(plain.layers, (stem, "grüße", "gr__e"), strict=True):
+            model.add(type(layer).from_config(layer.get_config() | {"name": name}))
+        model.set_weights(plain.get_weights())
+    told = replace(PHOTOGRAPHS, image_size=8)
+    if kind == "caffe":
+        told = Told(data="photographs", preprocessing="caffe")
+    if kind == "SavedModel":
+        model.export(source := tmp_path / stem, verbose=False)
+    else:
+        source = saved(model, tmp_path / f"{stem}.keras")
+    run, _ = adopt(source, told, tmp_path / "runs")
+    assert run.path.name == stem
+    image = pixels().astype(np.float32)
+    image = imagenet_utils.preprocess_input(image, mode="caffe") if kind == "caffe" else image / 255
+    np.testing.assert_allclose(run.predict(pixels()), plain.predict(image, verbose=0), atol=1e-5)
+    names = [run.model().name, *(layer.name for layer in run.model()._flatten_layers())]
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) for name in names)
 
 
 @pytest.mark.parametrize(

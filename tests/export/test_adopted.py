@@ -89,6 +89,17 @@ def test_a_saved_model_is_exported(
     assert "the layers of a SavedModel are not seen" in err
 
 
+def test_the_files_keep_the_models_name(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path(shutil.copytree(folder / "saved", tmp_path / "größe"))
+    options = ("--pixel-range", "0", "255", "--recipes", "float32")
+    command = ("export", source, "--out", tmp_path / "files", *OPTIONS, *options)
+    code, out, _ = run_main(capsys, *command)
+    (row,) = json.loads(out)["files"]
+    assert (code, row["file"], json.loads(out)["run"]) == (0, "größe_float32.tflite", "größe")
+
+
 @pytest.mark.slow  # half a minute: TensorFlow's toolkit wraps every layer
 def test_a_network_of_somebody_else_is_trained_on(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
