@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from cnn_keras.command import failure, log, progress, write_atomic
 from cnn_keras.data import Dataset, Labels
@@ -26,6 +28,7 @@ from cnn_keras.zoo import network
 
 from . import metadata
 from .audit import Audit, audit, problems, remarks
+from .benchmark.compare import student, take_turns
 from .calibration import sample
 from .convert import convert
 from .drawing import drawing
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_IMAGES = 200
 CALIBRATION_SEED = 0
+SLOWNESS_TURNS, SLOWNESS_SECONDS = 5, 0.01  # of each file, and of a turn at least
 DRAWN_IMAGES = 1000  # that the drawing pad's measures are the mean of
 
 
@@ -284,18 +288,33 @@ def _tuning(source: Source, epochs: int | None) -> Tuning:
 
 
 def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> list[str]:
-    """Say how slow a file is that XNNPACK takes nothing of."""
+    """Say how slow a file is that XNNPACK takes nothing of, where that is more than noise."""
     if found.delegated_nodes != 0:
         return []
-    seconds = []
-    for data in (content, float32):
-        run = Interpreter(data)
-        run(image)
-        began = time.perf_counter()
-        run(image)
-        seconds.append(time.perf_counter() - began)
-    times = seconds[0] / seconds[1]
-    return [f"takes {times:.2g} times as long as float32 on reference kernels here"]
+    slow, fast = (_latency(data, image) for data in (content, float32))
+    ratio = student(np.divide(*take_turns(slow, fast, SLOWNESS_TURNS)).tolist())
+    if ratio.low <= 1:
+        return []
+    return [
+        f"takes {ratio.value:.2g} times as long as float32 on reference kernels here "
+        f"(95 % interval {ratio.low:.2g} to {ratio.high:.2g})"
+    ]
+
+
+def _latency(data: bytes, image: Images) -> Callable[[], float]:
+    """Return a function that times inferences of a file, one or as many as fit into a moment."""
+    interpreter = Interpreter(data)
+    interpreter.set_input(interpreter.quantize(image))
+    interpreter.invoke()
+
+    def seconds() -> float:
+        runs, began = 0, time.perf_counter()
+        while not runs or time.perf_counter() - began < SLOWNESS_SECONDS:
+            interpreter.invoke()
+            runs += 1
+        return (time.perf_counter() - began) / runs
+
+    return seconds
 
 
 def file_name(source: Source, recipe: Recipe) -> str:

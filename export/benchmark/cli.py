@@ -42,6 +42,9 @@ class Benchmark:
     """Numbers of threads; each file is measured with each."""
     vs: Path | None = None
     """Time each file in turns with this one, and give the ratio with its interval."""
+    processes: int = 8
+    """Processes of each file, with --vs: a process is some percent faster or slower than the next
+    by where its memory lies."""
     num_runs: int = 50
     """Timed inferences at least."""
     min_secs: float = 1.0
@@ -121,6 +124,8 @@ class Benchmark:
             raise UsageError("Name at least one .tflite file.")
         if not self.threads or min(self.threads) < 1 or self.num_runs < 1:
             raise UsageError("--threads and --num-runs must be at least 1.")
+        if self.processes < 2:
+            raise UsageError(f"An interval needs two --processes or more, not {self.processes}.")
         if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
         if self.vs:
@@ -136,7 +141,7 @@ class Benchmark:
         block = Block(self.num_runs, self.min_secs, self.max_secs)
         if not self.vs:
             return [measure(spec, block)], None
-        found = compare(spec, spec._replace(file=str(self.vs)), block)
+        found = compare(spec, spec._replace(file=str(self.vs)), block, self.processes)
         low, high = found.ratio.low, found.ratio.high
         other = found.versus
         versus = Versus(other.file, other.sha256, found.ratio.value, (low, high), found.conclusion)

@@ -19,7 +19,7 @@ from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
 
 from ..audit import audit
-from ..benchmark.compare import bootstrap, compare
+from ..benchmark.compare import bootstrap, compare_once
 from ..benchmark.host import host
 from ..benchmark.runner import Block, Spec
 from ..convert import convert
@@ -194,7 +194,7 @@ def crops(size: tuple[int, int]) -> Images:
 
 def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cost]:
     """Time the files that `_write` wrote."""
-    block = Block(num_runs=3 * PAIRS, min_secs=secs)
+    block = Block(num_runs=3, min_secs=secs / PAIRS)
     for recipe, threads in LIMITS:
         log(f"{network}, {recipe}, {threads} thread{'s' * (threads > 1)}")
         with_it, without = (
@@ -203,19 +203,19 @@ def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cos
         found = []
         with progress(network, rounds) as advance:
             for _ in range(rounds):
-                found.append(compare(with_it, without, block, PAIRS))
+                found.append(compare_once(with_it, without, block, PAIRS))
                 advance()
-        ratios = [comparison.ratio.value for comparison in found]
+        ratios, rows, others = zip(*found, strict=True)
         ratio = bootstrap(ratios, [1.0] * rounds)
         yield Cost(
             network,
             recipe,
             threads,
-            with_p50_ms=float(np.median([c.row.latency_p50_ms for c in found])),
-            without_p50_ms=float(np.median([c.versus.latency_p50_ms for c in found])),
+            with_p50_ms=float(np.median([row.latency_p50_ms for row in rows])),
+            without_p50_ms=float(np.median([row.latency_p50_ms for row in others])),
             ratio=ratio.value,
             interval=(ratio.low, ratio.high),
-            rounds=ratios,
+            rounds=list(ratios),
         )
 
 

@@ -165,7 +165,9 @@ def test_a_file_on_reference_kernels_says_how_slow_it_is(
     row = json.loads(out)["files"][0]
     assert (code, row["audit"]["dtypes"]["int16"] > 0) == (0, True)
     assert row["remarks"][0] == "XNNPACK runs none of 15 operations"
-    assert re.match(r"takes \S+ times as long as float32 on reference kernels", row["remarks"][1])
+    # Sixteen-bit activations take ten times as long on any CPU: no timing is asserted by this.
+    interval = r"takes \S+ times as long as float32 on reference kernels here \(95 % interval"
+    assert re.match(interval, row["remarks"][1])
 
 
 def test_verify_and_audit_agree_with_export(

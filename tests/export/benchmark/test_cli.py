@@ -26,7 +26,7 @@ from .conftest import lines
 
 File = Callable[[str], Path]
 RunWithout = Callable[..., subprocess.CompletedProcess[str]]
-QUICK = Benchmark((), num_runs=5, min_secs=0.02, warmup_secs=0.0)
+QUICK = Benchmark((), num_runs=5, min_secs=0.02, warmup_secs=0.0, processes=2)
 
 
 def text(outcome: Outcome) -> str:
@@ -148,7 +148,14 @@ def test_files_of_one_network(
 
 @pytest.mark.parametrize(
     "options",
-    [{"files": ()}, {"threads": (0,)}, {"threads": ()}, {"num_runs": 0}, {"min_secs": -1.0}],
+    [
+        {"files": ()},
+        {"threads": (0,)},
+        {"threads": ()},
+        {"num_runs": 0},
+        {"min_secs": -1.0},
+        {"processes": 1},
+    ],
 )
 def test_wrong_options(options: dict[str, object], file: File) -> None:
     with pytest.raises(UsageError):
@@ -222,7 +229,7 @@ def test_works_without_tensorflow(file: File, run_without: RunWithout, tmp_path:
     code = (
         "import json, sys; from pathlib import Path; from export.benchmark.cli import Benchmark; "
         "outcome = Benchmark((Path(sys.argv[1]),), min_secs=0.02, warmup_secs=0.0, "
-        "vs=Path(sys.argv[1]))(); print(json.dumps(outcome.document))"
+        "vs=Path(sys.argv[1]), processes=2)(); print(json.dumps(outcome.document))"
     )
     done = run_without(absent, "-c", code, str(file("int8")))
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.compare import Ratio, bootstrap, compare, conclude, take_turns
+from export.benchmark.compare import (
+    Ratio,
+    bootstrap,
+    compare,
+    conclude,
+    student,
+    take_turns,
+)
 from export.benchmark.runner import Block, Spec
 from export.interpreter import ModelFileError
 from export.studies.agreement import claims
@@ -24,6 +31,33 @@ def test_interval_holds_the_true_ratio_and_is_reproducible() -> None:
     assert ratio.low <= ratio.value <= ratio.high
     assert ratio.high - ratio.low < 0.05  # pairing has taken the drift out
     assert bootstrap(first, second) == ratio
+
+
+@pytest.mark.parametrize("count", [2, 5, 8, 20])
+def test_equal_files_differ_one_time_in_twenty(count: int) -> None:
+    """Processes are some percent faster or slower for as long as they live, in steps."""
+    rng = np.random.default_rng(0)
+    layouts = rng.choice([-0.01, 0.0, 0.0, 0.01], (2000, count)) + rng.normal(
+        0, 0.003, (2000, count)
+    )
+    ratios = [student(np.exp(row).tolist()) for row in layouts]
+    missed = np.mean([not ratio.low <= 1 <= ratio.high for ratio in ratios])
+    assert 0.03 < missed < 0.07
+    assert all(ratio.low <= ratio.value <= ratio.high for ratio in ratios)
+
+
+def test_blocks_of_one_pair_of_processes_are_one_observation() -> None:
+    """What all blocks of a pair share is not counted as often as there are blocks."""
+    rng = np.random.default_rng(0)
+    pairs = np.repeat(rng.normal(0, 0.01, (500, 8, 1)), 4, axis=2)
+    blocks = np.exp(pairs + rng.normal(0, 0.002, pairs.shape))
+    naive = [bootstrap(row.ravel(), np.ones(row.size), 200) for row in blocks]
+    ours = [student(np.median(row, axis=1).tolist()) for row in blocks]
+    missed = [
+        np.mean([not ratio.low <= 1 <= ratio.high for ratio in each]) for each in (naive, ours)
+    ]
+    assert missed[0] > 0.2
+    assert missed[1] < 0.07
 
 
 def test_order_changes_from_pair_to_pair() -> None:
@@ -55,7 +89,7 @@ def test_conclusion(ratio: Ratio, verdict: str) -> None:
 def test_two_files_in_turns(file: File) -> None:
     spec = Spec(str(file("float32")), warmup_secs=0.0)
     block = Block(num_runs=100, min_secs=0.05)
-    found = compare(spec, spec._replace(file=str(file("int16"))), block, num_pairs=5)
+    found = compare(spec, spec._replace(file=str(file("int16"))), block, num_processes=2)
     assert found.row.dtype == "float32"
     assert found.versus.activation_dtype == "int16"
     assert min(found.row.num_runs, found.versus.num_runs) >= 100
