@@ -272,7 +272,7 @@ def local_response_norm(x: Tensor, *, bias: float, alpha: float, name: str) -> T
         x: Feature map `(batch, height, width, channels)`.
         bias: The papers' k.
         alpha: Weight of each square: Caffe's alpha is five times it.
-        name: Layer name; recipes find LRN by its ending, `lrn`.
+        name: Layer name.
     """
     return LocalResponseNormalization(2, bias, alpha, 0.75, name=name, dtype="float32")(x)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from .interpreter import (
     TensorSpec,
     read_file,
 )
+from .lrn import lrn_tensors
 from .recipes import RECIPES, Recipe
 
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
@@ -39,6 +39,7 @@ class Audit:
         custom_ops: Operations that are not TFLite's own, TensorFlow's (Flex) among them.
         float_islands: In a file with integer activations, the operations that compute in floating
             point, as ``OPERATION tensor``.
+        lrn: The tensors of local response normalization, which stays float in every file.
         dynamic_dimensions: Tensors with a size that is known only when the file runs.
         dynamic_batch: Whether that is the number of images, everywhere: the file runs with 1.
         nodes: Operations in the main graph.
@@ -56,6 +57,7 @@ class Audit:
     dtypes: dict[str, int]
     custom_ops: tuple[str, ...]
     float_islands: tuple[str, ...]
+    lrn: tuple[str, ...]
     dynamic_dimensions: tuple[str, ...]
     dynamic_batch: bool
     nodes: int
@@ -118,6 +120,7 @@ def audit(file: str | Path | bytes) -> Audit:
         dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
         custom_ops=custom,
         float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
+        lrn=tuple(sorted(lrn_tensors(model))),
         dynamic_dimensions=dynamic,
         dynamic_batch=dynamic_batch,
         nodes=delegation.nodes,
@@ -160,16 +163,17 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
     if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
-    islands = [i for i in audit.float_islands if recipe is None or not _is_allowed(i, recipe)]
+    islands = [island for island in audit.float_islands if not _is_allowed(island, audit, recipe)]
     if islands:
         found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
     return found
 
 
-def _is_allowed(island: str, recipe: Recipe) -> bool:
+def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
     op, _, tensor = island.partition(" ")
-    layers = recipe.float_layers
-    return op in recipe.float_ops or (layers is not None and bool(re.fullmatch(layers, tensor)))
+    if tensor in audit.lrn:
+        return True
+    return recipe is not None and (op in recipe.float_ops or recipe.keeps(tensor))
 
 
 def remarks(audit: Audit) -> list[str]:

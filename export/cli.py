@@ -82,8 +82,9 @@ class Export(Told):
     """Passes over the training images for a recipe that trains the network on; by default a tenth
     of the run's own."""
     keep_float: str | None = None
-    """Regular expression of what stays in floating point, as `verify --layers` names tensors: for
-    example '.*/(conv1|logits)_.*'."""
+    """What stays in floating point: a regular expression that is found in names of tensors, as
+    `verify --layers` shows them, for example '/(conv1|logits)_'. They begin with the model's name
+    and a slash."""
     input_type: Number = "float32"
     """Of the files' input. int8 and uint8 are for static_wi8_ai8 and what is made by it: the
     integers are the raw pixels (int8: less 128), to half a gray level, where all channels have the

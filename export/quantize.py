@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from cnn_keras.errors import Error, UsageError
 from . import ends, metadata
 from .audit import inferred_recipe, integer_activations
 from .flatbuffer import name_of, op_names, pack, parse, shape_of
+from .lrn import lrn_tensors
 from .recipes import Number, Recipe
 from .recipes import recipe as find_recipe
 
@@ -101,7 +103,7 @@ def quantize(
             calibration = observe(flatbuffer, calibration, advance)
         # A copy, because the quantizer writes into it what it knows of softmax and tanh.
         ranges = copy.deepcopy(calibration) | _known_ranges(model, row, input_range)
-    quantized = parse(_apply(flatbuffer, _rules(row), ranges))
+    quantized = parse(_apply(flatbuffer, _rules(row, model), ranges))
     if row.input_type == "uint8":
         ends.unsigned_input(quantized)
     if row.output_type == "uint8":
@@ -176,7 +178,7 @@ def _checked(images: Images, model: Any) -> Images:
     return images.astype(np.float32, copy=False)
 
 
-def _rules(row: Recipe) -> list[dict[str, Any]]:
+def _rules(row: Recipe, model: Any) -> list[dict[str, Any]]:
     """Return the recipe in the quantizer's terms; of two rules for an operation the last holds."""
     from litert_quantizer import recipe as named
 
@@ -184,8 +186,8 @@ def _rules(row: Recipe) -> list[dict[str, Any]]:
     types = {"INPUT": row.input_type, "OUTPUT": row.output_type}
     float_ends = [end for end, dtype in types.items() if row.integer and dtype == "float32"]
     kept = [(".*", op) for op in (*float_ends, *row.float_ops)]
-    if row.float_layers is not None:
-        kept.append((row.float_layers, "*"))
+    if scopes := _float_scopes(row, model):
+        kept.append((f"^({'|'.join(map(re.escape, scopes))})$", "*"))
     rules: list[dict[str, Any]] = (
         [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.stored_as)()
     )
@@ -195,6 +197,27 @@ def _rules(row: Recipe) -> list[dict[str, Any]]:
     return [
         *rules,
         *({"regex": regex, "operation": op, "algorithm_key": "no_quantize"} for regex, op in kept),
+    ]
+
+
+def _float_scopes(row: Recipe, model: Any) -> list[str]:
+    """Return what the quantizer calls the operations that stay float whatever they are.
+
+    Raises:
+        UsageError: The row keeps layers that the file does not have.
+    """
+    graph = model.subgraphs[0]
+    outputs = [[name_of(graph.tensors[index]) for index in op.outputs] for op in graph.operators]
+    if row.float_layers and not any(row.keeps(name) for names in outputs for name in names):
+        raise UsageError(
+            f"No tensor of the file has a name with '{row.float_layers}', which is to stay float: "
+            "`verify --layers` lists them."
+        )
+    normalized = lrn_tensors(model)
+    return [
+        "".join(f"{name};" for name in names)
+        for names in outputs
+        if any(name in normalized or row.keeps(name) for name in names)
     ]
 
 

@@ -7,6 +7,7 @@ uses the ranges seen in calibration.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -50,8 +51,8 @@ class Recipe(NamedTuple):
         per_tensor: Whether all weights of a layer have one scale, instead of one a filter.
         float_ops: Operations that stay float, because XNNPACK does not run their integer form and
             each of them would split the file.
-        float_layers: Regular expression of the tensors that stay float for the same reason,
-            whatever computes them.
+        float_layers: Regular expression that is found in the names of further tensors that stay
+            float, whatever computes them. Local response normalization always does, see `lrn`.
         tuning: Trainings that the network goes through first.
         quantizer: The quantizer's name for it, where that is another.
     """
@@ -111,10 +112,24 @@ class Recipe(NamedTuple):
 
         Example:
             >>> recipe("static_wi8_ai8").keeping("logits.*").float_layers
-            '(?:.*lrn.*)|(?:logits.*)'
+            'logits.*'
         """
-        kept = [f"(?:{regex})" for regex in (self.float_layers, layers) if regex]
+        kept = [regex for regex in (self.float_layers, layers) if regex]
+        if len(kept) > 1:
+            kept = [f"(?:{regex})" for regex in kept]
         return self._replace(float_layers="|".join(kept) or None)
+
+    def keeps(self, tensor: str) -> bool:
+        """Return whether `float_layers` leaves a tensor float.
+
+        Args:
+            tensor: Its name.
+
+        Example:
+            >>> recipe("static_wi8_ai8").keeping("/logits_").keeps("lenet5_1/logits_1/BiasAdd")
+            True
+        """
+        return self.float_layers is not None and bool(re.search(self.float_layers, tensor))
 
 
 # Why these limits, from 397 held-out digits on LeNet-5 and ResNet-20 (greatest error seen):
@@ -138,10 +153,6 @@ _FOUR_BIT = Limits(max_drop_points=2.0, min_agreement=0.9)
 _AWARE = Limits(max_drop_points=0.3, min_agreement=0.9)
 _COMPRESSED = Limits(max_drop_points=1.0, min_agreement=0.85)
 
-# Local response normalization stays float: XNNPACK does not take integer RSQRT and SQRT, and the
-# constants of its sums are no weights to be rounded.
-_LRN = ".*lrn.*"
-
 _STATIC = Recipe(
     "static_wi8_ai8",
     "8-bit weights and activations, ranges from calibration",
@@ -150,7 +161,6 @@ _STATIC = Recipe(
     integer=True,
     ends=("float32", "int8", "uint8"),
     float_ops=("SOFTMAX", "AVERAGE_POOL_2D"),
-    float_layers=_LRN,
 )
 
 
@@ -167,20 +177,17 @@ _ROWS = (
         "float16",
         "weights in half precision, float32 arithmetic",
         _ROUNDED,
-        float_layers=_LRN,
     ),
     Recipe(
         "dynamic_wi8_afp32",
         "8-bit weights; activations made 8-bit as they come",
         _INTEGER_WEIGHTS,
         float_ops=("DEPTHWISE_CONV_2D",),
-        float_layers=_LRN,
     ),
     Recipe(
         "weight_only_wi8_afp32",
         "8-bit weights, float32 arithmetic",
         _INTEGER_WEIGHTS,
-        float_layers=_LRN,
     ),
     _STATIC,
     _STATIC._replace(
@@ -196,20 +203,17 @@ _ROWS = (
         needs_calibration=True,
         integer=True,
         ends=("float32", "int16"),
-        float_layers=_LRN,
     ),
     Recipe(
         "dynamic_wi4_afp32",
         "4-bit weights; activations made 8-bit as they come",
         _FOUR_BIT,
         float_ops=("DEPTHWISE_CONV_2D",),
-        float_layers=_LRN,
     ),
     Recipe(
         "weight_only_wi4_afp32",
         "4-bit weights, float32 arithmetic",
         _FOUR_BIT,
-        float_layers=_LRN,
     ),
     _trained_on("aware_wi8_ai8", "static_wi8_ai8, trained on for it", _AWARE, "aware"),
     _trained_on(

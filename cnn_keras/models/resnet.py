@@ -115,19 +115,19 @@ def residual_module(x: Tensor, steps: list[Step], shortcut: Shortcut, row: str) 
     return relu(y, f"{row}_relu")
 
 
-def preactivated_module(x: Tensor, steps: list[Step], shortcut: Shortcut, row: str) -> Tensor:
+def preactivated_module(
+    x: Tensor, steps: list[Step], shortcut: Shortcut, row: str, *, is_activated: bool
+) -> Tensor:
     """Normalize, rectify, convolve; the way around it stays clear (arXiv:1603.05027, Fig. 1b).
 
     As in the paper's appendix the first module takes conv1 as it is, activated before the split;
     a projection, as in the authors' release, takes the activated maps.
     """
-    y = activated = x
-    for name, *shape in steps:
-        if name != "conv2_1_a":
-            y = norm_relu(y, name)
-        if name.endswith("_a"):
-            activated = y
-        y = conv(y, *shape, name=name)
+    (name, *shape), *others = steps
+    activated = x if is_activated else norm_relu(x, name)
+    y = conv(activated, *shape, name=name)
+    for name, *shape in others:
+        y = conv(norm_relu(y, name), *shape, name=name)
     if shortcut != "none":
         identity = shortcut == "A" or (shortcut == "B" and x.shape == y.shape)
         source, name = x if identity else activated, f"{row}_shortcut"
@@ -171,7 +171,6 @@ def resnet(
         Class scores `(batch, num_classes)`, or the last module's maps.
     """
     block, *counts, _ = TABLE_1[depth]
-    module = preactivated_module if preactivation else residual_module
     strided = 1 if block is BOTTLENECK and stride_on == "3x3" else 0
 
     x = conv_bn_relu(image, 64, *(7, 2) if stem == "paper" else (3, 1), name="conv1")
@@ -187,7 +186,11 @@ def resnet(
                 Step(f"{row}_{letter}", filters * layer.expansion, layer.kernel_size, step)
                 for letter, layer, step in zip("abc", block, strides, strict=False)
             ]
-            x = module(x, steps, shortcut, row)
+            if preactivation:
+                is_first = (stage, index) == (2, 1)
+                x = preactivated_module(x, steps, shortcut, row, is_activated=is_first)
+            else:
+                x = residual_module(x, steps, shortcut, row)
     if preactivation:
         x = norm_relu(x, "conv5")
     if num_classes is None:
