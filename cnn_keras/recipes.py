@@ -96,8 +96,9 @@ RECIPES = {
 
 # For networks of which nobody says how they were trained: most later ones have shortcuts and batch
 # normalization. Batches of 32 at 224×224 fit into any machine's memory; the rate goes with the
-# batch (Goyal et al., arXiv:1706.02677, section 2.1).
-ADOPTED = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256)
+# batch (Goyal et al., arXiv:1706.02677, section 2.1). Nobody says that a mirrored image keeps its
+# class, either.
+ADOPTED = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256, flip=False)
 
 
 def recipe(name: str) -> Recipe:

@@ -23,9 +23,11 @@ import tf_keras
 
 from cnn_keras.data import Split
 from cnn_keras.errors import UsageError, reason_of
+from cnn_keras.evaluate import scores
 from cnn_keras.head import gives_probabilities
 from cnn_keras.preprocessing import Images, Preprocessing
 from cnn_keras.recipes import Recipe
+from cnn_keras.runs import predict
 from cnn_keras.train import keras_weight_decay, training_batches
 
 from .legacy import Stateless, prove_equal, twin
@@ -57,6 +59,8 @@ class Tuning(NamedTuple):
         flip: Whether images are mirrored.
         seed: Of order and distortions.
         epochs: Passes over the images, for each step.
+        validation: Held-out images and labels, which tell the best epoch; without them it is the
+            last.
     """
 
     train: Split
@@ -65,6 +69,7 @@ class Tuning(NamedTuple):
     flip: bool
     seed: int
     epochs: int
+    validation: Split | None = None
 
     @property
     def num_steps(self) -> int:
@@ -89,8 +94,8 @@ def tune(
         before: Trainings that it has gone through; ``"aware"`` keeps their zeros and clusters.
 
     Returns:
-        A copy with the new weights. Aware ones are those that the layers compute with: rounded to
-        the 255 levels of their channel's range.
+        A copy with the new weights, of the epoch that was best on the validation images. Aware ones
+        are those that the layers compute with: rounded to the 255 levels of their channel's range.
 
     Raises:
         UsageError: The model has no twin in tf_keras, or the toolkit cannot take it.
@@ -137,7 +142,16 @@ class _Fit:
         self.tuning, self.rate, self.advance = tuning, rate, advance
         self.from_logits, self.images = from_logits, images
 
-    def __call__(self, model: tf_keras.Model, callbacks: Sequence[Any] = ()) -> None:
+    def __call__(
+        self, model: tf_keras.Model, callbacks: Sequence[Any] = (), ready: int = 1
+    ) -> None:
+        """Train, and leave the weights of the best epoch.
+
+        Args:
+            model: Trained in place.
+            callbacks: Called before the others.
+            ready: Steps after which the network is what it is trained for.
+        """
         tuning, recipe = self.tuning, replace(self.tuning.recipe, epochs=self.tuning.epochs)
         batches = training_batches(
             tuning.train, tuning.preprocessing, recipe, tuning.flip, tuning.seed
@@ -150,15 +164,54 @@ class _Fit:
             ),
             tf_keras.losses.SparseCategoricalCrossentropy(self.from_logits),
         )
+        best = [Best(tuning, tuning.validation, ready)] if tuning.validation else []
         progress = tf_keras.callbacks.LambdaCallback(on_batch_end=lambda *_, **__: self.advance())
         model.fit(
             batches,
             epochs=tuning.epochs,
             steps_per_epoch=tuning.num_steps // tuning.epochs,
-            callbacks=[*callbacks, progress],
+            callbacks=[*callbacks, progress, *best],
             shuffle=False,  # the batches are in their order already
             verbose=0,
         )
+
+
+class Best(tf_keras.callbacks.Callback):
+    """Keeps the weights that get most validation images right, of those with the least loss.
+
+    Args:
+        tuning: What is trained with.
+        validation: The images.
+        ready: Steps after which the network is what it is trained for; 0 if it is so untrained.
+    """
+
+    def __init__(self, tuning: Tuning, validation: Split, ready: int) -> None:
+        super().__init__()
+        self.tuning, self.validation, self.ready = tuning, validation, ready
+        self.found: tuple[tuple[float, float], list[Any]] | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Look at the untrained network, if it is one already."""
+        self._look(0)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Look at what the epoch made of it."""
+        self._look((epoch + 1) * self.tuning.num_steps // self.tuning.epochs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Restore the best weights."""
+        if self.found:
+            for variable, value in zip(self.model.variables, self.found[1], strict=True):
+                variable.assign(value)
+
+    def _look(self, steps: int) -> None:
+        if steps < self.ready:
+            return
+        answers = predict(self.model, self.tuning.preprocessing, self.validation.images)
+        result = scores(answers, self.validation.labels)
+        worth = result["accuracy"], -result["loss"]
+        if self.found is None or worth > self.found[0]:
+            self.found = worth, [variable.numpy() for variable in self.model.variables]
 
 
 def _wrapped(
@@ -195,7 +248,7 @@ def _pruned(
         _is_compressed,
         lambda layer: sparsity.prune_low_magnitude(layer, schedule, **options),
     )
-    fit(pruned, [sparsity.UpdatePruningStep()])
+    fit(pruned, [sparsity.UpdatePruningStep()], ready=end)
     return _weights(sparsity.strip_pruning(pruned))
 
 
@@ -209,7 +262,8 @@ def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weig
         _is_compressed,
         lambda layer: clustering.cluster_weights(layer, CLUSTERS, start),
     )
-    fit(clustered)
+    fit(clustered, ready=0)
+    clustered(fit.images, training=False)  # gives each weight the nearest of the best values
     return _weights(clustering.strip_clustering(clustered))
 
 

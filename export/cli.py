@@ -81,6 +81,9 @@ class Export(Told):
     tuning_epochs: int | None = None
     """Passes over the training images for a recipe that trains the network on; by default a tenth
     of the run's own."""
+    flip: bool | None = None
+    """Mirror the images at random for that, where the data set allows it; by default as the run was
+    trained, and not for a model from elsewhere."""
     keep_float: str | None = None
     """What stays in floating point: a regular expression that is found in names of tensors, as
     `verify --layers` shows them, for example '/(conv1|logits)_'. They begin with the model's name
@@ -121,7 +124,7 @@ class Export(Told):
         models = app_models(ANDROID_DEMO) if self.android else None
         source = self._of_run(own) if own else self._adopted(self.out or Path())
         out = self.out or source.run.path / "files"
-        document = export(source, out, recipes, self.split, self.tuning_epochs)
+        document = export(source, out, recipes, self.split, self.tuning_epochs, self.flip)
         if models:
             names = [file_name(source, recipe) for recipe in recipes]
             add_to_app(document, names, out, models)
@@ -213,7 +216,7 @@ class Verify:
         from rich.console import Group
 
         from cnn_keras.command import progress
-        from cnn_keras.runs import Run
+        from cnn_keras.runs import Run, predict
 
         from .audit import problems, remarks
         from .benchmark.cli import exported, run_of
@@ -245,7 +248,12 @@ class Verify:
         split = dataset.split(self.split)
         labels = split.labels if dataset.labeled else None
         reference, images = run.predict(split.images), run.preprocessing(split.images)
-        judged = self.file, reference, images, labels, limits
+        origin = None
+        if limits.tuning:
+            from .pipeline import made_from
+
+            origin = predict(made_from(run, limits), run.preprocessing, split.images)
+        judged = self.file, reference, images, labels, limits, origin
         with progress("verify", len(images)) as advance:
             verdict = call("verify.verify", *judged, file=self.file, advance=advance)
         reasons = [*problems(found, limits), *verdict.reasons]
@@ -284,7 +292,7 @@ class Verify:
                 float32,
                 limits.with_ends(found.input.dtype, found.output.dtype),
                 ranges,
-                lambda data, row: verify(data, reference, images, labels, row),
+                lambda data, row: verify(data, reference, images, labels, row, origin),
                 sample,
                 log,
                 run.preprocessing.range,

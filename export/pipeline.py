@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ import numpy as np
 from cnn_keras.command import failure, log, progress, write_atomic
 from cnn_keras.data import Dataset, Labels
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.evaluate import Probabilities
+from cnn_keras.evaluate import Probabilities, scores
 from cnn_keras.preprocessing import Images
 from cnn_keras.recipes import Recipe as TrainingRecipe
 from cnn_keras.recipes import recipe as training_recipe
@@ -34,7 +34,7 @@ from .convert import convert
 from .drawing import drawing
 from .interpreter import Interpreter
 from .quantize import Ranges, observe, quantize
-from .recipes import Recipe, Step
+from .recipes import RECIPES, Recipe, Step
 from .verify import Verdict, require_finite, verify
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def export(
     recipes: Sequence[Recipe],
     split: str = "validation",
     tuning_epochs: int | None = None,
+    flip: bool | None = None,
 ) -> dict[str, Any]:
     """Write one file for each recipe that passes its checks, and `export.json` about all of them.
 
@@ -76,6 +77,8 @@ def export(
         split: The held-out images that judge the files: ``"validation"`` or ``"test"``.
         tuning_epochs: Passes over the training images for each training that a recipe asks for; by
             default a tenth of the run's own.
+        flip: Whether they are mirrored for it at random, where the data set allows it; by default
+            as the run's own training did, and not for a model from elsewhere.
 
     Returns:
         The content of `export.json`: what was exported, and under ``"files"`` one row a recipe.
@@ -87,8 +90,8 @@ def export(
             training needs is not installed.
         OSError: `out` cannot be written.
     """
-    if tuned := [recipe for recipe in recipes if recipe.tuning]:
-        _require_trainable(source, tuned[0])
+    if training := [recipe for recipe in recipes if recipe.tuning]:
+        _require_trainable(source, training[0])
         for package in ("tf_keras", "tensorflow_model_optimization"):
             if find_spec(package) is None:
                 raise Error(f'Training on for a file needs {package}: pip install ".[aware]"')
@@ -115,9 +118,11 @@ def export(
 
     def made(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
         """Make a recipe's file, and judge it."""
-        trained = float32
+        trained, origin, said = float32, None, list[str]()
         if recipe.tuning:
-            trained = convert(_tuned(source, recipe.tuning, tuning_epochs))
+            tuned, said = _tuned(source, recipe.tuning, _tuning(source, tuning_epochs, flip))
+            trained = convert(tuned)
+            origin = predict(tuned, preprocessing, held_out.images)
         if recipe.needs_calibration and recipe.tuning not in ranges:
             with progress(f"{source.name}: calibrate", len(calibration)) as advance:
                 ranges[recipe.tuning] = observe(trained, calibration, advance)
@@ -126,14 +131,14 @@ def export(
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
         found = audit(content)
-        verdict = verify(content, reference, images, labels, recipe)
+        verdict = verify(content, reference, images, labels, recipe, origin)
         reasons = [*problems(found, recipe), *verdict.reasons]
         slow = _slowness(found, content, float32, images[:1])
         return content, {
             **verdict.to_dict(),
             "accepted": not reasons,
             "reasons": reasons,
-            "remarks": [*verdict.remarks, *remarks(found), *slow],
+            "remarks": [*verdict.remarks, *said, *remarks(found), *slow],
             "size_bytes": found.size_bytes,
             "gzip_bytes": len(gzip.compress(content, mtime=0)),
             "size_ratio": found.size_bytes / full_size,
@@ -216,13 +221,22 @@ def unrounded(run: Run, recipe: Recipe) -> bytes:
     Raises:
         UsageError: The recipe trains the network on, and the run keeps no such network.
     """
+    return convert(made_from(run, recipe))
+
+
+def made_from(run: Run, recipe: Recipe) -> keras.Model:
+    """Return the network that a run's files of some recipe are made from.
+
+    Raises:
+        UsageError: The recipe trains the network on, and the run keeps no such network.
+    """
     if not recipe.tuning:
-        return convert(run.model())
+        return run.model()
     run.import_layers()
     path = _tuned_path(run, recipe.tuning)
     if not path.is_file():
         raise UsageError(f"{path} is missing, which {recipe.name} files are made from: export one.")
-    return convert(load_model(path))
+    return load_model(path)
 
 
 def _require_trainable(source: Source, recipe: Recipe) -> None:
@@ -242,40 +256,76 @@ def _tuned_path(run: Run, steps: Sequence[Step]) -> Path:
     return run.path / "tuned" / f"{'_'.join(steps)}.keras"
 
 
-def _tuned(source: Source, steps: Sequence[Step], epochs: int | None) -> keras.Model:
-    """Train a network on, or take what was trained on so before.
+def _tuned(source: Source, steps: Sequence[Step], tuning: Tuning) -> tuple[keras.Model, list[str]]:
+    """Train a network on, or take what was trained on so before; and say if that brought nothing.
 
     It is kept in the run folder as `tuned/STEPS.keras`, so that recipes which begin alike, and a
-    command that is given again, do not train it twice.
+    command that is given again, do not train it twice. Where training for 8 bits leaves no more
+    validation images right than the static file of the network had before it, that one is kept.
     """
     from .aware import tune
 
-    model, tuning = source.model, _tuning(source, epochs)
+    model, remarks = source.model, []
     weights = hashlib.sha256()
     for weight in model.get_weights():
         weights.update(weight.tobytes())
-    asked = {"weights": weights.hexdigest(), "epochs": tuning.epochs, "seed": tuning.seed}
+    asked = {
+        "weights": weights.hexdigest(),
+        "epochs": tuning.epochs,
+        "seed": tuning.seed,
+        "recipe": json.loads(json.dumps(asdict(tuning.recipe))),
+        "flip": tuning.flip,
+    }
     for at, step in enumerate(steps):
         path = _tuned_path(source.run, steps[: at + 1])
         about = path.with_suffix(".json")
-        if path.is_file() and about.is_file() and json.loads(about.read_bytes()) == asked:
+        kept = json.loads(about.read_bytes()) if path.is_file() and about.is_file() else {}
+        if kept.get("asked") == asked:
             model = load_model(path)
-            continue
-        with progress(f"{source.name}: {step}", tuning.num_steps) as advance:
-            model = tune(model, step, tuning, advance, steps[:at])
-        about.unlink(missing_ok=True)  # so that it never stands beside another training's network
-        path.parent.mkdir(exist_ok=True)
-        save_model(model, path)
-        write_atomic(about, json.dumps(asked))
-    return model
+        else:
+            with progress(f"{source.name}: {step}", tuning.num_steps) as advance:
+                trained = tune(model, step, tuning, advance, steps[:at])
+            kept = {"asked": asked}
+            if step == "aware":
+                kept["before"], kept["after"] = (
+                    _integer_accuracy(source, network) for network in (model, trained)
+                )
+            if step != "aware" or kept["after"] > kept["before"]:
+                model = trained
+            about.unlink(missing_ok=True)  # so it never stands beside another training's network
+            path.parent.mkdir(exist_ok=True)
+            save_model(model, path)
+            write_atomic(about, json.dumps(kept))
+        if step == "aware" and kept["after"] <= kept["before"]:
+            alone = f"{'_'.join(steps[:at])} and " if at else ""
+            remarks.append(
+                f"training brought nothing over {alone}static_wi8_ai8, so the weights before it "
+                f"are kept: {kept['before']:.2%} of the validation images right, "
+                f"{kept['after']:.2%} after"
+            )
+    return model, remarks
 
 
-def _tuning(source: Source, epochs: int | None) -> Tuning:
+def _integer_accuracy(source: Source, model: keras.Model) -> float:
+    """Return what share of the validation images a network's static 8-bit file gets right."""
+    float32, validation = convert(model), source.dataset.validation
+    ranges = observe(float32, calibration_of(source.run, source.dataset))
+    file = Interpreter(quantize(float32, RECIPES["static_wi8_ai8"], ranges))
+    answers = file(source.run.preprocessing(validation.images))
+    return float(scores(answers, validation.labels)["accuracy"])
+
+
+def _tuning(source: Source, epochs: int | None, flip: bool | None) -> Tuning:
     from .aware import Tuning
 
     config, dataset = source.run.config, source.dataset
     own = config.get("recipe")  # imported weights come without
     recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
+    if not own or "adopted" in config:
+        # Nobody says that these images keep their classes when they are distorted.
+        recipe = replace(recipe, shift=0.0, rotation=0.0, flip=False)
+    if flip is not None:
+        recipe = replace(recipe, flip=flip)
     recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset.train.labels)))
     return Tuning(
         dataset.train,
@@ -284,6 +334,7 @@ def _tuning(source: Source, epochs: int | None) -> Tuning:
         recipe.flip and dataset.mirror,
         config.get("seed", 0),
         epochs or max(1, recipe.epochs // 10),
+        dataset.validation,
     )
 
 

@@ -36,7 +36,8 @@ class Comparison:
             images, and so in the next two.
         top1_file: Share that the file classifies rightly.
         drop_points: What the file loses, in percentage points; negative if it gains.
-        agreement: Share of images with the same answer.
+        agreement: Share of images with the same answer; this and what follows is measured against
+            the network that the file was made from, where that was trained on for it.
         max_abs_error: Greatest difference of any probability; None where the file gives NaN.
         snr_db: Power of the model's probabilities over that of the differences, in decibels; None
             where there is no difference, or NaN.
@@ -78,6 +79,7 @@ def verify(
     images: NDArray[np.float32],
     labels: NDArray[np.integer[Any]] | None,
     recipe: Recipe,
+    made_from: NDArray[np.float32] | None = None,
     advance: Callable[[], None] | None = None,
 ) -> Verdict:
     """Run a file on held-out images and hold it against the Keras model and its recipe's limits.
@@ -92,7 +94,7 @@ def verify(
 
     On few images chance explains much. On fewer than `ENOUGH_IMAGES` a file against which nothing
     speaks is accepted with the remark that they are too few to judge, unless its recipe limits each
-    probability, which needs no counting.
+    probability of the model itself, which needs no counting.
 
     LiteRT runs the file in this process, which a damaged file can end; see `audit`.
 
@@ -103,6 +105,9 @@ def verify(
             calibration has seen.
         labels: Their classes `(n,)`; None if nobody knows.
         recipe: Its limits apply.
+        made_from: The probabilities, for the same images, of the network that the file was made
+            from, where the model was trained on for it. Then answers and probabilities are compared
+            with these, and accuracy with the model's.
         advance: Called after each image.
 
     Raises:
@@ -120,7 +125,9 @@ def verify(
             f"{len(images)} images, {len(reference)} references and {num_labels} labels; "
             "verification needs as many of each."
         )
+    origin = reference if made_from is None else made_from
     require_finite(reference)
+    require_finite(origin)
     if not are_probabilities(reference):
         raise UsageError(
             f"The references reach from {reference.min():.3g} to {reference.max():.3g}; expected "
@@ -132,13 +139,13 @@ def verify(
             f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."
         )
     answers, expected = outputs.argmax(axis=1), reference.argmax(axis=1)
-    max_abs_error, snr_db = _errors(outputs, reference)
+    max_abs_error, snr_db = _errors(outputs, origin)
     comparison = Comparison(
         num_images=len(images),
         top1_float=None,
         top1_file=None,
         drop_points=None,
-        agreement=float((answers == expected).mean()),
+        agreement=float((answers == origin.argmax(axis=1)).mean()),
         max_abs_error=max_abs_error,
         snr_db=snr_db,
     )
@@ -153,8 +160,9 @@ def verify(
             top1_file=float(right_file.mean()),
             drop_points=100 * (lost - gained) / len(images),
         )
-    reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe)
-    counted = recipe.limits.max_abs_error is None
+    like = "the Keras model" if made_from is None else "the network that it was made from"
+    reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe, like)
+    counted = recipe.limits.max_abs_error is None or bool(recipe.tuning)
     too_few = not reasons and counted and len(images) < ENOUGH_IMAGES
     enough = f"too few pictures to judge: {len(images)}, and {ENOUGH_IMAGES} would be enough"
     return Verdict(
@@ -206,8 +214,8 @@ def _faults(outputs: NDArray[np.float32], reference: NDArray[np.float32]) -> lis
     return []
 
 
-def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> list[str]:
-    """Return which limits of the recipe are exceeded."""
+def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe, like: str) -> list[str]:
+    """Return which limits of the recipe are exceeded; `like` names what the file is to be like."""
     limits, reasons = recipe.limits, []
     drop = comparison.drop_points or 0
     if drop > limits.max_drop_points and _chance(lost, lost + gained, 0.5) < SIGNIFICANCE:
@@ -219,7 +227,7 @@ def _losses(comparison: Comparison, lost: int, gained: int, recipe: Recipe) -> l
     unlikely = _chance(others, comparison.num_images, allowed) < SIGNIFICANCE
     if agreement < limits.min_agreement and unlikely:
         reasons.append(
-            f"agrees with the Keras model on {agreement:.2%} of the images; "
+            f"agrees with {like} on {agreement:.2%} of the images; "
             f"{recipe.name} has to on {limits.min_agreement:.1%}"
         )
     error = comparison.max_abs_error

@@ -141,16 +141,22 @@ def test_a_network_is_trained_on_once(
     shutil.copytree(lenet_run.path, tmp_path / "run")
     command = ("export", tmp_path / "run", "--out", tmp_path / "files", "--tuning-epochs", "1")
     recipes = ("--recipes", "clustered", "clustered_aware_wi8_ai8", "--json")
-    code, out, _ = run_main(capsys, *command, *recipes)
-    float32, integer = json.loads(out)["files"]
+    code, done, _ = run_main(capsys, *command, *recipes)
+    float32, integer = json.loads(done)["files"]
     assert code == 0
     assert float32["gzip_bytes"] < 0.3 * float32["size_bytes"]  # 16 values a layer
     assert integer["gzip_bytes"] < 0.8 * integer["size_bytes"]
     assert integer["audit"]["recipe"] == "static_wi8_ai8"
+    assert (float32["agreement"], float32["max_abs_error"] < 1e-5) == (1, True)  # with its network
+    code, out, _ = run_main(capsys, "verify", tmp_path / "files" / integer["file"], "--json")
+    verified = json.loads(out)
+    assert code == 0
+    for key in ("agreement", "drop_points", "snr_db"):
+        assert verified[key] == pytest.approx(integer[key])
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/tuned").iterdir()}
     assert set(kept) == {f"clustered{end}" for end in (".json", ".keras", *AWARE)}
     _, again, _ = run_main(capsys, *command, *recipes)
-    hashes = [[row["sha256"] for row in json.loads(text)["files"]] for text in (out, again)]
+    hashes = [[row["sha256"] for row in json.loads(text)["files"]] for text in (done, again)]
     assert hashes[0] == hashes[1]
     assert kept == {
         path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/tuned").iterdir()

@@ -140,8 +140,8 @@ def test_a_drop_refuses_unless_chance_explains_it(trained, num_images, lost, acc
         ("static_wi8_ai8", 180, 15, False),
         ("dynamic_wi8_afp32", 30, 3, True),  # 10 %, p = 0.06
         ("dynamic_wi8_afp32", 30, 4, False),
-        ("aware_wi8_ai8", 9, 3, True),
-        ("aware_wi8_ai8", 9, 4, False),
+        ("dynamic_wi4_afp32", 9, 2, True),
+        ("dynamic_wi4_afp32", 9, 4, False),
     ],
 )
 def test_other_answers_refuse_unless_chance_explains_them(
@@ -159,6 +159,24 @@ def test_other_answers_refuse_unless_chance_explains_them(
         assert verdict.too_few_images is (accepted and num_images < ENOUGH_IMAGES)
 
 
+@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if row.tuning])
+def test_a_file_is_held_against_the_network_it_was_made_from(trained, name):
+    """Which answers 20 % of the images otherwise than before it was trained on, and 5 % better."""
+    recipe, images = RECIPES[name], trained.images[:200]
+    stored = export.quantize(trained.float32, recipe.stored_as, trained.calibration)
+    made_from = trained.reference[:200]
+    labels, reference = made_from.argmax(axis=1), made_from.copy()
+    reference[:40] = np.roll(reference[:40], 1, axis=1)
+    labels[:15] = reference[:15].argmax(axis=1)
+    verdict = export.verify(stored, reference, images, labels, recipe, made_from)
+    assert verdict.accepted, verdict.reasons
+    assert verdict.agreement > 0.98
+    assert verdict.drop_points == pytest.approx(-5, abs=0.6)
+    assert not export.verify(stored, reference, images, labels, recipe).accepted
+    reasons = export.verify(stored, made_from, images, labels, recipe, reference).reasons
+    assert reasons[0].startswith("agrees with the network that it was made from on 8")
+
+
 @pytest.mark.parametrize(
     ("name", "num_images", "too_few"),
     [
@@ -168,10 +186,11 @@ def test_other_answers_refuse_unless_chance_explains_them(
         ("weight_only_wi8_afp32", 3, True),
         ("float32", 3, False),  # every probability of theirs is right
         ("float16", 3, False),
+        ("pruned", 3, True),  # what it lost in training is to be counted
     ],
 )
 def test_too_few_images_are_said(trained, name, num_images, too_few):
-    data = export.quantize(trained.float32, name, trained.calibration)
+    data = export.quantize(trained.float32, RECIPES[name].stored_as, trained.calibration)
     images, reference = trained.images[:num_images], trained.reference[:num_images]
     verdict = export.verify(data, reference, images, reference.argmax(axis=1), RECIPES[name])
     assert (verdict.accepted, verdict.too_few_images) == (True, too_few)
