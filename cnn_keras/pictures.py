@@ -7,8 +7,10 @@ skipped; a picture that cannot be read is an error, for a data set should not sh
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,9 +80,8 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
             its name no line of text.
     """
     found = _folders(folder)
-    for path in found:
-        _require_label(path)
-    names = classes or tuple(path.name for path in found)
+    own = [_class_name(path) for path in found]
+    names = classes or tuple(own)
     if not found:
         raise Error(f"{folder} holds no folders: it needs one for each class, with its pictures.")
     if len(names) == 1:
@@ -88,8 +89,8 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
     paths: list[Path] = []
     labels: list[int] = []
     skipped = 0
-    for path in found:
-        if path.name not in names:
+    for path, name in zip(found, own, strict=True):
+        if name not in names:
             raise Error(
                 f"{path} is a class that the training pictures lack; they have {', '.join(names)}."
             )
@@ -101,7 +102,7 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
                 "or delete the folder."
             )
         paths += pictures
-        labels += [names.index(path.name)] * len(pictures)
+        labels += [names.index(name)] * len(pictures)
         skipped += len(files) - len(pictures)
     return Listing(names, tuple(paths), np.array(labels, np.int64), skipped)
 
@@ -110,15 +111,23 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
-def _require_label(folder: Path) -> None:
-    """Refuse a class that a file of labels, one a line in UTF-8, cannot hold."""
-    wrong = "has a line break in its name" if folder.name.splitlines() != [folder.name] else ""
+def _class_name(folder: Path) -> str:
+    """Return a folder's name as text, whatever the locale.
+
+    Raises:
+        Error: A file of labels, one a line in UTF-8, cannot hold it.
+    """
+    name = folder.name
+    with suppress(UnicodeDecodeError):  # else as the locale has it
+        name = os.fsencode(name).decode()
+    wrong = "" if name.splitlines() == [name] else "has a line break in its name"
     try:
-        folder.name.encode()
+        name.encode()
     except UnicodeEncodeError:
         wrong = "has a name that is not UTF-8"
     if wrong:
         raise Error(f"The folder {str(folder)!a} {wrong}, and it is its class's: rename it.")
+    return name
 
 
 def _is_picture(path: Path) -> bool:

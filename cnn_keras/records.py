@@ -120,11 +120,13 @@ def write_record(
 def claims_table(document: Mapping[str, Any]) -> Any:
     """Return a record's claims as a table."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("claim", "holds", "value", "interval", box=SIMPLE_HEAD)
     for row in document["claims"]:
         interval = row["interval"]
         shown = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"
-        table.add_row(row["claim"], "yes" if row["holds"] else "no", f"{row['value']:.4g}", shown)
+        claim = escape(row["claim"])  # names in it may have brackets
+        table.add_row(claim, "yes" if row["holds"] else "no", f"{row['value']:.4g}", shown)
     return table

@@ -323,7 +323,7 @@ def _write_table(builder: Any, fields: _Fields) -> int:
 
 def _write_value(builder: Any, value: str | _Fields | list[Any]) -> int:
     if isinstance(value, str):
-        return int(builder.CreateString(value))
+        return int(builder.CreateString(value, errors="backslashreplace"))  # of a file's name
     if isinstance(value, Mapping):
         return _write_table(builder, value)
     if value and isinstance(value[0], float):

@@ -66,6 +66,8 @@ class Benchmark:
     def __call__(self) -> Outcome:
         from rich.console import Group
 
+        from cnn_keras.cli import shown
+
         from ..flatbuffer import has_dynamic_batch
         from ..interpreter import DYNAMIC_BATCH, ModelFileError
         from .host import host, integer_note
@@ -89,7 +91,7 @@ class Benchmark:
         note = integer_note(machine, rows, same_network)
         lines += [*remarks, *([note] if note else []), *(row["reason"] for row in failed)]
         document = {"rows": records, "note": note, "remarks": remarks, "failed": failed}
-        text = Group(table(rows), _host_line(machine), *lines)
+        text = Group(table(rows), *map(shown, (_host_line(machine), *lines)))
         return Outcome(document, text, exit_code=1 if failed else 0)
 
     def _time(

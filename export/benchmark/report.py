@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from cnn_keras.cli import shown
+
 from .host import Host
 from .runner import Row
 
@@ -96,7 +98,7 @@ def table(rows: Sequence[Row]) -> Table:
     result.add_column("inputs")
     for row in rows:
         result.add_row(
-            Path(row.file).name,
+            shown(Path(row.file).name),
             _dtype(row),
             str(row.num_threads),
             *(significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnn_keras
 import export
@@ -258,13 +259,19 @@ def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_pat
     path = tmp_path / "größe.tflite"
     path.write_bytes(metadata.write(trained.float32, metadata.Metadata("模型", "", labels, None)))
     (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
-    own = "from cnn_keras import runs, weights; from pathlib import Path; "
-    own += "print(ascii((runs.Run(Path()).classes, weights.class_names(10, Path('labels.txt')))))"
+    for label in labels:
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "pictures" / label / "größe.png")
+    own = (
+        "from cnn_keras import pictures, runs, weights; from pathlib import Path\n"
+        "print(ascii(pictures.listing(Path('pictures')).classes))\n"
+        "print(ascii((runs.Run(Path()).classes, weights.class_names(10, Path('labels.txt')))))"
+    )
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for arguments, code, expected in (
         (["-m", "export", "audit", path.name], 0, "gr\\xf6"),
         (["-m", "export", "audit", "ü.tflite"], 1, "Cannot read"),
-        (["-c", own], 0, ascii((labels, labels))),
+        (["-c", own], 0, f"{tuple(sorted(labels))!a}\n{(labels, labels)!a}"),
     ):
         done = subprocess.run(
             [sys.executable, *arguments],

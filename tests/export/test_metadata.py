@@ -44,6 +44,12 @@ def test_read_gives_back_what_was_written(written):
     assert metadata.read(written) == DIGITS
 
 
+def test_a_name_that_is_no_text_is_escaped(trained):
+    named = DIGITS._replace(name="l\udce4ufe")  # as Python reads a folder's name in Latin-1
+    read = metadata.read(metadata.write(trained.float32, named))
+    assert read == named._replace(name="l\\udce4ufe")
+
+
 def test_preprocessing_is_optional(trained):
     plain = DIGITS._replace(preprocessing=None)
     assert metadata.read(metadata.write(trained.float32, plain)) == plain

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 
 import pytest
+from rich.console import Console
 
+from cnn_keras.records import claims_table
 from export.benchmark.host import Host, cpu_name, host, instructions, integer_note, versions
+from export.benchmark.report import table
 from export.benchmark.runner import Row
 
 SERVER = """\
@@ -129,3 +133,11 @@ def test_no_note_between_networks() -> None:
         machine("AVX2"), [other, FLOAT, slow], lambda file, other: "other" not in other
     )
     assert note is not None
+
+
+def test_brackets_of_names_are_no_markup() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(table([row("a/[bold]net.tflite", 1.0)._replace(inputs="noise")]))
+    claims = [{"claim": "[bold]net errs", "holds": True, "value": 1.0, "interval": None}]
+    console.print(claims_table({"claims": claims}))
+    assert console.export_text().count("[bold]net") == 2
