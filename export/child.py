@@ -89,7 +89,8 @@ def call(
         except (EOFError, ConnectionError):
             code = process.wait()
             said.seek(0)
-            raise epitaph(file, code, said.read().decode(errors="replace")) from None
+            module = f"{__package__}.{target.rpartition('.')[0]}"
+            raise epitaph(file, code, said.read().decode(errors="replace"), module) from None
         finally:
             process.kill()
             process.wait()
@@ -125,21 +126,58 @@ def confine() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
-def epitaph(file: str | Path, code: int, said: str) -> ModelFileError:
+def epitaph(file: str | Path, code: int, said: str, module: str) -> ModelFileError:
     """Say in one line of what a process died.
+
+    A crash is put down to the file only where LiteRT runs another file.
 
     Args:
         file: What it read.
         code: Its exit code, the signal's number below 0.
         said: What it wrote on stderr.
+        module: What it did its work with, for example ``"export.audit"``.
     """
-    if -code == signal.SIGKILL:
-        return too_large(file)
-    if code < 0:
-        name = signal.Signals(-code).name
-        return _error(f"'{file}' is damaged: LiteRT died on it ({name}); {_MEND}")
-    lines = said.strip().splitlines()
-    return _error(f"'{file}' cannot be read: {lines[-1] if lines else f'exit code {code}'}")
+    if code >= 0:
+        lines = said.strip().splitlines()
+        return _error(f"'{file}' cannot be read: {lines[-1] if lines else f'exit code {code}'}")
+    name = signal.Signals(-code).name
+    if -code not in _CRASHES:
+        why = " or because memory ran out" if -code == signal.SIGKILL else ""
+        return _error(f"'{file}' was not read: its process was ended from outside ({name}){why}.")
+    hidden = [path for path in _READ_BY_LITERT if not _is_readable(path)]
+    if sys.platform != "linux":
+        hidden = []
+    if len(hidden) == len(_READ_BY_LITERT) or _dies_on_a_sound_file(module):
+        unread = f"; {' and '.join(hidden)} cannot be read here" if hidden else ""
+        return _error(
+            f"'{file}' was not read: LiteRT itself crashes on this machine ({name}){unread}."
+        )
+    return _error(f"'{file}' is damaged: LiteRT died on it ({name}); {_MEND}")
+
+
+def _dies_on_a_sound_file(module: str) -> bool:
+    process = start(
+        f"{__package__}.control",
+        module,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        return -process.wait(SECONDS) in _CRASHES
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def silent(file: str | Path, seconds: float) -> ModelFileError:
@@ -151,6 +189,21 @@ def too_large(file: str | Path) -> ModelFileError:
     """Return the error for a file that asks for too much memory."""
     return _error(f"'{file}' is damaged, or needs more memory than there is; {_MEND}")
 
+
+# What a process does to itself; other signals come from outside.
+_CRASHES = {
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+}
+
+# From one of these LiteRT learns what the processor can do. Where Linux shows neither, as in some
+# sandboxes, it computes with what it has not learned, and crashes or does not.
+_READ_BY_LITERT = ("/proc/cpuinfo", "/sys/devices/system/cpu/possible")
 
 _MEND = "copy or export the file again."
 

@@ -90,7 +90,7 @@ class Process:
         code = self._process.wait()
         if code == ModelFileError.exit_code and said.count("\n") == 1:
             raise ModelFileError(said.strip())
-        raise child.epitaph(self._file, code, said)
+        raise child.epitaph(self._file, code, said, f"{__package__}.runner")
 
     def _close(self) -> None:
         """End the process, whatever it is doing, and its pipes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 import export
 from cnn_keras.errors import UsageError
-from export.child import call
+from export.child import call, epitaph
 from export.flatbuffer import pack, parse
 from export.interpreter import ModelFileError
 from export.recipes import RECIPES
@@ -70,6 +71,43 @@ def test_a_signal_is_named() -> None:
     )
     judged = REFERENCE, IMAGES, None, FLOAT32
     assert "LiteRT died on it (SIGSEGV)" in refusal("verify.verify", RUN, *judged)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGHUP", "SIGXCPU"])
+def test_a_signal_from_outside_is_no_damage(name: str) -> None:
+    message = str(epitaph("net.tflite", -signal.Signals[name], "", "export.audit"))
+    assert message.startswith(
+        f"'net.tflite' was not read: its process was ended from outside ({name})"
+    )
+    assert ("memory" in message) == (name == "SIGKILL")
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGILL", "SIGABRT"])
+def test_where_a_sound_file_dies_too_no_file_is_damaged(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that crashes when it is imported stands for a LiteRT that does."""
+    (tmp_path / "crashing.py").write_text(
+        f"import os; os.kill(os.getpid(), {signal.Signals[name]})"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert str(epitaph("net.tflite", -signal.SIGSEGV, "", "crashing")) == (
+        "'net.tflite' was not read: LiteRT itself crashes on this machine (SIGSEGV)."
+    )
+
+
+def test_where_litert_cannot_learn_of_the_processor_no_file_is_damaged() -> None:
+    hide = "mount -t tmpfs none /sys && mount --bind /dev/null /proc/cpuinfo && "
+    apart = ["unshare", "--mount", "sh", "-c"]
+    if subprocess.run([*apart, f"{hide} true"], check=False, stderr=-3).returncode:
+        pytest.skip("/proc and /sys can be hidden by root alone")
+    program = "from export.child import epitaph; print(epitaph('f', -11, '', 'export.audit'))"
+    command = f"{hide} exec {sys.executable} -c {shlex.quote(program)}"
+    done = subprocess.run([*apart, command], check=True, capture_output=True, text=True)
+    assert done.stdout == (
+        "'f' was not read: LiteRT itself crashes on this machine (SIGSEGV); /proc/cpuinfo and "
+        "/sys/devices/system/cpu/possible cannot be read here.\n"
+    )
 
 
 def test_a_file_that_takes_too_long_is_given_up() -> None:

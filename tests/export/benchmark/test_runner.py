@@ -127,11 +127,14 @@ def test_damage_never_reaches_the_parent(seed: int, tmp_path: Path) -> None:
     assert "\n" not in refusal
 
 
-def test_crash_is_one_line(file: File) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("SIGSEGV", "is damaged: .*"), ("SIGTERM", "was not read: .* from outside")]
+)
+def test_end_by_a_signal_is_one_line(name: str, said: str, file: File) -> None:
     with Process(Spec(str(file("float32")))) as process:
-        process._process.send_signal(signal.SIGSEGV)
+        process._process.send_signal(signal.Signals[name])
         process._process.wait()
-        with pytest.raises(ModelFileError, match=r"float32\.tflite' is damaged: .* \(SIGSEGV\)"):
+        with pytest.raises(ModelFileError, match=rf"float32\.tflite' {said} \({name}\)"):
             process.run(QUICK)
 
 
