@@ -112,6 +112,8 @@ def test_a_network_of_somebody_else_is_trained_on(
     assert code == 0, row["reasons"]
     assert row["audit"]["recipe"] == "static_wi8_ai8"
     assert (tmp_path / "mine/tuned/aware.keras").is_file()
+    asked = json.loads((tmp_path / "mine/tuned/aware.json").read_text())["asked"]
+    assert (asked["flip"], asked["recipe"]["flip"]) == (False, False)
     file = saved(rgb(), tmp_path / "rgb.keras")
     options = ("--data", "photographs", "--pixel-range", "0", "1")
     code, _, err = run_main(capsys, "export", file, "--out", tmp_path, *options, *tuned)

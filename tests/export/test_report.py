@@ -151,6 +151,10 @@ def test_table_has_every_file_and_measurement(entry: Entry) -> None:
     assert len(widths) == 1
     assert COMMAND in page.text
     assert page.text.count("All 2 files may ship.") == 1
+    assert "Too few images judged" not in page.text
+    entry.export["files"][1]["too_few_images"] = True
+    said = "All 2 files may ship. Too few images judged 1 of them to trust that."
+    assert said in Page(report.html([entry], HOST, COMMAND)).text
 
 
 def test_refused_file_is_shown_with_its_reason(entry: Entry) -> None:
