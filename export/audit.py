@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from . import flatbuffer, metadata
+from .flatbuffer import scope_of
 from .interpreter import (
     COMPILED_FOR,
     DYNAMIC_BATCH,
@@ -163,10 +166,27 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
     if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
-    islands = [island for island in audit.float_islands if not _is_allowed(island, audit, recipe)]
-    if islands:
-        found.append(f"computes in floating point inside an integer file: {', '.join(islands)}")
+    if islands := refused_islands(audit, recipe):
+        found.append(
+            f"computes in floating point inside an integer file: {', '.join(islands)} (`export "
+            f"--keep-float '{_layers_of(islands)}'` leaves the whole layers so)"
+        )
     return found
+
+
+def refused_islands(audit: Audit, recipe: Recipe | None = None) -> list[str]:
+    """Return the float islands that a recipe does not allow, as ``OPERATION tensor``."""
+    return [island for island in audit.float_islands if not _is_allowed(island, audit, recipe)]
+
+
+def _layers_of(islands: Sequence[str]) -> str:
+    """Return the expression that finds all tensors of the islands' layers."""
+    scopes = dict.fromkeys(scope_of(island.partition(" ")[2]) for island in islands)
+    layers = [
+        f"/{re.escape(last)}/" if path else re.escape(last)
+        for path, _, last in (scope.rpartition("/") for scope in scopes)
+    ]
+    return "|".join(layers)
 
 
 def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:

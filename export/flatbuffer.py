@@ -9,6 +9,7 @@ Reference:
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -150,6 +151,23 @@ def dtype_name(tensor: Any) -> str:
 def name_of(tensor: Any) -> str:
     """Return a tensor's name; it may have none."""
     return tensor.name.decode() if tensor.name else ""
+
+
+def scope_of(tensor: str) -> str:
+    """Return the scopes of the Keras layer that a tensor was made from; without any, its name.
+
+    Keras numbers the scopes of layers. Of several layers, fused, the last counts.
+
+    Args:
+        tensor: Its name.
+
+    Example:
+        >>> scope_of("lenet5_1/c3_1/BiasAdd;lenet5_1/c3_1/convolution")
+        'lenet5_1/c3_1'
+    """
+    scopes = tensor.split(";")[0].split("/")[:-1]
+    numbered = [place for place, scope in enumerate(scopes, 1) if re.search(r"_\d+$", scope)]
+    return "/".join(scopes[: numbered[-1]]) if numbered else tensor
 
 
 def is_constant(model: Any, tensor: Any) -> bool:

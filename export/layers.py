@@ -5,6 +5,9 @@ its channels: one loud channel, which widens the range and leaves the others a f
 would hide that in the ratio of the whole tensor. Noise that a layer gets from those before it is
 not its own, so layers are ranked by what they lose more than their inputs. `repair` leaves the
 worst in floating point until the file is within its recipe's limits.
+
+An operation that rounds nothing loses nothing itself: it computes in floating point, or moves
+integers as they are. What was flattened keeps the channels of the map that it was.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +24,18 @@ from numpy.typing import NDArray
 from cnn_keras.anatomy import row_of
 from cnn_keras.errors import Error, UsageError
 
-from .flatbuffer import CONVERSIONS, dtype_name, name_of, op_names, parse
+from .audit import audit, problems, refused_islands
+from .flatbuffer import (
+    CONVERSIONS,
+    dtype_name,
+    is_constant,
+    name_of,
+    op_names,
+    parse,
+    quantization_of,
+    scope_of,
+    shape_of,
+)
 from .interpreter import Interpreter
 from .quantize import Images, Ranges, quantize
 from .recipes import Recipe
@@ -30,6 +45,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMPARED_IMAGES = 16
+
+# Operations that put out values of their inputs, some of them clipped.
+# fmt: off
+_MOVING = frozenset((
+    "BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
+    "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "PADV2", "RELU", "RELU6",
+    "RELU_N1_TO_1", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SELECT", "SELECT_V2",
+    "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE",
+    "TILE", "TOPK_V2", "TRANSPOSE", "UNPACK",
+))
+# fmt: on
+_RESHAPING = frozenset(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"))
+_MIXING = frozenset(("BATCH_MATMUL", "FULLY_CONNECTED", "TRANSPOSE"))  # not value by value
 
 
 class Layer(NamedTuple):
@@ -46,7 +74,8 @@ class Layer(NamedTuple):
             is no difference.
         lost: Mean over channels of the power of the difference over that of the float channel, each
             at most 1.
-        added: How much more is lost than in the worst input.
+        added: How much more is lost than in the worst input; 0 where nothing is rounded.
+        rounds: Whether the operation rounds: its output or its weights.
         place: In the order in which the file computes.
     """
 
@@ -59,6 +88,7 @@ class Layer(NamedTuple):
     snr_db: float | None
     lost: float
     added: float
+    rounds: bool
     place: int
 
 
@@ -101,6 +131,9 @@ def compare(
     if not len(images):
         raise UsageError("There are no images to compare the layers with.")
     runs = [Interpreter(data, preserve_tensors=True) for data in (float32, file)]
+    model = parse(file)
+    graph, names = model.subgraphs[0], op_names(model)
+    channels = _channels(graph, names)
     powers: dict[str, NDArray[np.float64]] = {}  # of signal and noise, by channel
     for image in images:
         for run in runs:
@@ -111,30 +144,38 @@ def compare(
         for name in expected.keys() & found.keys():
             signal = expected[name].astype(np.float64)
             both = np.stack([signal, found[name] - signal])
-            mean = np.square(both).reshape(2, -1, signal.shape[-1]).mean(axis=1) / len(images)
+            width = channels.get(name) or signal.shape[-1]
+            mean = np.square(both).reshape(2, -1, width).mean(axis=1) / len(images)
             powers[name] = powers.get(name, 0) + mean
         advance()
-    model = parse(file)
-    graph, names = model.subgraphs[0], op_names(model)
+
+    def called(index: int) -> str:
+        """Return a tensor's name in the float32 file."""
+        return runs[0].output.name if index in graph.outputs else name_of(graph.tensors[index])
+
     lost: dict[int, float] = {}  # by tensor
+    round_constants: set[int] = set()  # in floating point again
     layers: list[Layer] = []
     for op, name in zip(graph.operators, names, strict=True):
         index = int(op.outputs[0])
         before = max((lost.get(int(tensor), 0.0) for tensor in op.inputs), default=0.0)
-        tensor = name_of(graph.tensors[index])
-        if index in graph.outputs:
-            tensor = runs[0].output.name
         dtype = dtype_name(graph.tensors[index])
         if name in CONVERSIONS or dtype in ("int32", "int64"):  # or how shapes are computed
             lost[index] = before
+            if is_constant(model, graph.tensors[op.inputs[0]]):
+                round_constants.add(index)
             continue
-        if tensor not in powers:
-            raise UsageError(f"The float32 file has no '{tensor}': it is of another network.")
+        for output in map(int, op.outputs):
+            if called(output) not in powers:
+                raise UsageError(
+                    f"The float32 file has no '{called(output)}': it is of another network."
+                )
+            lost[output] = _lost(*powers[called(output)])
+        worst = max(map(int, op.outputs), key=lost.__getitem__)
+        tensor = called(worst)
         signal, noise = powers[tensor]
-        silent = np.where(noise > 0, 1.0, 0.0)  # a channel without signal
-        ratios = np.divide(noise, signal, out=silent, where=signal > 0)
-        lost[index] = float(np.minimum(ratios, 1).mean())
         layer = layer_of(tensor)
+        rounds = _rounds(model, op, name, round_constants)
         layers.append(
             Layer(
                 row_of(layer),
@@ -146,12 +187,55 @@ def compare(
                 10 * math.log10(signal.sum() / noise.sum())
                 if noise.any() and signal.any()
                 else None,
-                lost[index],
-                lost[index] - before,
+                lost[worst],
+                lost[worst] - before if rounds else 0.0,
+                rounds,
                 len(layers),
             )
         )
     return sorted(layers, key=lambda layer: -layer.added)
+
+
+def _lost(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """Return the mean over channels of the noise's share of the signal, each at most 1."""
+    silent = np.where(noise > 0, 1.0, 0.0)  # a channel without signal
+    ratios = np.divide(noise, signal, out=silent, where=signal > 0)
+    return float(np.minimum(ratios, 1).mean())
+
+
+def _channels(graph: Any, names: Sequence[str]) -> dict[str, int]:
+    """Return how many channels each tensor has, by name: the size of its last axis, or fewer.
+
+    A flattened map keeps its channels, which come last in it, and so does what is computed from it
+    value by value.
+    """
+    channels: dict[int, int] = {}
+    for op, name in zip(graph.operators, names, strict=True):
+        for output in map(int, op.outputs):
+            shape = shape_of(graph.tensors[output])
+            channels[output] = shape[-1] if shape else 1
+            for source in map(int, op.inputs):
+                known = channels.get(source)
+                same = known and shape_of(graph.tensors[source]) == shape and name not in _MIXING
+                if known and (same or name in _RESHAPING):
+                    channels[output] = min(channels[output], known)
+    return {name_of(graph.tensors[index]): count for index, count in channels.items()}
+
+
+def _rounds(model: Any, op: Any, name: str, round_constants: set[int]) -> bool:
+    """Return whether an operation rounds what it computes, or computes with rounded weights."""
+    graph = model.subgraphs[0]
+    outputs = {quantization_of(graph.tensors[index]) for index in op.outputs}
+    inputs = set()
+    for index in (int(index) for index in op.inputs if index >= 0):
+        tensor = graph.tensors[index]
+        if index in round_constants:
+            return True
+        if not is_constant(model, tensor):
+            inputs.add(quantization_of(tensor))
+        elif quantization_of(tensor)[0]:
+            return True
+    return outputs != {(0.0, 0)} and not (name in _MOVING and inputs == outputs)
 
 
 def repair(
@@ -165,7 +249,8 @@ def repair(
 ) -> Repaired:
     """Find a smallest set of layers to leave in floating point for a file within its limits.
 
-    The layer that loses most goes first, and the rest is compared anew; when the file passes,
+    Layers that compute in part in floating point, and should not, go first, then those that lose
+    most, and the rest is compared anew each time. When the file passes the judge and the audit,
     each layer that it also passes without is rounded again.
 
     Args:
@@ -180,26 +265,41 @@ def repair(
     Raises:
         Error: Not even with all layers in floating point does the file pass.
     """
+    operations: dict[str, list[str]] = {}  # by layer, their tensors
+    graph = parse(float32).subgraphs[0]
+    for index in (index for op in graph.operators for index in op.outputs):
+        tensor = name_of(graph.tensors[index])
+        operations.setdefault(scope_of(tensor), []).append(tensor)
     left: list[Layer] = []
     files = 0
 
     def attempt(layers: Sequence[Layer]) -> tuple[bytes, Recipe, Verdict]:
         nonlocal files
         files += 1
-        row = recipe.keeping("|".join(re.escape(layer.tensor) for layer in layers))
+        tensors = [tensor for layer in layers for tensor in operations[scope_of(layer.tensor)]]
+        row = recipe
+        if tensors:
+            row = recipe.keeping(f"^({'|'.join(map(re.escape, tensors))})$")
         content = quantize(float32, row, ranges, input_range=input_range)
-        return content, row, judge(content, row)
+        verdict, found = judge(content, row), problems(audit(content), row)
+        if found:
+            reasons = (*verdict.reasons, *found)
+            verdict = replace(verdict, accepted=False, reasons=reasons)
+        return content, row, verdict
 
     content, row, verdict = attempt(left)
     while not verdict.accepted:
-        tensors = {layer.tensor for layer in left}
+        known = {scope_of(layer.tensor) for layer in left}
+        islands = {island.partition(" ")[2] for island in refused_islands(audit(content), row)}
         candidates = [
             layer
             for layer in compare(float32, content, images)
-            if layer.tensor not in tensors and not layer.dtype.startswith("float")
+            if scope_of(layer.tensor) not in known and (layer.rounds or layer.tensor in islands)
         ]
         if not candidates:
             raise Error(f"No set of layers in floating point mends the file: {verdict.reasons[0]}.")
+        # A layer that computes in both is float as a whole, before others are.
+        candidates.sort(key=lambda layer: layer.tensor not in islands)
         left.append(candidates[0])
         advance(f"{candidates[0].layer} in floating point")
         content, row, verdict = attempt(left)
@@ -239,6 +339,5 @@ def layer_of(tensor: str) -> str:
         >>> layer_of("resnet20_1/conv2_1_b_bn_1/batchnorm/add_1;resnet20_1/conv2_1_b_1/convolution")
         'conv2_1_b_bn'
     """
-    *scopes, _ = tensor.split(";")[0].split("/")
-    layers = [scope for scope in scopes if re.search(r"_\d+$", scope)]  # Keras numbers its scopes
-    return re.sub(r"_\d+$", "", layers[-1]) if layers else tensor
+    scope = scope_of(tensor)
+    return tensor if scope == tensor else re.sub(r"_\d+$", "", scope.rpartition("/")[2])

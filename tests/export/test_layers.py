@@ -111,3 +111,49 @@ def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Tra
     layers = compare(trained.float32, file, trained.images[:4])
     assert {"conv3", "pool", "probabilities"} <= {layer.row for layer in layers}
     assert max(layer.lost for layer in layers) < 1e-9
+
+
+@pytest.fixture(scope="module")
+def flattened() -> bytes:
+    """The float32 file of a network that flattens a map, then goes on value by value."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv1")(image)
+    halves = keras.ops.split(x, 2, axis=-1)
+    x = keras.layers.Concatenate(name="exchanged")(halves[::-1])
+    x = keras.layers.MaxPooling2D(2, name="pool")(x)
+    x = keras.layers.Flatten(name="flat")(x)
+    x = keras.layers.Activation("tanh", name="flat_tanh")(x)
+    x = keras.layers.Dense(10, activation="softmax")(x)
+    return export.convert(keras.Model(image, x, name="net"))
+
+
+def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -> None:
+    file = export.quantize(flattened, STATIC, trained.calibration[:16])
+    layers = compare(flattened, file, trained.images[:4])
+    found = {layer.op: layer for layer in layers}
+    for op in ("SPLIT", "MAX_POOL_2D", "RESHAPE", "SOFTMAX"):
+        assert (found[op].rounds, found[op].added) == (False, 0.0)
+    assert {found[op].rounds for op in ("CONV_2D", "FULLY_CONNECTED", "TANH")} == {True}
+    assert layers[0].rounds
+    # Both halves of the split are known, so the concatenation is not taken for what lost them.
+    assert abs(found["CONCATENATION"].added) < found["CONV_2D"].lost
+
+
+def test_what_was_flattened_keeps_its_channels(flattened: bytes, trained: Trained) -> None:
+    file = export.quantize(flattened, STATIC, trained.calibration[:16])
+    found = {layer.op: layer for layer in compare(flattened, file, trained.images[:4])}
+    # Value by value, and then flattened: 36 values have no other loss than their 4 channels.
+    assert found["RESHAPE"].lost == pytest.approx(found["TANH"].lost)
+
+
+@pytest.mark.parametrize("name", ["dynamic_wi8_afp32", "weight_only_wi8_afp32", "float16"])
+def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
+    layers = compare(
+        trained.float32,
+        export.quantize(trained.float32, name),
+        trained.images[:2],
+    )
+    rounding = {layer.layer for layer in layers if layer.rounds}
+    assert {"conv1_bn", "conv3"} & rounding
+    assert "pool" not in rounding

@@ -1,0 +1,77 @@
+"""Normalization by the image's own statistics, which 8 bits are too few for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.typing import NDArray
+
+import export
+from export.audit import audit, problems
+from export.layers import repair
+from export.quantize import Ranges, observe
+from export.recipes import Recipe, recipe
+from export.verify import Verdict, verify
+
+from .conftest import Trained
+
+STATIC = recipe("static_wi8_ai8")
+
+
+class Normalized(NamedTuple):
+    """A trained network with normalizations, as a float32 file."""
+
+    float32: bytes
+    ranges: Ranges
+    reference: NDArray[np.float32]
+    trained: Trained  # the digits
+
+    def judge(self, content: bytes, row: Recipe) -> Verdict:
+        return verify(content, self.reference, self.trained.images, self.trained.labels, row)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[lambda: layers.GroupNormalization(4), layers.LayerNormalization],
+    ids=["group", "layer"],
+)
+def normalized(request: pytest.FixtureRequest, trained: Trained) -> Normalized:
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input((8, 8, 1))
+    for filters in (16, 32):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(request.param()(x))
+        x = layers.MaxPooling2D()(x)
+    x = layers.Dense(10, activation="softmax")(layers.Flatten()(x))
+    model = keras.Model(image, x, name="net")
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    model.fit(trained.images[:300], trained.labels[:300], epochs=6, verbose=0)
+    float32 = export.convert(model)
+    reference: Any = model.predict(trained.images, verbose=0)
+    return Normalized(float32, observe(float32, trained.calibration[:64]), reference, trained)
+
+
+def test_the_reason_names_an_expression_that_keeps_them(normalized: Normalized) -> None:
+    content = export.quantize(normalized.float32, STATIC, normalized.ranges)
+    (reason,) = problems(audit(content), STATIC)
+    found = re.search(r"--keep-float '(.*)'", reason)
+    assert found
+    row = STATIC.keeping(found[1])
+    content = export.quantize(normalized.float32, row, normalized.ranges)
+    assert problems(audit(content), row) == []
+    assert normalized.judge(content, row).accepted
+    assert audit(content).dtypes["int8"] > 10  # the convolutions are still integers
+
+
+def test_a_repair_finds_them(normalized: Normalized) -> None:
+    images = normalized.trained.images[:4]
+    found = repair(normalized.float32, STATIC, normalized.ranges, normalized.judge, images)
+    assert found.verdict.accepted
+    assert problems(audit(found.content), found.recipe) == []
+    assert all("normalization" in layer.layer for layer in found.layers)
+    assert len(found.layers) <= 2
