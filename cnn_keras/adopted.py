@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from . import data, keras2, photographs, saved_model
 from .command import log, quiet
 from .errors import Error, UsageError, reason_of, unknown
-from .evaluate import Probabilities
+from .evaluate import Probabilities, doubt_of
 from .head import with_probabilities
 from .preprocessing import Preprocessing
 from .recipes import ADOPTED
@@ -137,7 +137,7 @@ def adopt(
     model, own = _open(source, told, config["network"])
     shape = _image_shape(model, source, told.image_size)
     model = _one_to_one(model, shape, source)
-    seen = _normalization(told, own, source, shape[2])
+    seen = _normalization(told, own, model, source, shape[2])
     _require_whole(seen, _type(model), source)
     preprocessing = Preprocessing(*shape, seen.mean, seen.std)
     dataset = data.load(config["data"], data_dir, shape)
@@ -170,8 +170,9 @@ def adopt(
         f"{out}: {source} as a run, {height}×{width} {'gray' if channels == 1 else 'RGB'}, "
         f"{len(classes)} classes, {classes[0]} to {classes[-1]}"
     )
-    if dataset.labeled:
-        _warn_of_chance(predict(model, preprocessing, tried.images), labels)
+    answers = predict(model, preprocessing, tried.images)
+    if doubt := doubt_of(answers, labels if dataset.labeled else None, classes):
+        log(doubt)
     return Run(out), dataset
 
 
@@ -289,7 +290,9 @@ def _through_tf_keras(source: Path, name: str, reason: keras2.Keras2Error) -> ke
 
 def _stated(model: keras.Model) -> Normalization | None:
     """Return what a model says that it takes pixels as, if it does."""
-    return AS_THEY_ARE if rescales(model) or _type(model) == "uint8" else None
+    ends = front(model)
+    usual = ends is not None and are_usual(ends)
+    return AS_THEY_ARE if usual or _type(model) == "uint8" else None
 
 
 def _type(model: keras.Model) -> str:
@@ -298,27 +301,66 @@ def _type(model: keras.Model) -> str:
     return str(inputs[0].dtype) if inputs else "float32"
 
 
-def rescales(model: keras.Model) -> bool:
-    """Return whether a layer that brings pixels into a range comes before all that learn."""
+def front(model: keras.Model) -> NDArray[np.float32] | None:
+    """Return what a model's own rescaling makes of pixels of 0 and of 255.
+
+    Args:
+        model: `Rescaling` and `Normalization` count where they come before all that learns and all
+            functions of `keras.ops`, which nobody sees into.
+
+    Returns:
+        `(2, channels)`, or `(2, 1)` where all channels are alike; None if it does not rescale.
+    """
     from keras import layers
 
+    ends, found = np.array([0, 255], np.float32).reshape(2, 1, 1, 1), False
     for layer in _leaves(model):
-        if isinstance(layer, (layers.Rescaling, layers.Normalization)):
-            return True
-        if layer.weights:
-            return False
-    return False
+        if isinstance(layer, layers.Rescaling | layers.Normalization):
+            ends, found = np.asarray(layer(ends)), True
+        elif getattr(layer, "weights", ()) or not _keeps_pixels(layer):
+            break
+    # Statistics of each place by itself divide by almost nothing where all pictures are alike.
+    return np.median(ends, axis=(1, 2)) if found else None
 
 
-def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
-    """Return a model's layers, those of models inside it in their place."""
+def _leaves(model: keras.Model) -> Iterator[keras.Operation]:
+    """Return a model's layers and functions, those of models inside it in their place."""
     import keras
 
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+    for operation in getattr(model, "operations", model.layers):
+        if isinstance(operation, keras.Model):
+            yield from _leaves(operation)
         else:
-            yield layer
+            yield operation
+
+
+def _keeps_pixels(operation: keras.Operation) -> bool:
+    """Return whether an operation without weights is a layer, which may move pixels, or a cast."""
+    import keras
+
+    return isinstance(operation, keras.Layer) or type(operation).__name__ == "Cast"
+
+
+def are_usual(ends: NDArray[np.float32]) -> bool:
+    """Return whether pixels from 0 to 255 can be what a model's own rescaling is made for.
+
+    They come out as small numbers, as by 1/255, 1/127.5 or the deviations of pictures, or centered
+    as they are, as by the mean alone. Made for pixels from 0 to 1 or from -1 to 1, it brings 255
+    far out: deviations there are at most 0.5 and 1, which gives a span of 510 or 255. Of the
+    1/16 for scikit-learn's digits 255 becomes 16; and 1/65535, for 16 bits, leaves next to nothing.
+
+    Args:
+        ends: What `front` returns.
+
+    Example:
+        >>> [are_usual(np.array([[low], [high]])) for low, high in ((0, 1), (-1, 509), (-124, 131))]
+        [True, False, True]
+    """
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    span = high - low
+    small = (np.abs(ends) <= 10).all() and (span >= 0.5).all()
+    centered = (np.abs(span - 255) < 1).all() and (low < -32).all() and (high > 32).all()
+    return bool(small or centered)
 
 
 def _application(name: str, told: Told) -> tuple[keras.Model, Normalization]:
@@ -379,7 +421,7 @@ def probed(preprocess: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> 
 
 
 def _normalization(
-    told: Told, own: Normalization | None, source: Path, channels: int
+    told: Told, own: Normalization | None, model: keras.Model, source: Path, channels: int
 ) -> Normalization:
     """Return what a model takes pixels as: what was told goes before what it says."""
     if told.pixel_range:
@@ -392,6 +434,12 @@ def _normalization(
         own = probed(partial(imagenet_utils.preprocess_input, mode=told.preprocessing))
         if channels != 3:
             raise UsageError(f"{source} takes gray images: --preprocessing is of RGB.")
+    if own is None and (ends := front(model)) is not None:
+        raise UsageError(
+            f"What does {source} take pixels as? It rescales by itself, but makes {ends.min():.4g} "
+            f"to {ends.max():.4g} of 0 to 255: give --pixel-range 0 1, --pixel-range -1 1 or "
+            "whatever it was trained on, --pixel-range 0 255 if that is right."
+        )
     if own is None:
         raise UsageError(
             f"What does {source} take pixels as? Give --pixel-range 0 1, --pixel-range -1 1, "
@@ -475,13 +523,3 @@ def _class_names(count: int, labels: Path | None, dataset: data.Dataset) -> tupl
     if labels is None and len(dataset.classes) == count:
         return dataset.classes
     return class_names(count, labels)
-
-
-def _warn_of_chance(answers: Probabilities, labels: data.Labels) -> None:
-    """Say so if a network is right no more often than one that always names one class."""
-    right = (answers.argmax(axis=1) == labels).mean()
-    if right <= np.bincount(labels).max() / len(labels):
-        log(
-            f"It gets only {right:.0%} of {len(labels)} pictures right: are the pixels as it needs "
-            "them, and the labels in its order?"
-        )

@@ -386,12 +386,25 @@ def require(package: str) -> None:
         raise Error(f"This needs {package}: pip install {package}.")
 
 
-def table(columns: Sequence[str], lines: Sequence[Sequence[object]], title: str = "") -> Any:
-    """Return a rich table; whole numbers are right-aligned with thousands separators."""
+def table(
+    columns: Sequence[str],
+    lines: Sequence[Sequence[object]],
+    title: str = "",
+    remarks: Sequence[str] = (),
+) -> Any:
+    """Return a rich table; whole numbers are right-aligned with thousands separators.
+
+    Args:
+        columns: Their heads.
+        lines: A cell for each of them.
+        title: Stands above.
+        remarks: Stand below, one a line.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     result = Table(*columns, title=shown(title) or None, title_justify="left", box=SIMPLE_HEAD)
+    result.caption, result.caption_justify = "\n".join(map(shown, remarks)) or None, "left"
     for index, column in enumerate(result.columns):
         column.overflow = "fold"
         if all(isinstance(line[index], int | float) for line in lines):

@@ -12,6 +12,9 @@ from .data import Dataset, Labels
 
 Probabilities = NDArray[np.float32]
 
+_SIGNIFICANCE = 0.05  # what chance gives in one of twenty trials or more is put down to it
+_ONE_CLASS = 0.95  # share of the answers that is nearly all
+
 
 class Guess(NamedTuple):
     """A class and the probability that a network gives it."""
@@ -57,6 +60,47 @@ def results(answers: Mapping[str, Probabilities], dataset: Dataset) -> dict[str,
         if name == "test":
             found["confusion_matrix"] = confusion_matrix(probabilities, labels).tolist()
     return found
+
+
+def doubt_of(
+    probabilities: Probabilities, labels: Labels | None, classes: Sequence[str]
+) -> str | None:
+    """Say so if a network's answers are no better than one that knows nothing gives.
+
+    With labels: it is right no more often than always naming the commonest class explains, by the
+    exact binomial test, one-sided. Without: nearly all its answers are one class.
+
+    Args:
+        probabilities: `(n, num_classes)`.
+        labels: Class numbers `(n,)`; None if nobody knows them.
+        classes: Names of the classes.
+
+    Returns:
+        The doubt as a sentence, if there is any.
+    """
+    from scipy.stats import binomtest
+
+    answers = probabilities.argmax(axis=1)
+    given = answers if labels is None else labels
+    counts = np.bincount(given, minlength=len(classes))
+    name, share = classes[int(counts.argmax())], float(counts.max() / len(given))
+    if labels is None:
+        if share < _ONE_CLASS:
+            return None
+        return (
+            f"The Keras model answers '{name}' for {share:.0%} of {len(given)} unlabeled pictures, "
+            "so that agreement says little: are the pixels as it needs them?"
+        )
+    right = int((answers == labels).sum())
+    if right == len(labels):
+        return None
+    if binomtest(right, len(labels), share, alternative="greater").pvalue < _SIGNIFICANCE:
+        return None
+    return (
+        f"The Keras model itself gets {right} of {len(labels)} pictures right, which always "
+        f"answering '{name}' ({share:.0%} of them) explains as well: is it trained, are the pixels "
+        "as it needs them, and the labels in its order?"
+    )
 
 
 def top_k(probabilities: Probabilities, classes: tuple[str, ...], k: int) -> list[Guess]:

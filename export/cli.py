@@ -668,7 +668,7 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
     if document["labeled"]:
         judged = f"Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
     title = f"{out}: {judged}"
-    return cli.table(columns, lines, title=title)
+    return cli.table(columns, lines, title=title, remarks=document["remarks"])
 
 
 def layers_table(layers: Sequence[dict[str, Any]]) -> Any:

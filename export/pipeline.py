@@ -18,7 +18,7 @@ import numpy as np
 from cnn_keras.command import failure, log, progress, write_atomic
 from cnn_keras.data import Dataset, Labels
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.evaluate import Probabilities, scores
+from cnn_keras.evaluate import Probabilities, doubt_of, scores
 from cnn_keras.preprocessing import Images
 from cnn_keras.recipes import Recipe as TrainingRecipe
 from cnn_keras.recipes import recipe as training_recipe
@@ -173,6 +173,7 @@ def export(
             }
         )
     lone = source.run.model_file
+    doubt = doubt_of(reference, labels, source.run.classes)
     document = {
         "run": os.path.relpath(source.run.path, out),
         "model": lone and os.path.relpath(lone, out),
@@ -181,6 +182,7 @@ def export(
         "labeled": dataset.labeled,
         "split": split,
         "num_images": len(images),
+        "remarks": [doubt] if doubt else [],
         "calibration": {
             "split": "train",
             "num_images": len(calibration),

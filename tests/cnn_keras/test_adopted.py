@@ -16,7 +16,7 @@ from keras import layers, ops
 from keras.applications import imagenet_utils
 
 import export
-from cnn_keras.adopted import adopt, is_foreign, probed, rescales
+from cnn_keras.adopted import adopt, are_usual, front, is_foreign, probed
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.evaluate import scores
 from cnn_keras.preprocessing import Preprocessing
@@ -214,19 +214,98 @@ def test_pixels_are_brought_into_a_range(tmp_path: Path) -> None:
     np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
 
 
+FLIPS = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.1)])
+
+
+def adapted(scale: float, shift: float = 0) -> layers.Normalization:
+    """Normalization by the statistics of pixels that were scaled before."""
+    layer = layers.Normalization()
+    layer.adapt(pixels().astype(np.float32) * scale + shift)
+    return layer
+
+
+IMAGENET = {"mean": [123.7, 116.3, 103.5], "variance": [58.4**2, 57.1**2, 57.4**2]}
+
+
 @pytest.mark.parametrize(
-    ("first", "expected"),
+    ("first", "ends"),
     [
-        ([layers.Rescaling(1 / 255)], True),
-        ([layers.RandomFlip(), layers.Normalization(mean=[0, 1, 2], variance=[1, 2, 3])], True),
-        ([keras.Sequential([layers.Rescaling(1 / 255), layers.Conv2D(3, 1)])], True),
-        ([layers.Conv2D(3, 1), layers.Rescaling(1 / 255)], False),
-        ([], False),
+        ([layers.Rescaling(1 / 255)], (0, 1)),
+        ([layers.Rescaling(1 / 127.5, -1)], (-1, 1)),
+        ([layers.Rescaling(-1 / 255, 1)], (0, 1)),
+        ([layers.Rescaling(1, -128)], (-128, 127)),
+        ([layers.Rescaling(1.0, [-123.68, -116.78, -103.94])], (-123.68, 151.06)),
+        ([layers.RandomFlip(), layers.Normalization(**IMAGENET)], (-2.118, 2.640)),
+        ([layers.Normalization(mean=33, variance=79**2)], (-0.418, 2.810)),
+        ([adapted(1)], None),
+        ([FLIPS, layers.Resizing(8, 8), layers.Rescaling(1 / 255)], (0, 1)),
+        ([keras.Sequential([FLIPS, layers.Rescaling(1 / 255), layers.Conv2D(3, 1)])], (0, 1)),
+        ([layers.Rescaling(1 / 255), layers.Normalization(mean=0.5, variance=0.04)], (-2.5, 2.5)),
+        (
+            [layers.CenterCrop(6, 6), layers.Rescaling(1 / 128, -1), layers.BatchNormalization()],
+            None,
+        ),
     ],
 )
-def test_a_model_may_rescale_by_itself(first: list[keras.Layer], expected: bool) -> None:
+def test_a_model_may_rescale_pixels_by_itself(
+    first: list[keras.Layer], ends: tuple[float, float] | None
+) -> None:
+    found = front(in_front(first))
+    assert found is not None
+    assert are_usual(found)
+    if ends:
+        assert (found.min(), found.max()) == pytest.approx(ends, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [layers.Rescaling(2, -1)],  # for pixels from 0 to 1
+        [adapted(1 / 255)],
+        [adapted(1 / 127.5, -1)],
+        [layers.Normalization(mean=[0.4, 0.4, 0.4], variance=[0.25, 0.25, 0.25])],
+        [layers.Normalization(mean=0.0, variance=1.0)],  # for -1 to 1
+        [layers.Normalization(mean=-0.1, variance=0.4)],
+        [layers.Rescaling(1 / 16)],  # for scikit-learn's digits
+        [layers.Normalization(mean=4.9, variance=36)],
+        [layers.Rescaling(1 / 65535)],  # for 16 bits
+        [layers.Rescaling(1.0)],  # says nothing
+        [keras.Sequential([FLIPS, layers.Rescaling(2, -1)])],
+        [layers.Rescaling(1 / 255), layers.Rescaling(255)],
+    ],
+)
+def test_what_rescales_other_pixels_is_asked_for_their_range(
+    first: list[keras.Layer], tmp_path: Path
+) -> None:
+    file = saved(in_front(first), tmp_path / "a.keras")
+    told = Told(data="photographs")
+    with pytest.raises(UsageError, match=r"It rescales by itself, but makes .* of 0 to 255: give"):
+        adopt(file, told, tmp_path / "runs")
+    if len(first) > 1:
+        run, _ = adopt(file, replace(told, pixel_range=(0, 255)), tmp_path / "runs")
+        assert run.preprocessing.range == (0, 255)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [[layers.Conv2D(3, 1), layers.Rescaling(1 / 255)], [layers.BatchNormalization()], []],
+)
+def test_a_model_that_does_not_rescale_first_says_nothing(first: list[keras.Layer]) -> None:
+    assert front(in_front(first)) is None
+
+
+@pytest.mark.parametrize("cast", [True, False])
+def test_nobody_sees_into_functions(cast: bool) -> None:
+    image = layers.Input((8, 8, 3))
+    x = ops.cast(image, "float32") if cast else image / 255 - 0.5
+    x = layers.Flatten()(layers.Rescaling(1 / 255)(x))
+    found = front(keras.Model(image, layers.Dense(3, "softmax")(x)))
+    assert (found is not None) == cast
+
+
+def in_front(first: list[keras.Layer]) -> keras.Sequential:
     rest = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3, "softmax")]
-    assert rescales(keras.Sequential([layers.Input((8, 8, 3)), *first, *rest])) == expected
+    return keras.Sequential([layers.Input((8, 8, 3)), *first, *rest])
 
 
 @pytest.mark.parametrize(
@@ -341,7 +420,7 @@ def test_labels_are_told_or_the_data_sets(
     labels.write_text("\n".join("9876543210"))
     run, _ = adopt(mine, Told(data="digits", labels=labels), tmp_path / "a")
     assert run.classes == tuple("9876543210")
-    assert "of 100 pictures right: are the pixels as it needs them" in capsys.readouterr().err
+    assert "of 100 pictures right, which always answering" in capsys.readouterr().err
     labels.write_text("cat\ndog\n")
     with pytest.raises(UsageError, match="has 2 labels, and the network has 10 classes"):
         adopt(mine, Told(data="digits", labels=labels), tmp_path / "b")

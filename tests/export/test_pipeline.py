@@ -48,6 +48,7 @@ def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:
     names = {row["file"] for row in document["files"]}
     assert names | {"export.json"} == {path.name for path in exported.iterdir()}
     assert document["split"] == "validation"
+    assert document["remarks"] == []
     assert document["num_images"] == 180
     assert document["calibration"] == {"split": "train", "num_images": 200, "seed": 0}
     assert (exported / document["run"]).resolve() == lenet_run.path.resolve()
@@ -100,6 +101,22 @@ def test_a_run_that_was_trained_in_another_precision_is_exported(
     (row,) = json.loads(out)["files"]
     assert (code, row["top1_file"] > 0.95) == (0, True)
     assert f"computes in {policy}: rebuilt in float32 with the same weights" in err
+
+
+def test_a_network_that_knows_nothing_is_said_beside_its_files(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(lenet_run.path, tmp_path / "run")
+    (tmp_path / "run" / "labels.txt").write_text("\n".join("1234567890"))
+    out = tmp_path / "files"
+    code, table, _ = run_main(
+        capsys, "export", tmp_path / "run", "--out", out, "--recipes", "float32"
+    )
+    (remark,) = json.loads((out / "export.json").read_text())["remarks"]
+    assert re.search(
+        r"gets \d of 180 pictures right, which always answering '\d' \(1\d% of", remark
+    )
+    assert (code, remark in " ".join(table.split())) == (0, True)
 
 
 def test_verify_compares_layers_and_repairs(
