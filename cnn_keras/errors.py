@@ -49,6 +49,7 @@ def first_line(error: Exception) -> str:
 # How Keras says what failed, and in which layer: it could not be made (failures inside each other,
 # with pages of configuration between them), filled with its weights, or called.
 _INNER = "Exception encountered: "
+_AT = "[[{{node "  # TensorFlow, of what it computes
 _MADE = re.compile(r"deserializing class '(?P<kind>\w+)' using config=\{'name': '(?P<name>[^']+)'")
 _FILLED = re.compile(r"for object <(?P<kind>\w+) name=(?P<name>[^,>]+).*?:\n+(?P<cause>[^\n]+)")
 _CALLED = re.compile(
@@ -74,6 +75,9 @@ def reason_of(error: Exception) -> str:
         cause = "layer '{name}' ({kind}): {cause}".format(**filled.groupdict())
     elif called := _CALLED.search(text):
         cause = "{name}: {cause}".format(**called.groupdict())
+    elif _AT in text:  # after the lines of a traceback
+        said, _, node = text.partition(_AT)
+        cause = f"{node.partition('}')[0]}: {said.strip().rpartition(chr(10) * 2)[2]}"
     return textwrap.shorten(cause, LONGEST, placeholder=" …")
 
 

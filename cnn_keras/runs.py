@@ -20,6 +20,7 @@ import re
 import shutil
 import sys
 import tempfile
+import traceback
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -306,10 +307,22 @@ def batch_size(preprocessing: Preprocessing) -> int:
 
 
 def predict(model: keras.Model, preprocessing: Preprocessing, pixels: Pixels) -> Probabilities:
-    """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
+    """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels.
+
+    Raises:
+        Error: A layer's own code raises something, or there is not enough memory.
+    """
     size = batch_size(preprocessing)
     starts = range(0, len(pixels), size)
-    parts = [model.predict_on_batch(preprocessing(pixels[at : at + size])) for at in starts]
+    parts = []
+    for images in (preprocessing(pixels[at : at + size]) for at in starts):
+        try:
+            parts.append(model.predict_on_batch(images))
+        except Exception as error:
+            raise Error(
+                f"Model '{model.name}' does not run on {len(images)} images: {reason_of(error)}",
+                details=traceback.format_exc(),
+            ) from error
     return np.concatenate(parts)
 
 
