@@ -26,7 +26,8 @@ class Preprocessing:
 
     The picture is turned upright by its EXIF tag, laid on black where it is transparent, made gray
     or RGB, cropped at the center to the aspect ratio, resized by Pillow's antialiased bilinear
-    filter, and normalized: `(pixel - mean) / std`, pixels from 0 to 255.
+    filter, and normalized: `(pixel - mean) / std`, pixels from 0 to 255. White is 65535 in integers
+    of more than 8 bits, and 1 in floats, whatever the picture's brightest pixel is.
 
     Attributes:
         height: Rows of the tensor.
@@ -54,9 +55,13 @@ class Preprocessing:
         return float(ends.min()), float(ends.max())
 
     def pixels(self, image: Image.Image) -> Pixels:
-        """Return a picture as `(height, width, channels)` uint8 pixels, as the network sees it."""
+        """Return a picture as `(height, width, channels)` uint8 pixels, as the network sees it.
+
+        Raises:
+            ValueError: A picture of more than 8 bits has values below black or above white, or NaN.
+        """
         image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        if image.mode.startswith("I") or image.mode == "F":
             image = _eight_bits(image)
         if image.has_transparency_data:
             image = image.convert("RGBA")
@@ -99,13 +104,26 @@ class Preprocessing:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit and float pictures to 8 bits; Pillow's own conversion clips them."""
+    """Scale a picture of 16-bit or 32-bit integers or of floats; Pillow's own conversion clips it.
+
+    The mode says what white is, never the picture: one with a dark maximum would come out bright.
+    Floats are 0 to 1, as in scikit-image and matplotlib. Pillow reads gray values of 16 bits as
+    32-bit integers from some formats.
+
+    Raises:
+        ValueError: A value is NaN, infinite or not from black to white.
+    """
+    white, numbers = (1, "floats") if image.mode == "F" else (65535, "integers of over 8 bits")
     values = np.asarray(image, np.float64)
-    if image.mode == "F" and values.max() <= 1:
-        values = values * 255
-    elif values.max() > 255:
-        values = values / 257  # 65535 / 255
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    if wrong := np.count_nonzero(~np.isfinite(values)):
+        raise ValueError(f"{wrong} of its {values.size} pixels are NaN or infinite")
+    pixels = np.rint(values * (255 / white))
+    if pixels.min() < 0 or pixels.max() > 255:
+        raise ValueError(
+            f"its values are from {values.min():g} to {values.max():g}, and {numbers} are read as "
+            f"0 for black to {white} for white: scale them, or save it with 8 bits"
+        )
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def open_image(path: Path) -> Image.Image:
@@ -122,6 +140,12 @@ def open_image(path: Path) -> Image.Image:
         raise Error(f"No such image: {path}.") from error
     except UnidentifiedImageError as error:
         raise Error(f"{path} is not an image that Pillow can read.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        megapixels = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise Error(
+            f"{path} cannot be read as an image: it has more than {megapixels:.0f} megapixels, "
+            "which may be meant to fill the memory. Make it smaller."
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise Error(f"{path} cannot be read as an image: {error}.") from error
     return image

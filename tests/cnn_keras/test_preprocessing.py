@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,33 @@ def test_sixteen_bits_and_floats_keep_their_brightness() -> None:
     unit = Image.fromarray((ramp / 255).astype(np.float32))
     for image in (sixteen, unit):
         assert abs(GRAY.pixels(image).astype(int) - eight).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype", "white"),
+    [
+        (".png", np.uint16, 65_535),
+        (".tif", np.uint16, 65_535),
+        (".tif", np.dtype(">u2"), 65_535),
+        (".tif", np.int32, 65_535),
+        (".tif", np.float32, 1),
+    ],
+)
+@pytest.mark.parametrize("share", [1 / 400, 1 / 255, 0.2, 1])
+def test_brightness_is_by_mode_and_not_by_the_brightest_pixel(
+    suffix: str, dtype: type, white: int, share: float, tmp_path: Path
+) -> None:
+    path = tmp_path / f"deep{suffix}"
+    Image.fromarray((np.full((8, 8), white) * share).astype(dtype)).save(path)
+    assert set(np.unique(GRAY.pixels(open_image(path)))) == {round(255 * share)}
+
+
+@pytest.mark.parametrize("value", [-500, 65_800, 2**31 - 1])
+def test_integers_beyond_16_bits_are_refused(value: int, tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    Image.fromarray(np.full((8, 8), value, np.int32)).save(path)
+    with pytest.raises(ValueError, match=re.escape(f"from {value:g} to {value:g}, and")):
+        GRAY.pixels(open_image(path))
 
 
 def test_transparent_pixels_are_black() -> None:
