@@ -194,6 +194,8 @@ def train(
         callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     if first < recipe.epochs:
         flip = recipe.flip and dataset.mirror
+        if flip and dataset.contents is not None:
+            log("Pictures are mirrored at random; for letters, arrows and the like: --flip False.")
         stream = training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first)
         held_out = batches(dataset.validation, preprocessing)
         try:

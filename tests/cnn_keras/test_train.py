@@ -293,12 +293,27 @@ def from_folder(folder: Path, **others: object) -> Training:
     return Training.of("lenet5", f"folder:{folder}", recipe=recipe, **others)
 
 
-def test_a_folder_of_pictures_is_learned(folder: Path, tmp_path: Path) -> None:
+MIRRORED = "Pictures are mirrored at random; for letters, arrows and the like: --flip False.\n"
+
+
+def test_it_is_said_that_pictures_are_mirrored(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = {"epochs": 1, "batch_size": 16, "flip": True}
+    few = {"train_images": 16, "image_size": 16}
+    train(Training.of("lenet5", f"folder:{folder}", recipe=recipe, **few), tmp_path / "run")
+    assert capsys.readouterr().err.count(MIRRORED) == 1
+
+
+def test_a_folder_of_pictures_is_learned(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     training = from_folder(folder)
     run = train(training, tmp_path / "run")
     assert run.classes == NAMES
     assert run.preprocessing.channels == 1  # as the paper's input is
     assert run.preprocessing.height == 32
+    assert MIRRORED not in capsys.readouterr().err  # LeNet-5's recipe does not
     assert run.metrics["num_train_images"] == 180 - 36 - 18
     assert run.metrics["test"]["accuracy"] > 0.9
     split = Run.open(run.path).dataset().test
