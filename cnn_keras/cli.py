@@ -144,7 +144,8 @@ class Train(RecipeValues):
     """Network, as `list` names it."""
     data: str
     """Data set: digits, fashion_mnist, mnist, cifar10, cifar100; or folder:PATH, pictures in
-    train/ and val/ with a sub-folder for each class, or such sub-folders, which are then split."""
+    train/ and val/ or test/ with a sub-folder for each class, or such sub-folders, which are then
+    split."""
     out: Path
     """Run folder to write."""
     seed: int = 0
@@ -317,10 +318,8 @@ class Predict:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        import numpy as np
-
+        from . import pictures
         from .evaluate import top_k
-        from .preprocessing import open_image
         from .runs import Run
 
         if not self.images:
@@ -328,7 +327,8 @@ class Predict:
         if self.top < 1:
             raise UsageError(f"--top is 1 or more, not {self.top}.")
         run = Run.open(self.run)
-        pixels = np.stack([run.preprocessing.pixels(open_image(path)) for path in self.images])
+        seen = run.preprocessing
+        pixels = pictures.decode(self.images, (seen.height, seen.width, seen.channels))
         start_keras()
         answers = [top_k(row, run.classes, self.top) for row in run.predict(pixels)]
         document = [

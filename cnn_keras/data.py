@@ -5,9 +5,10 @@ nor calibration touches it. The test split is the data set's own.
 
 `folder:PATH` is a folder of pictures with a sub-folder for each class (see `pictures`):
 
-train/ val/ test/    each serves as what it is called
+train/ val/ test/    each serves as what it is called; so do Training/, valid/, test_set/
 train/ val/          `val/` is the validation and the test split: `best.keras` is chosen by it, but
                      not `model.keras`, whose results a run reports
+train/ test/         a tenth of `train/` is the validation split, seeded and stratified
 the classes' folders a fifth of the pictures is the test split and a tenth the validation split,
                      seeded and stratified, the same for every run
 
@@ -21,6 +22,7 @@ import io
 import os
 import pickle
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -243,38 +245,76 @@ def _photographs(shape: tuple[int, int, int]) -> Dataset:
 
 
 def _load_folder(folder: Path, data_dir: Path | None, shape: tuple[int, int, int]) -> Dataset:
+    height, width, channels = shape
     if data_dir is not None and (data_dir / folder.name).is_dir():
         folder = data_dir / folder.name
-    parts = pictures.parts(folder)
+    found = pictures.parts(folder)
+    parts = found.splits
+    origin = {}  # of a split that has no folder of its own
     if "all" in parts:
         train, validation, test = _cut(folder, parts["all"])
     else:
-        train, validation, test = parts["train"], parts["val"], parts.get("test", parts["val"])
-    skipped = sum(part.skipped for part in parts.values())
-    height, width, channels = shape
+        train = parts["train"]
+        if "val" in parts:
+            validation = parts["val"]
+        else:
+            train, validation = _cut_validation(train)
+            origin["validation"] = f" (a tenth of {parts['train'].folder.name}/)"
+        test = parts.get("test", validation)
+        if test is validation:
+            origin["test"] = f" ({validation.folder.name}/, for there is no test/)"
     log(
-        f"{folder}: {len(train.classes)} classes; {len(train.paths)} training, "
-        f"{len(validation.paths)} validation and {len(test.paths)} test pictures"
-        + (" (val/, for there is no test/)" if test is validation else "")
-        + (f"; {skipped} other files skipped" if skipped else "")
+        f"{found.folder}: {len(train.classes)} classes; {len(train.paths)} training, "
+        f"{len(validation.paths)} validation{origin.get('validation', '')} and {len(test.paths)} "
+        f"test pictures{origin.get('test', '')}"
+        + (f"; {', '.join(found.others)} left out" if found.others else "")
+        + _skipped(sum((part.skipped for part in parts.values()), Counter()))
         + f"; seen as {height}×{width} {'gray' if channels == 1 else 'RGB'}"
     )
-
-    def split(part: pictures.Listing) -> Split:
-        return Split(pictures.decode(part.paths, shape), part.labels)
-
-    held_out = split(validation)
+    # All at once, so that whatever is broken is named at once.
+    listings = [train, validation] + ([] if test is validation else [test])
+    images = pictures.decode([path for part in listings for path in part.paths], shape)
+    ends = np.cumsum([len(part.paths) for part in listings])
+    splits = [
+        Split(pixels, part.labels)
+        for pixels, part in zip(np.split(images, ends[:-1]), listings, strict=True)
+    ]
     return Dataset(
         folder.name,
-        split(train),
-        held_out,
-        held_out if test is validation else split(test),
+        splits[0],
+        splits[1],
+        splits[-1],
         train.classes,
         mirror=True,
         contents=pictures.contents(
             folder, [path for part in parts.values() for path in part.paths]
         ),
     )
+
+
+def _skipped(kinds: Counter[str]) -> str:
+    """Say what lies in the classes' folders that is no picture."""
+    if not kinds:
+        return ""
+    most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:5]
+    named = [f"{count} {kind}" for kind, count in most]
+    return f"; {kinds.total()} other files skipped ({', '.join(named)}{', ...' * (len(kinds) > 5)})"
+
+
+def _cut_validation(everything: pictures.Listing) -> tuple[pictures.Listing, pictures.Listing]:
+    """Return training and validation pictures of a folder that has only those for the test apart.
+
+    Raises:
+        Error: There are too few.
+    """
+    labels = everything.labels
+    if len(labels) < 10:
+        raise Error(
+            f"{everything.folder} holds {len(labels)} pictures, too few to cut a tenth for the "
+            "validation split that is not there: add some, or make val/."
+        )
+    kept, held_out = _hold_out(labels, len(labels) // 10)
+    return everything.take(kept), everything.take(held_out)
 
 
 def _cut(folder: Path, everything: pictures.Listing) -> tuple[pictures.Listing, ...]:
