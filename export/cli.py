@@ -82,8 +82,8 @@ class Export(Told):
     """Passes over the training images for a recipe that trains the network on; by default a tenth
     of the run's own."""
     flip: bool | None = None
-    """Mirror the images at random for that, where the data set allows it; by default as the run was
-    trained, and not for a model from elsewhere."""
+    """Mirror images at random where a recipe trains the network on, if the data set allows it; by
+    default as the run was trained, and not for a model from elsewhere."""
     keep_float: str | None = None
     """What stays in floating point: a regular expression that is found in names of tensors, as
     `verify --layers` shows them, for example '/(conv1|logits)_'. They begin with the model's name
