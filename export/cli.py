@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FIGURES = (".svg", ".png")
 ANDROID_DEMO = Path(__file__).resolve().parents[1] / "android_demo"
+LRN_BY_NAME = ".*lrn.*"
+"""What version 0.1.0 states as kept in floating point in each file, with or without such layers."""
 ANDROID_RECIPES = ("float32", "static_wi8_ai8")
 
 
@@ -222,7 +224,6 @@ class Verify:
         from .benchmark.cli import exported, run_of
         from .child import call
         from .interpreter import read_file
-        from .recipes import recipe
         from .verify import verify
 
         if self.figure and self.figure.suffix.lower() not in FIGURES:
@@ -235,9 +236,7 @@ class Verify:
         name = self.recipe or stated.get("recipe") or found.recipe
         if name is None:
             raise UsageError(f"{self.file} looks like no known recipe: name one with --recipe.")
-        limits = recipe(name)
-        if name == stated.get("recipe") and "float_layers" in stated:
-            limits = limits._replace(float_layers=stated["float_layers"])
+        limits = as_stated(name, stated)
         if self.keep_float is not None:
             limits = limits.keeping(regular_expression(self.keep_float))
         run = Run.open(path)
@@ -699,6 +698,21 @@ def save_figure(figure: Figure, path: Path) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, format=path.suffix.lower().removeprefix("."))
     write_atomic(path, drawn.getvalue())
+
+
+def as_stated(name: str, stated: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with the layers that a file of it keeps in floating point.
+
+    Args:
+        name: Of the recipe.
+        stated: What export.json says of the file; of another recipe it says nothing here.
+    """
+    from .recipes import recipe
+
+    row, kept = recipe(name), stated.get("float_layers")
+    if name != stated.get("recipe") or kept == LRN_BY_NAME:
+        return row
+    return row._replace(float_layers=kept)
 
 
 def regular_expression(text: str) -> str:

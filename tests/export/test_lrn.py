@@ -13,6 +13,7 @@ from cnn_keras.blocks import LocalResponseNormalization
 from cnn_keras.errors import UsageError
 from export import flatbuffer
 from export.audit import problems
+from export.cli import as_stated
 from export.lrn import lrn_tensors
 from export.recipes import DEFAULT, recipe
 
@@ -93,6 +94,24 @@ def test_what_is_kept_float_is_allowed(trained: Trained, expression: str) -> Non
     assert any("conv2" in island for island in found.float_islands)
     assert problems(found, row) == []
     assert problems(found, STATIC) != []
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ({}, None),
+        ({"recipe": "static_wi8_ai8", "float_layers": None}, None),
+        ({"recipe": "static_wi8_ai8", "float_layers": ".*lrn.*"}, None),  # of version 0.1.0
+        ({"recipe": "static_wi8_ai8", "float_layers": "/conv2_"}, "/conv2_"),
+        ({"recipe": "float16", "float_layers": "/conv2_"}, None),
+    ],
+)
+def test_files_of_earlier_exports_are_judged_and_repaired(
+    stated: dict[str, Any], kept: str | None, trained: Trained
+) -> None:
+    row = as_stated(STATIC.name, stated)
+    assert row == STATIC._replace(float_layers=kept)
+    export.quantize(trained.float32, row, trained.calibration[:2])  # what it keeps is there
 
 
 def test_an_expression_that_finds_nothing_is_refused(trained: Trained) -> None:
