@@ -243,7 +243,8 @@ def _convolutions(model: keras.Model) -> Iterator[_Link]:
     start = None
     for before, layer in pairwise(model.layers):
         if isinstance(layer, layers.Conv2D):
-            row, start = layer.name, (before if before.name == f"{layer.name}_pad" else layer).input
+            is_padded = isinstance(before, layers.ZeroPadding2D) and before.output is layer.input
+            row, start = layer.name, (before if is_padded else layer).input
         elif start is not None and isinstance(layer, layers.ReLU):
             yield _Link(row, start, layer.output, layer.output, layer.output, layer.output)
             start = None

@@ -131,7 +131,9 @@ def load_by_name(model: keras.Model, weights: Weights, *, classifier: bool = Tru
     for layer in own:
         theirs = [array.shape for array in weights.get(layer.name, [])]
         ours = [tuple(variable.shape) for variable in layer.weights]
-        is_classifier = layer.name.endswith(CLASSIFIER)
+        # An auxiliary one is called after it; a layer before it may be, too ("pre_logits").
+        is_auxiliary = layer.name.endswith(CLASSIFIER) and layer.name not in needed
+        is_classifier = layer.name == CLASSIFIER or is_auxiliary
         if ours == theirs and (classifier or not is_classifier):
             fitting.append(layer)
         elif is_classifier or layer.name not in needed:

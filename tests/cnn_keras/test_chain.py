@@ -150,6 +150,17 @@ def test_a_plain_layer_is_replaced_by_identity_or_shortcut_a() -> None:
     np.testing.assert_array_equal(chain.modules[3].deleted(x), narrowed)
 
 
+@pytest.mark.parametrize("name", ["conv2_pad", "before_conv2", "zero_padding2d"])
+def test_padding_goes_with_the_convolution_that_reads_it(name: str) -> None:
+    image = keras.Input(SHAPE)
+    x = layers.ReLU()(layers.Conv2D(4, 3, padding="same", name="conv1")(image))
+    x = layers.ZeroPadding2D(1, name=name)(x)
+    x = layers.ReLU()(layers.Conv2D(4, 3, name="conv2")(x))
+    chain = cut(keras.Model(image, x, name="padded"))
+    maps = np.random.default_rng(2).normal(size=(2, 12, 12, 4)).astype("float32")
+    np.testing.assert_array_equal(chain.modules[1].deleted(maps), maps)
+
+
 def test_modules_of_one_shape_may_change_places() -> None:
     model = small()
     chain = cut(model)

@@ -108,6 +108,20 @@ def test_auxiliary_heads_may_be_missing_and_are_left_out() -> None:
     assert main_network(main) is main
 
 
+@pytest.mark.parametrize("name", ["pre_logits", "prelogits"])
+def test_a_layer_before_the_classifier_is_none_whatever_it_is_called(name: str) -> None:
+    def network(units: int) -> keras.Model:
+        image = keras.Input((4, 4, 1))
+        x = layers.Dense(units, name=name)(layers.Flatten()(image))
+        return keras.Model(image, layers.Dense(3, name="logits")(x), name="net")
+
+    old, new = network(5), network(5)
+    assert load_by_name(new, weights_of(old), classifier=False) == ["logits"]
+    assert equal(weights_of(new)[name], weights_of(old)[name])
+    with pytest.raises(UsageError, match=rf"their layer '{name}' is 16×6 with 6, its own 16×5"):
+        load_by_name(new, weights_of(network(6)))
+
+
 def test_frozen_rows_stay_as_they_are_with_their_moments() -> None:
     model = small()
     freeze_until(model, "conv3_1")
