@@ -20,7 +20,7 @@ from . import data
 from .errors import UsageError
 from .head import with_probabilities
 from .records import hardware, versions
-from .runs import Run
+from .runs import Run, is_free
 from .train import save_model
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def require_replaceable(out: Path) -> None:
     Raises:
         UsageError: It does.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if is_free(out):
         return
     if not (out / "config.json").is_file() or not Run(out).is_ensemble:
         raise UsageError(f"{out} exists and is no ensemble: choose another folder to save it in.")

@@ -241,6 +241,17 @@ class Run:
         )
 
 
+def is_free(out: Path) -> bool:
+    """Return whether a run may begin at a path: nothing is there, or what a killed one left."""
+    if not out.is_dir():
+        return not out.exists()
+    temporary = tuple(f".{name}." for name in DESCRIPTION)
+    names = [path.name for path in out.iterdir()]
+    return "config.json" not in names and all(
+        name in DESCRIPTION or name.startswith(temporary) for name in names
+    )
+
+
 def as_json(document: object) -> str:
     """Return a document as the text of a JSON file."""
     return json.dumps(document, indent=2) + "\n"

@@ -33,7 +33,7 @@ from .preprocessing import Pixels, Preprocessing
 from .pretrained import Pretrained, options_of
 from .recipes import Recipe
 from .records import hardware, versions
-from .runs import DESCRIPTION, Run, batch_size, load_model, predict, uses_xla
+from .runs import DESCRIPTION, Run, batch_size, is_free, load_model, predict, uses_xla
 from .transfer import freeze_until, load_by_name, main_network
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def train(
         if (out / "metrics.json").is_file():
             log(f"{out} is finished already; delete it to train again.")
             return run
-    elif out.exists() and (not out.is_dir() or _others(out)):
+    elif not is_free(out):
         raise UsageError(f"{out} exists and is not a run folder: choose another --out.")
 
     keras.utils.set_random_seed(training.seed)
@@ -213,13 +213,6 @@ def train(
             recorder.bar.stop()  # or an interrupted terminal keeps its cursor hidden
     _finish(run, model, dataset, preprocessing)
     return run
-
-
-def _others(out: Path) -> bool:
-    """Return whether a folder holds more than a killed training leaves before it begins."""
-    ours = tuple(f".{name}." for name in DESCRIPTION)
-    names = (path.name for path in out.iterdir())
-    return any(name not in DESCRIPTION and not name.startswith(ours) for name in names)
 
 
 def input_shape(training: Training, start: Pretrained | None) -> tuple[int, int, int]:

@@ -41,12 +41,13 @@ def test_members_fit_together() -> None:
 
 def test_a_kill_leaves_no_ensemble_that_is_half_another(lenet_run: Run, tmp_path: Path) -> None:
     out, model = tmp_path / "ensemble", lenet_run.model()
-    ensemble.save([lenet_run] * 2, [model] * 2, {"members": 2}, out)
+    with copies_before_each_rename(out, tmp_path / "begun") as begun:
+        ensemble.save([lenet_run] * 2, [model] * 2, {"members": 2}, out)
     with copies_before_each_rename(out, tmp_path / "states") as states:
         ensemble.save([lenet_run] * 3, [model] * 3, {"members": 3}, out)
     assert len(states) == 5
     assert not [state for state in states if (state / "model.keras").exists()]
-    for state in (states[0], states[-1]):
+    for state in (*begun[:2], states[0], states[-1]):
         ensemble.save([lenet_run] * 3, [model] * 3, {"members": 3}, state)
         names = {path.name for path in state.iterdir() if not path.name.startswith(".")}
         assert names == {path.name for path in out.iterdir()}
