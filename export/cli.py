@@ -251,7 +251,8 @@ class Verify:
         if limits.tuning:
             from .pipeline import made_from
 
-            origin = predict(made_from(run, limits), run.preprocessing, split.images)
+            tuned = made_from(run, limits, stated.get("tuned_weights"))
+            origin = predict(tuned, run.preprocessing, split.images)
         judged = self.file, reference, images, labels, limits, origin
         with progress("verify", len(images)) as advance:
             verdict = call("verify.verify", *judged, file=self.file, advance=advance)

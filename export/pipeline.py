@@ -118,10 +118,10 @@ def export(
 
     def made(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
         """Make a recipe's file, and judge it."""
-        trained, origin, said = float32, None, list[str]()
+        trained, origin, tuned_weights, said = float32, None, None, list[str]()
         if recipe.tuning:
             tuned, said = _tuned(source, recipe.tuning, _tuning(source, tuning_epochs, flip))
-            trained = convert(tuned)
+            trained, tuned_weights = convert(tuned), _hash_of_weights(tuned)
             origin = predict(tuned, preprocessing, held_out.images)
         if recipe.needs_calibration and recipe.tuning not in ranges:
             with progress(f"{source.name}: calibrate", len(calibration)) as advance:
@@ -143,6 +143,7 @@ def export(
             "gzip_bytes": len(gzip.compress(content, mtime=0)),
             "size_ratio": found.size_bytes / full_size,
             "sha256": found.sha256,
+            "tuned_weights": tuned_weights,
             "audit": found.to_dict(),
         }
 
@@ -205,7 +206,7 @@ def _not_made(why: str, reference: Probabilities, labels: Labels | None) -> dict
         "too_few_images": False,
     }
     judged = (field.name for field in fields(Verdict))
-    measured = ("size_bytes", "gzip_bytes", "size_ratio", "sha256", "audit")
+    measured = ("size_bytes", "gzip_bytes", "size_ratio", "sha256", "tuned_weights", "audit")
     return dict.fromkeys((*judged, *measured)) | known
 
 
@@ -226,11 +227,17 @@ def unrounded(run: Run, recipe: Recipe) -> bytes:
     return convert(made_from(run, recipe))
 
 
-def made_from(run: Run, recipe: Recipe) -> keras.Model:
+def made_from(run: Run, recipe: Recipe, weights: str | None = None) -> keras.Model:
     """Return the network that a run's files of some recipe are made from.
+
+    Args:
+        run: Where it lies.
+        recipe: Of the file.
+        weights: The hash of its weights, as `export.json` has it.
 
     Raises:
         UsageError: The recipe trains the network on, and the run keeps no such network.
+        Error: It keeps another one, of a later training.
     """
     if not recipe.tuning:
         return run.model()
@@ -238,7 +245,19 @@ def made_from(run: Run, recipe: Recipe) -> keras.Model:
     path = _tuned_path(run, recipe.tuning)
     if not path.is_file():
         raise UsageError(f"{path} is missing, which {recipe.name} files are made from: export one.")
-    return load_model(path)
+    model = load_model(path)
+    if weights not in (None, _hash_of_weights(model)):
+        raise Error(
+            f"{path} was trained again since this {recipe.name} file was made from it: export anew."
+        )
+    return model
+
+
+def _hash_of_weights(model: keras.Model) -> str:
+    weights = hashlib.sha256()
+    for weight in model.get_weights():
+        weights.update(weight.tobytes())
+    return weights.hexdigest()
 
 
 def _require_trainable(source: Source, recipe: Recipe) -> None:
@@ -268,11 +287,8 @@ def _tuned(source: Source, steps: Sequence[Step], tuning: Tuning) -> tuple[keras
     from .aware import tune
 
     model, remarks = source.model, []
-    weights = hashlib.sha256()
-    for weight in model.get_weights():
-        weights.update(weight.tobytes())
     asked = {
-        "weights": weights.hexdigest(),
+        "weights": _hash_of_weights(model),
         "epochs": tuning.epochs,
         "seed": tuning.seed,
         "recipe": json.loads(json.dumps(asdict(tuning.recipe))),

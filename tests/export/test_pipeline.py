@@ -177,6 +177,13 @@ def test_a_network_is_trained_on_once(
     assert kept == {
         path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/tuned").iterdir()
     }
+    later = tmp_path / "run/tuned/clustered_aware.keras"
+    shutil.copy(tmp_path / "run/model.keras", later)
+    code, _, err = run_main(capsys, "verify", tmp_path / "files" / integer["file"])
+    assert (code, "clustered_aware.keras was trained again since" in err) == (1, True)
+    later.unlink()
+    code, _, err = run_main(capsys, "verify", tmp_path / "files" / integer["file"])
+    assert (code, "clustered_aware.keras is missing, which" in err) == (2, True)
 
 
 def test_a_file_on_reference_kernels_says_how_slow_it_is(
