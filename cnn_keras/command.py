@@ -78,7 +78,7 @@ def failure(error: Exception) -> str:
     if not hasattr(error, "exit_code"):
         said = "".join(traceback.format_exception(error))
         error = Error(f"{type(error).__name__}: {reason_of(error)}", details=said)
-    return one_line(error).rstrip(".")
+    return one_line(error)
 
 
 @contextmanager

@@ -79,6 +79,7 @@ def write_record(
     budget: Mapping[str, Any],
     details: Mapping[str, Any],
     figure: Figure,
+    failed: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Write a record and, beside it under the same name, its figure.
 
@@ -91,6 +92,7 @@ def write_record(
         budget: Epochs, images, seconds.
         details: The numbers behind the claims.
         figure: Shows them.
+        failed: Runs that failed, and so are not among these, each with its reason.
 
     Returns:
         The record.
@@ -107,6 +109,7 @@ def write_record(
         "hardware": hardware(),
         "versions": versions(),
         "claims": [claim._asdict() for claim in claims],
+        **({"failed": list(failed)} if failed else {}),
         **details,
     }
     drawn = io.StringIO()

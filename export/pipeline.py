@@ -201,7 +201,7 @@ def _not_made(why: str, reference: Probabilities, labels: Labels | None) -> dict
         "num_images": len(reference),
         "top1_float": None if labels is None else float((reference.argmax(1) == labels).mean()),
         "accepted": False,
-        "reasons": [f"cannot be made: {why}"],
+        "reasons": [f"cannot be made: {why.rstrip('.')}"],
         "remarks": [],
         "too_few_images": False,
     }

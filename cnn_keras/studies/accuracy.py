@@ -40,7 +40,8 @@ def accuracy(
     Returns:
         The record; its interval is over seeds, or for one seed over the test images.
     """
-    finished = series.train_each(training, seeds, runs, data_dir)
+    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    finished = series.finished(training, seeds, runs)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]
     seconds = [run.metrics["train_seconds"] for run in finished]
@@ -82,6 +83,7 @@ def accuracy(
         },
         details={"test": results, "config": finished[0].config},
         figure=_curves(finished, at_least),
+        failed=failed,
     )
 
 

@@ -416,10 +416,15 @@ def side(image_size: int | None, network: str) -> int | None:
 
 
 def recorded(document: dict[str, Any]) -> Outcome:
-    """Return a study's record and the table of its claims."""
+    """Return a study's record and the table of its claims; exit code 1 where a run failed."""
+    from rich.console import Group
+    from rich.text import Text
+
     from ..records import claims_table
 
-    return Outcome(document, claims_table(document))
+    failed = document.get("failed", [])
+    lines = [Text(f"{row['run']} failed: {row['reason']}") for row in failed]
+    return Outcome(document, Group(claims_table(document), *lines), exit_code=1 if failed else 0)
 
 
 def require_each_once(**options: Sequence[Any]) -> None:

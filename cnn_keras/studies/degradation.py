@@ -98,6 +98,7 @@ def degradation(
         The record; intervals are over seeds, of ratios within a seed.
     """
     forms = {"plain": list(plain), "residual": list(residual)}
+    seeds, failed = series.train_all([*plain, *residual], seeds, runs, data_dir)
     found: dict[str, list[Found]] = {
         form: [_network(training, seeds, runs, data_dir) for training in trainings]
         for form, trainings in forms.items()
@@ -111,11 +112,12 @@ def degradation(
         budget=series.budget(plain[0]),
         details={form: [network._asdict() for network in found[form]] for form in forms},
         figure=_figure(found, plain[0].data),
+        failed=failed,
     )
 
 
 def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None) -> Found:
-    trained = series.train_each(training, seeds, runs, data_dir)
+    trained = series.finished(training, seeds, runs)
     facts = [
         kept(run, "degradation", {"batch": BATCH}, partial(_facts, run, data_dir))
         for run in trained

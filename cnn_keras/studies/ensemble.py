@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import anatomy, data, series
 from ..comparisons import difference
 from ..ensemble import Size, require_replaceable, save, sizes
+from ..errors import Error
 from ..evaluate import results
 from ..records import Claim, write_record
 from ..runs import Run, predict
@@ -78,8 +79,15 @@ def ensemble(
         UsageError: `folder` holds something else than an ensemble.
     """
     require_replaceable(folder)
-    members = series.train_each(training, seeds, runs, data_dir)
-    rivals = series.train_each(against, against_seeds, runs, data_dir) if against else []
+    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    if len(seeds) < 2:
+        raise Error(f"One member is left, and no ensemble: {failed[-1]['reason']}")
+    members = series.finished(training, seeds, runs)
+    rivals = []
+    if against:
+        against_seeds, others = series.train_all([against], against_seeds, runs, data_dir)
+        failed += others
+        rivals = series.finished(against, against_seeds, runs)
     loaded = members[0].load(data_dir)
     dataset = members[0].prepare(loaded)
     models = [run.model() for run in members]
@@ -150,6 +158,7 @@ def ensemble(
             "errors_without_one": [float(wrong.mean()) for wrong in less],
         },
         figure=_figure(training.data, one, found, rival),
+        failed=failed,
     )
 
 

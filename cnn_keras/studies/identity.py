@@ -131,8 +131,9 @@ def identity(
         The record; intervals are over seeds, of differences and ratios within a seed.
     """
     trainings = {"plain": plain, "residual": residual}
+    seeds, failed = series.train_all([*plain, *residual], seeds, runs, data_dir)
     finished = {
-        form: [series.train_each(training, seeds, runs, data_dir) for training in networks]
+        form: [series.finished(training, seeds, runs) for training in networks]
         for form, networks in trainings.items()
     }
     stacks = _stacks(finished["residual"][0], layers, steps, data_dir)
@@ -160,6 +161,7 @@ def identity(
             },
         },
         figure=_figure(stacks, responses),
+        failed=failed,
     )
 
 

@@ -122,9 +122,11 @@ def lesion(
         UsageError: A network cannot be cut into modules, or a run folder holds another training.
         Error: A network is no better than guessing, so that nothing can be lost.
     """
-    found = []
-    for training, seeds in trainings:
-        finished = series.train_each(training, seeds, runs, data_dir)
+    found, failed = [], []
+    for training, wanted in trainings:
+        seeds, others = series.train_all([training], wanted, runs, data_dir)
+        failed += others
+        finished = series.finished(training, seeds, runs)
         test = finished[0].test(test_images, data_dir)
         found.append(_lesions(training.network, finished, test, count, draws))
         if (found[-1].intact >= found[-1].chance).any():
@@ -148,6 +150,7 @@ def lesion(
         },
         details={"networks": {lesions.network: _document(lesions) for lesions in found}},
         figure=_figure(found),
+        failed=failed,
     )
 
 

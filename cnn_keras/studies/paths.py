@@ -156,7 +156,9 @@ def paths(
     Raises:
         Error: A network lets no gradient through.
     """
-    finished = series.train_each(training, seeds, runs, data_dir)
+    trainings = [training, control] if control else [training]
+    seeds, failed = series.train_all(trainings, seeds, runs, data_dir)
+    finished = series.finished(training, seeds, runs)
     found = _found(training.network, finished, images, data_dir)
     controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
@@ -172,13 +174,14 @@ def paths(
         },
         details=_document(found) | {"control": controlled and _of_control(controlled)},
         figure=_figure(found),
+        failed=failed,
     )
 
 
 def _control(
     training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
 ) -> Control:
-    whole = series.train_each(training, seeds, runs, data_dir)
+    whole = series.finished(training, seeds, runs)
     found = _found(training.network, whole, images, data_dir)
     branches = min(max(round(2 * float(np.mean(found.lengths))), 1), found.modules)
     drawn = series.train_each(

@@ -132,7 +132,8 @@ def shuffle(
         UsageError: The network has no two modules that can be exchanged, or a run folder holds
             another training.
     """
-    finished = series.train_each(training, seeds, runs, data_dir)
+    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    finished = series.finished(training, seeds, runs)
     test = finished[0].test(test_images, data_dir)
     asked = {"test_images": len(test.labels), "count": count, "draws": draws}
     found = [
@@ -158,6 +159,7 @@ def shuffle(
             **{name: values.tolist() for name, values in shuffles._asdict().items()},
         },
         figure=_figure(training.network, seeds, shuffles, chance),
+        failed=failed,
     )
 
 

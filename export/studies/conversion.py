@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnn_keras import photographs
+from cnn_keras import photographs, series
 from cnn_keras.command import log
 from cnn_keras.evaluate import Probabilities
 from cnn_keras.preprocessing import Images
@@ -44,11 +44,14 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
     Returns:
         The record.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    failed: list[series.Failed] = []
     for name in networks:
         log(name)
-        rows += convert_network(name)
+        with series.going_on(name, failed):
+            rows += convert_network(name)
         gc.collect()
+    series.require_any(rows, failed)
     return write_record(
         out / "conversion.json",
         "study",
@@ -58,6 +61,7 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
         budget={"crops": CROPS},
         details={"files": rows},
         figure=_figure(rows),
+        failed=failed,
     )
 
 

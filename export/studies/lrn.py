@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnn_keras import zoo
+from cnn_keras import series, zoo
 from cnn_keras.command import log, progress
 from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
@@ -103,11 +103,14 @@ def lrn(
     Returns:
         The record.
     """
-    costs, files = [], []
+    costs: list[Cost] = []
+    files: list[File] = []
+    failed: list[series.Failed] = []
     for network in networks:
-        with tempfile.TemporaryDirectory() as folder:
+        with series.going_on(network, failed), tempfile.TemporaryDirectory() as folder:
             files += _write(network, image_size, Path(folder))
             costs += list(_costs(network, Path(folder), secs, rounds))
+    series.require_any(costs, failed)
     return write_record(
         out / "lrn.json",
         "benchmark",
@@ -122,6 +125,7 @@ def lrn(
             "files": [file._asdict() for file in files],
         },
         figure=_figure(costs),
+        failed=failed,
     )
 
 

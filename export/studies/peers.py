@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras import zoo
+from cnn_keras import series, zoo
 from cnn_keras.command import log, progress, quiet, start_keras
 from cnn_keras.errors import Error, unknown
 from cnn_keras.preprocessing import Preprocessing
@@ -157,7 +157,12 @@ def peers(
         Error: An engine gives other scores than Keras, or LiteRT does not run a network.
     """
     everyone = [LITERT, *(name for name in engines if name != LITERT)]
-    parts = [_measure(network, everyone, threads, secs, rounds) for network in networks]
+    parts = []
+    failed: list[series.Failed] = []
+    for network in networks:
+        with series.going_on(network, failed):
+            parts.append(_measure(network, everyone, threads, secs, rounds))
+    series.require_any(parts, failed)
     found = Found(*(list(chain(*lists)) for lists in zip(*parts, strict=True)))
     installed = {package: version(package) for package in PACKAGES if find_spec(package)}
     return write_record(
@@ -177,6 +182,7 @@ def peers(
             "sgemm_peaks": [peak._asdict() for peak in found.peaks],
         },
         figure=_figure(found),
+        failed=failed,
     )
 
 

@@ -46,11 +46,14 @@ def recipes(
         The record.
     """
     rows: list[dict[str, Any]] = []
+    failed: list[series.Failed] = []
     for training in trainings:
-        [run] = series.train_each(training, [training.seed], runs, data_dir)
-        source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
-        document = export(source, run.path / "files", chosen, "test", tuning_epochs)
-        rows += [{"network": training.network, **row} for row in document["files"]]
+        with series.going_on(training.network, failed):
+            [run] = series.train_each(training, [training.seed], runs, data_dir)
+            source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
+            document = export(source, run.path / "files", chosen, "test", tuning_epochs)
+            rows += [{"network": training.network, **row} for row in document["files"]]
+    series.require_any(rows, failed)
     return write_record(
         out / f"recipes_{document['data']}.json",
         "study",
@@ -63,6 +66,7 @@ def recipes(
         },
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},
         figure=_figure(rows),
+        failed=failed,
     )
 
 

@@ -101,10 +101,12 @@ def repairing(
     Returns:
         The record. Files are judged on the test split.
     """
-    found = [
-        _mend(run, normalization, data_dir)
-        for run in series.train_each(training, seeds, runs, data_dir)
-    ]
+    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    found = []
+    for run in series.finished(training, seeds, runs):
+        with series.going_on(run.path.name, failed):
+            found.append(_mend(run, normalization, data_dir))
+    series.require_any(found, failed)
     return write_record(
         out / "repair.json",
         "study",
@@ -119,6 +121,7 @@ def repairing(
             "networks": [mended._asdict() for mended, _ in found],
         },
         figure=figure(found[0][1]),
+        failed=failed,
     )
 
 

@@ -45,6 +45,12 @@ def finish(training: Training, seed: int, runs: Path, accuracies: Sequence[float
     return run
 
 
+def damage(run: Run) -> None:
+    """Make a finished run one that was stopped, and whose last epoch was then damaged."""
+    (run.path / "metrics.json").unlink()
+    (run.path / "last.keras").write_bytes(b"no longer a model")
+
+
 def teach(run: Run) -> None:
     """Let a run's classifier learn, by least squares, so that its network is above guessing."""
     model = run.model()

@@ -4,10 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from cnn_keras import series
+from cnn_keras.errors import Error, UsageError
 from cnn_keras.runs import Run
 from cnn_keras.studies.accuracy import accuracy
+from cnn_keras.studies.cli import Accuracy
 from cnn_keras.train import Training
+
+from .finished import damage, finish
 
 
 def test_it_claims_what_the_runs_found(tmp_path: Path) -> None:
@@ -26,3 +32,53 @@ def test_it_claims_what_the_runs_found(tmp_path: Path) -> None:
     assert record["budget"]["train_images"] == 320
     assert set(record["hardware"]) == {"cpu", "architecture", "cores", "memory_gib"}
     assert (tmp_path / "lenet5_digits.svg").read_text().count("seed ") == 2
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of two networks with three seeds, of which two are damaged."""
+    folder = tmp_path_factory.mktemp("runs")
+    for network in ("lenet5", "nin"):
+        for seed in (0, 1, 2):
+            run = finish(of(network), seed, folder, [0.5, 0.9])
+            run.write_json("metrics.json", run.metrics | {"train_seconds": 1.0})
+            if (network, seed) in (("lenet5", 1), ("nin", 2)):
+                damage(run)
+    return folder
+
+
+def of(network: str) -> Training:
+    return Training.of(network, "digits", recipe={"epochs": 2}, train_images=320)
+
+
+def test_seeds_are_those_with_which_all_networks_were_trained(runs: Path) -> None:
+    seeds, failed = series.train_all([of("lenet5"), of("nin")], (0, 1, 2), runs)
+    assert seeds == [0]
+    assert [row["run"] for row in failed] == ["lenet5_digits_1", "nin_digits_2"]
+    for row in failed:
+        assert "last.keras cannot be loaded" in row["reason"]
+    assert [run.config["seed"] for run in series.finished(of("nin"), (0, 1), runs)] == [0, 1]
+    with pytest.raises(Error, match="Nothing is left of the study: nin_digits_2: "):
+        series.train_all([of("lenet5"), of("nin")], (1, 2), runs)
+
+
+def test_other_configurations_stay_wrong_usage(runs: Path) -> None:
+    other = Training.of("lenet5", "digits", recipe={"epochs": 3}, train_images=320)
+    with pytest.raises(UsageError):
+        series.train_all([other], (0, 1), runs)
+
+
+def test_a_run_that_fails_leaves_the_others(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Accuracy(
+        "lenet5", "digits", 0.5, (0, 1, 2), train_images=320, runs=runs, out=tmp_path, epochs=2
+    )
+    outcome = command()
+    assert outcome.exit_code == 1
+    Console(width=1000).print(outcome.text)
+    assert "lenet5_digits_1 failed: " in capsys.readouterr().out
+    record = json.loads((tmp_path / "lenet5_digits.json").read_text())
+    assert record["seeds"] == [0, 2]
+    assert len(record["test"]) == 2
+    assert [row["run"] for row in record["failed"]] == ["lenet5_digits_1"]

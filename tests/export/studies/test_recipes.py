@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from cnn_keras.runs import Run
 from cnn_keras.train import Training
 from export.recipes import DEFAULT, chosen
 from export.studies.recipes import recipes
+from tests.cnn_keras.studies.finished import damage, finish
 
 
 def training(network: str, **recipe: Any) -> Training:
@@ -42,6 +44,18 @@ def test_files_that_were_trained_on_are_held_against_their_own_limit(tmp_path: P
     [row] = found["files"]
     assert claim["value"] == row["drop_points"]
     assert claim["holds"] == (row["drop_points"] <= 0.3)
+
+
+def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    trainings = [training(name, epochs=2) for name in ("nin", "lenet5")]
+    for each in trainings:
+        run = finish(each, 0, tmp_path / "runs", [0.5, 0.9])
+    damage(Run(tmp_path / "runs" / "nin_digits_0"))
+    found = recipes(trainings, chosen(["float32"]), tmp_path / "runs", tmp_path)
+    assert [row["network"] for row in found["files"]] == [run.config["network"]] == ["lenet5"]
+    [failed] = found["failed"]
+    assert failed["run"] == "nin"
+    assert "last.keras cannot be loaded" in failed["reason"]
 
 
 @pytest.mark.slow
