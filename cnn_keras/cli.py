@@ -442,7 +442,8 @@ def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) 
         if not stop.code:
             raise
         words = (line.strip("╭╮╰╯│─ ") for line in said.getvalue().splitlines()[1:])
-        line = " ".join(word for word in words if word).split(" For full helptext")[0]
+        # Where a terminal shows only ASCII, its lines are drawn with hyphens.
+        line = " ".join(word for word in words if word.strip("-")).split(" For full helptext")[0]
         raise UsageError(f"{line} (see {prog} --help)") from None
 
 
@@ -474,9 +475,7 @@ def main(
     Returns:
         0 done, 1 the work failed or a check refused, 2 wrong usage, 130 interrupted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what it cannot show ends no work
-            stream.reconfigure(errors="backslashreplace")
+    _open_output()
     arguments = sys.argv[1:] if argv is None else argv
     if list(arguments) == ["--version"]:
         print(f"{prog} {__version__}")  # noqa: T201
@@ -507,6 +506,16 @@ def main(
             raise
         return _fail(error, prog)
     return int(outcome.exit_code)
+
+
+def _open_output() -> None:
+    """Let no work end because its results cannot be shown: escape them, or drop them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(error: Exception, prog: str) -> int:

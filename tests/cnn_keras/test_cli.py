@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -172,6 +173,29 @@ def test_what_the_output_cannot_show_ends_no_work(
         shown.append(stream.buffer.read() if stream.seek(0) == 0 else b"")  # type: ignore[attr-defined]
     assert b"32" in shown[expected]
     assert b"Traceback" not in shown[1]
+
+
+@pytest.mark.parametrize("arguments", ["--kind text", "--kind table", "--kind error", "--json"])
+def test_closed_output_ends_no_work(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    expected = 1 if "error" in arguments else 0
+    assert main({"say": Say, "list": COMMANDS["list"]}, ["say", *arguments.split()]) == expected
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
+
+
+def test_wrong_usage_is_said_without_the_lines_of_an_ascii_table() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cnn_keras", "train", "lenet5"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Missing from" in done.stderr
+    assert "---" not in done.stderr
 
 
 def test_help_and_list_import_neither_keras_nor_tensorflow() -> None:
