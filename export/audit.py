@@ -180,13 +180,16 @@ def refused_islands(audit: Audit, recipe: Recipe | None = None) -> list[str]:
 
 
 def _layers_of(islands: Sequence[str]) -> str:
-    """Return the expression that finds all tensors of the islands' layers."""
-    scopes = dict.fromkeys(scope_of(island.partition(" ")[2]) for island in islands)
-    layers = [
-        f"/{re.escape(last)}/" if path else re.escape(last)
-        for path, _, last in (scope.rpartition("/") for scope in scopes)
-    ]
-    return "|".join(layers)
+    """Return the expression that finds all tensors of the islands' layers.
+
+    Of what belongs to no layer it finds only the tensor itself.
+    """
+    expressions = []
+    for tensor in (island.partition(" ")[2] for island in islands):
+        scope = scope_of(tensor)
+        layer = f"/{re.escape(scope.rpartition('/')[2])}/"
+        expressions.append(f"^{re.escape(tensor)}$" if scope == tensor else layer)
+    return "|".join(dict.fromkeys(expressions))
 
 
 def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:

@@ -28,6 +28,9 @@ BUFFER_ALIGNMENT = 16
 # Operations that only change how a tensor is stored.
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
+# Scopes of TensorFlow's functions, which are no layers.
+_WITHIN_LAYERS = frozenset({"batchnorm", "moments", "Tensordot"})
+
 # What the generated reader raises where an offset or a count is broken.
 BROKEN = (
     AttributeError,
@@ -156,7 +159,9 @@ def name_of(tensor: Any) -> str:
 def scope_of(tensor: str) -> str:
     """Return the scopes of the Keras layer that a tensor was made from; without any, its name.
 
-    Keras numbers the scopes of layers. Of several layers, fused, the last counts.
+    The first scope is the model's; what is computed right in it belongs to no layer. Keras 3
+    numbers the scopes of models and layers, Keras 2 does not. Of several layers, fused, the last
+    counts.
 
     Args:
         tensor: Its name.
@@ -164,10 +169,27 @@ def scope_of(tensor: str) -> str:
     Example:
         >>> scope_of("lenet5_1/c3_1/BiasAdd;lenet5_1/c3_1/convolution")
         'lenet5_1/c3_1'
+        >>> scope_of("sequential/norm/moments/mean")
+        'sequential/norm'
     """
     scopes = tensor.split(";")[0].split("/")[:-1]
-    numbered = [place for place, scope in enumerate(scopes, 1) if re.search(r"_\d+$", scope)]
-    return "/".join(scopes[: numbered[-1]]) if numbered else tensor
+    if all(map(is_numbered, scopes[:2])):
+        while scopes and not is_numbered(scopes[-1]):
+            scopes.pop()
+    else:
+        while scopes and scopes[-1] in _WITHIN_LAYERS:
+            scopes.pop()
+    return "/".join(scopes) if len(scopes) > 1 else tensor
+
+
+def is_numbered(scope: str) -> bool:
+    """Return whether a scope ends with a number, as Keras 3 has them.
+
+    Example:
+        >>> is_numbered("conv2_1_a_1"), is_numbered("dense")
+        (True, False)
+    """
+    return re.search(r"_\d+$", scope) is not None
 
 
 def is_constant(model: Any, tensor: Any) -> bool:

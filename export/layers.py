@@ -29,6 +29,7 @@ from .flatbuffer import (
     CONVERSIONS,
     dtype_name,
     is_constant,
+    is_numbered,
     name_of,
     op_names,
     parse,
@@ -340,4 +341,7 @@ def layer_of(tensor: str) -> str:
         'conv2_1_b_bn'
     """
     scope = scope_of(tensor)
-    return tensor if scope == tensor else re.sub(r"_\d+$", "", scope.rpartition("/")[2])
+    if scope == tensor:
+        return tensor
+    model, *_, layer = scope.split("/")
+    return re.sub(r"_\d+$", "", layer) if is_numbered(model) else layer

@@ -9,8 +9,9 @@ import pytest
 import export
 from cnn_keras.errors import Error, UsageError
 from export.audit import audit, problems, remarks
+from export.flatbuffer import scope_of
 from export.interpreter import DYNAMIC_BATCH
-from export.layers import compare, repair
+from export.layers import compare, layer_of, repair
 from export.quantize import Ranges, observe
 from export.recipes import Limits, Recipe, recipe
 from export.studies.repair import ruin
@@ -157,3 +158,36 @@ def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
     rounding = {layer.layer for layer in layers if layer.rounds}
     assert {"conv1_bn", "conv3"} & rounding
     assert "pool" not in rounding
+
+
+@pytest.mark.parametrize(
+    ("tensor", "scope", "layer"),
+    [
+        ("net_1/conv2_1_1/convolution", "net_1/conv2_1_1", "conv2_1"),
+        ("net_1/body_1/conv_3/convolution", "net_1/body_1/conv_3", "conv"),  # of a model inside
+        ("net_1/norm_1/moments/mean", "net_1/norm_1", "norm"),
+        ("net_1/Square", None, None),  # of keras.ops: of no layer
+        ("net_1/moments/mean", None, None),
+        ("probabilities", None, None),
+        # Keras 2, whose models are called "model_1" or after their size
+        ("sequential/conv2_1/Conv2D;net_1/saved_model_1/x", "sequential/conv2_1", "conv2_1"),
+        ("model_1/dense/MatMul", "model_1/dense", "dense"),
+        ("model_1/norm/batchnorm/add_1", "model_1/norm", "norm"),
+        ("sequential/mobilenet_224/Conv1/Relu6", "sequential/mobilenet_224/Conv1", "Conv1"),
+    ],
+)
+def test_a_tensor_belongs_to_its_layer(tensor: str, scope: str | None, layer: str | None) -> None:
+    assert (scope_of(tensor), layer_of(tensor)) == (scope or tensor, layer or tensor)
+
+
+def test_an_operation_of_no_layer_is_kept_float_by_itself(trained: Trained) -> None:
+    image = keras.Input((8, 8, 1))
+    x = keras.ops.square(keras.layers.Conv2D(4, 3, name="conv1")(image))
+    x = -keras.layers.Conv2D(4, 3, name="conv2")(-x)
+    x = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x))
+    float32 = export.convert(keras.Model(image, x, name="net"))
+    (reason,) = problems(audit(export.quantize(float32, STATIC, trained.calibration[:8])), STATIC)
+    row = STATIC.keeping(reason.split("'")[1])
+    found = audit(export.quantize(float32, row, trained.calibration[:8]))
+    assert problems(found, row) == []
+    assert {island.split()[0] for island in found.float_islands} == {"SQUARE", "NEG"}
