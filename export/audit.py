@@ -106,6 +106,15 @@ def audit(file: str | Path | bytes) -> Audit:
     custom = tuple(
         sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
     )
+    if (ends := (len(graph.inputs), len(graph.outputs))) != (1, 1):
+        label = "The model" if isinstance(file, bytes) else f"'{file}'"
+        compiled = "".join(
+            f" It runs only on {COMPILED_FOR[op]}." for op in custom if op in COMPILED_FOR
+        )
+        raise ModelFileError(
+            f"{label} has {ends[0]} inputs and {ends[1]} outputs; an image classifier has one of "
+            f"each.{compiled}"
+        )
     recipe = inferred_recipe(model)
     dynamic = tuple(
         flatbuffer.name_of(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor)
@@ -117,8 +126,8 @@ def audit(file: str | Path | bytes) -> Audit:
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         recipe=recipe,
-        input=_spec(graph, graph.inputs),
-        output=_spec(graph, graph.outputs),
+        input=_spec(graph.tensors[graph.inputs[0]]),
+        output=_spec(graph.tensors[graph.outputs[0]]),
         ops=dict(Counter(names)),
         dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
         custom_ops=custom,
@@ -267,10 +276,7 @@ def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
     )
 
 
-def _spec(graph: Any, ends: Any) -> TensorSpec:
-    if len(ends) != 1:
-        raise ModelFileError(f"Expected one input and one output, found {len(ends)}.")
-    tensor = graph.tensors[ends[0]]
+def _spec(tensor: Any) -> TensorSpec:
     scale, zero_point = flatbuffer.quantization_of(tensor)
     return TensorSpec(
         flatbuffer.name_of(tensor),

@@ -169,6 +169,18 @@ def test_a_command_refuses_a_compiled_file(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["reasons"]
 
 
+def test_a_compiled_detector_is_named_as_that(tmp_path):
+    model = flatbuffer.parse(custom_file("edgetpu-custom-op"))
+    model.subgraphs[0].outputs = [2, 2]
+    path = tmp_path / "detector.tflite"
+    path.write_bytes(flatbuffer.pack(model))
+    with pytest.raises(
+        ModelFileError, match=r"1 inputs and 2 outputs; .* only on a Coral"
+    ) as caught:
+        export.audit(path)
+    assert str(path) in str(caught.value)
+
+
 def test_raw_pixels_are_no_activations():
     import tensorflow as tf
 
