@@ -29,10 +29,17 @@ def in_float32(model: keras.Model) -> keras.Model:
         model: Built, of layers that Keras can write into a file.
 
     Raises:
-        Error: The layers cannot be built in float32, or not with the same weights.
+        Error: The layers cannot be built in float32, or not with the same weights; or Keras has
+            quantized them.
     """
     import keras
 
+    for layer in model._flatten_layers():
+        if mode := getattr(layer, "quantization_mode", None):
+            raise Error(
+                f"Layer '{layer.name}' of '{model.name}' was quantized by Keras' own "
+                f"model.quantize('{mode}'), which is not undone: give the model from before it."
+            )
     found: set[str] = set()
     try:
         config = replaced(keras.saving.serialize_keras_object(model), found)
