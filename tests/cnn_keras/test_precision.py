@@ -115,6 +115,6 @@ def test_what_cannot_be_rebuilt_is_said_in_one_line(tmp_path: Path) -> None:
 def test_what_keras_quantized_is_refused(mode: str, tmp_path: Path) -> None:
     inner = keras.Sequential([layers.Input((4,)), layers.Dense(2, name="scores")])
     model = keras.Sequential([layers.Input((4,)), inner])
-    model.quantize(mode)
+    model.quantize(mode, filters="scores")
     with pytest.raises(Error, match=rf"^Layer 'scores' .* model\.quantize\('{mode}'\)[^\n]*$"):
         load_model(saved(model, tmp_path / "quantized.keras"))
