@@ -97,7 +97,7 @@ def _written_by(path: Path) -> str:
             return str(json.loads(archive.read(_METADATA_FILE))["keras_version"])
     with h5py.File(path) as file:
         # The oldest files do not say it.
-        return _text(file.attrs.get("keras_version", "1")) if _CONFIG in file.attrs else ""
+        return _text(file.attrs.get("keras_version", "2")) if _CONFIG in file.attrs else ""
 
 
 def _text(attribute: str | bytes) -> str:
@@ -192,11 +192,14 @@ def _modern(value: Any, renamed: dict[str, str]) -> Any:
         return value
     value = {key: _modern(part, renamed) for key, part in value.items()}
     name, config = value.get("class_name"), value.get("config")
+    if name == "Sequential" and isinstance(config, list):  # up to Keras 2.2.2
+        config = value["config"] = {"name": value.get("name", "sequential"), "layers": config}
     if not isinstance(config, dict):
         return value
     if name == "Functional" and "module" in value:
         value["module"] = "keras.src.models.functional"  # it was keras.src.engine.functional
     if "layers" in config:
+        _state_input(config["layers"])
         _count_calls_from_0(config)
         for ends in ("input_layers", "output_layers"):
             if len(config.get(ends, ())) == 1:  # for Keras 3 that is a list of one tensor
@@ -215,6 +218,18 @@ def _modern(value: Any, renamed: dict[str, str]) -> Any:
     return value
 
 
+def _state_input(layers: list[Any]) -> None:
+    """Let a layer of its own say what a model takes, where the first that computes says it.
+
+    Args:
+        layers: Of a model; changed.
+    """
+    computing = [layer for layer in layers if layer["class_name"] != "InputLayer"]
+    shapes = [layer["config"].pop("batch_input_shape", None) for layer in computing]
+    if layers == computing and any(shapes[:1]):
+        layers.insert(0, {"class_name": "InputLayer", "config": {"batch_shape": shapes[0]}})
+
+
 def _count_calls_from_0(config: dict[str, Any]) -> None:
     """Number the calls of each `Sequential` inside a model as Keras 3 does.
 
@@ -225,7 +240,7 @@ def _count_calls_from_0(config: dict[str, Any]) -> None:
     """
     for layer in config["layers"]:
         if layer["class_name"] == "Sequential" and layer.get("inbound_nodes"):
-            name, users = layer["config"]["name"], [config["layers"], config.get("output_layers")]
+            name, users = layer["name"], [config["layers"], config.get("output_layers")]
             calls = [call for call in _calls(users) if call[0] == name]
             shift = max((call[1] for call in calls), default=0) + 1 - len(layer["inbound_nodes"])
             for call in calls:

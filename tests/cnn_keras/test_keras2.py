@@ -103,6 +103,17 @@ def _stripped(part: Any) -> Any:
     return {key: _stripped(value) for key, value in part.items() if key not in new}
 
 
+def replace_in(file: Path, old: bytes, new: bytes) -> None:
+    """Replace text in the configuration of a `.keras` file."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    assert old in parts["config.json"]
+    parts["config.json"] = parts["config.json"].replace(old, new)
+    with zipfile.ZipFile(file, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+
+
 def answers(model: Any) -> Any:
     return model(pixels().astype(np.float32) / 255, training=False)
 
@@ -115,6 +126,25 @@ def test_what_keras_3_knows_is_loaded(kind: str, name: str, tmp_path: Path) -> N
     assert keras2.version(file) == ("2.4.0" if "2.4" in name else tf_keras.__version__)
     found = answers(load_model(file))
     np.testing.assert_allclose(found, answers(model), atol=2e-3 if kind == "half" else 1e-6)
+
+
+def test_the_oldest_files_are_read(tmp_path: Path) -> None:
+    file = saved(model := classifier(DIFFERENT["nested"]), tmp_path / "a.h5", ancient=True)
+    with h5py.File(file, "r+") as opened:
+        config = json.loads(opened.attrs["model_config"])
+        config["class_name"] = "Model"
+        (inner,) = (x for x in config["config"]["layers"] if x["class_name"] == "Sequential")
+        inner["config"] = [x for x in inner["config"]["layers"] if x["class_name"] != "InputLayer"]
+        inner["config"][0]["config"]["batch_input_shape"] = [None, *SHAPE]
+        opened.attrs["model_config"] = json.dumps(config)
+        del opened.attrs["keras_version"]
+    np.testing.assert_allclose(answers(load_model(file)), answers(model), atol=1e-6)
+
+
+def test_modules_of_tensorflow_2_13_are_known(tmp_path: Path) -> None:
+    file = saved(model := classifier(DIFFERENT["depthwise"]), tmp_path / "a.keras")
+    replace_in(file, b"tf_keras.src.", b"keras.src.")
+    np.testing.assert_allclose(answers(load_model(file)), answers(model), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -173,12 +203,7 @@ def test_code_in_a_file_is_not_run(name: str, tmp_path: Path) -> None:
             config = opened.attrs["model_config"]
             opened.attrs["model_config"] = config.replace("nn.relu6", "io.read_file")
     else:
-        with zipfile.ZipFile(file) as archive:
-            parts = {part: archive.read(part) for part in archive.namelist()}
-        parts["config.json"] = parts["config.json"].replace(b"nn.relu6", b"io.read_file")
-        with zipfile.ZipFile(file, "w") as archive:
-            for part, content in parts.items():
-                archive.writestr(part, content)
+        replace_in(file, b"nn.relu6", b"io.read_file")
     with pytest.raises(Error, match=r"TFOpLambda of tf\.io\.read_file, which may be any code"):
         adopt(file, PHOTOGRAPHS, tmp_path / "runs")
 
