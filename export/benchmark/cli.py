@@ -79,9 +79,10 @@ class Benchmark:
         records: list[dict[str, Any]] = []
         lines: list[str] = []
         failed: list[dict[str, str]] = []
+        unwritten: dict[Path, str] = {}
         for file in self.files:
             try:
-                self._time(file, rows, records, lines)
+                self._time(file, rows, records, lines, unwritten)
             except ModelFileError as error:
                 if len(self.files) == 1:
                     raise
@@ -89,22 +90,31 @@ class Benchmark:
         files = dict.fromkeys(row.file for row in rows)
         remarks = [f"{file} {DYNAMIC_BATCH}." for file in files if has_dynamic_batch(file)]
         note = integer_note(machine, rows, same_network)
+        failed += [{"file": str(path), "reason": why} for path, why in unwritten.items()]
         lines += [*remarks, *([note] if note else []), *(row["reason"] for row in failed)]
         document = {"rows": records, "note": note, "remarks": remarks, "failed": failed}
         text = Group(table(rows), *map(shown, (_host_line(machine), *lines)))
         return Outcome(document, text, exit_code=1 if failed else 0)
 
     def _time(
-        self, file: Path, rows: list[Row], records: list[dict[str, Any]], lines: list[str]
+        self,
+        file: Path,
+        rows: list[Row],
+        records: list[dict[str, Any]],
+        lines: list[str],
+        unwritten: dict[Path, str],
     ) -> None:
         """Measure a file with each number of threads, and add what was found as it is found.
+
+        Where a row cannot be written, as on a disk that has become full, the others are measured
+        and shown all the same.
 
         Raises:
             ModelFileError: The file is no runnable classifier.
         """
         from ..interpreter import check_identifier
         from .host import host, versions
-        from .report import record
+        from .report import append, record
 
         check_identifier(file)
         with self._inputs(file) as inputs:
@@ -115,12 +125,23 @@ class Benchmark:
                 rows += measured
                 for row, other in zip(measured, (versus, None), strict=False):
                     records.append(record(row, machine, versions(), other))
-                    self._append(records[-1])
+                    path = self._results_of(Path(row.file))
+                    try:
+                        append(path, records[-1])
+                    except OSError as error:
+                        unwritten[path] = _not_written(path, error)
                 lines += [versus.conclusion] if versus else []
 
     def _check(self) -> None:
-        """Refuse wrong options, and a second file that is none, before anything is measured."""
+        """Refuse what would fail after a measurement: options, a second file, no place to write.
+
+        Raises:
+            UsageError: An option is wrong.
+            ModelFileError: The file to compare with is none.
+            Error: The results cannot be written.
+        """
         from ..interpreter import check_identifier
+        from .report import require_writable
 
         if not self.files:
             raise UsageError("Name at least one .tflite file.")
@@ -132,6 +153,12 @@ class Benchmark:
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
         if self.vs:
             check_identifier(self.vs)
+        measured = (*self.files, *([self.vs] if self.vs else []))
+        for path in {self._results_of(file) for file in measured if self.out or file.is_file()}:
+            try:
+                require_writable(path)
+            except OSError as error:
+                raise Error(_not_written(path, error)) from error
 
     def _measure(self, spec: Spec) -> tuple[list[Row], Versus | None]:
         """Measure a file alone, or in turns with the one it is compared with."""
@@ -180,16 +207,14 @@ class Benchmark:
             log(f"{file} is timed on noise, its run's images are not here: {error}")
             return None
 
-    def _append(self, document: dict[str, Any]) -> None:
-        from .report import FILE_NAME, append
+    def _results_of(self, file: Path) -> Path:
+        from .report import FILE_NAME
 
-        path = self.out or Path(document["file"]).parent / FILE_NAME
-        try:
-            append(path, document)
-        except OSError as error:
-            raise Error(
-                f"Cannot append to {path}: {error.strerror}. Name another file with --out."
-            ) from error
+        return self.out or file.parent / FILE_NAME
+
+
+def _not_written(path: Path, error: OSError) -> str:
+    return f"Cannot append to {path}: {error.strerror}. Name another file with --out."
 
 
 def exported(file: Path) -> dict[str, Any]:

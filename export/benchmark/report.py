@@ -86,6 +86,20 @@ def append(path: Path, document: dict[str, Any]) -> None:
         os.close(descriptor)
 
 
+def require_writable(path: Path) -> None:
+    """Open a file as `append` does, and delete it again if it was not there.
+
+    Raises:
+        OSError: The folder is read-only, or the path is no file's.
+    """
+    existed = path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab"):
+        pass
+    if not existed:
+        path.unlink()
+
+
 def table(rows: Sequence[Row]) -> Table:
     """Return the rows as a table; times in ms, memory in MiB, sizes in kB."""
     result = Table(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -177,6 +178,54 @@ def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.Monk
         report.append(path, {"row": 2})
     assert caught.value.errno == errno.ENOSPC
     assert lines(path) == [{"row": 1}]
+
+
+def _a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _in_a_file(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.write_text("")
+
+
+@pytest.mark.parametrize("prepare", [_a_folder, _in_a_file])
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_that_cannot_be_written_are_refused_before_measuring(
+    count: int,
+    prepare: Callable[[Path], None],
+    file: File,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "results" / "all.jsonl"
+    out.parent.mkdir()
+    prepare(out)
+    files = (file("float32"), file("int8"))[:count]
+    with pytest.raises(Error, match=r"Cannot append to .*all\.jsonl: .*with --out"):
+        replace(QUICK, files=files, out=out)()
+    assert capsys.readouterr().err == ""  # nothing was measured
+
+
+def test_results_of_both_compared_files_need_a_place(file: File, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "benchmarks.jsonl").mkdir(parents=True)
+    vs = Path(shutil.copy(file("int8"), other))
+    with pytest.raises(Error, match=r"Cannot append to .*other"):
+        replace(QUICK, files=(file("float32"),), vs=vs)()
+    assert not (tmp_path / "benchmarks.jsonl").exists()
+
+
+def test_a_disk_that_is_full_after_measuring_loses_no_rows(file: File) -> None:
+    files = (file("float32"), file("int8"))
+    outcome = replace(QUICK, files=files, out=Path("/dev/full"))()
+    document = json.loads(json.dumps(outcome.document))
+    assert outcome.exit_code == 1
+    assert [Path(row["file"]).stem for row in document["rows"]] == ["float32", "int8"]
+    (failed,) = document["failed"]
+    assert failed["file"] == "/dev/full"
+    assert "float32.tflite" in text(outcome)
+    assert "Cannot append to /dev/full: No space left on device." in text(outcome)
 
 
 def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
