@@ -42,6 +42,8 @@ class Audit:
         custom_ops: Operations that are not TFLite's own, TensorFlow's (Flex) among them.
         float_islands: In a file with integer activations, the operations that compute in floating
             point, as ``OPERATION tensor``.
+        rounded_roots: The reciprocal roots that are computed in integers, as ``OPERATION tensor``.
+            Normalizations by the image's own statistics take them.
         lrn: The tensors of local response normalization, which stays float in every file.
         dynamic_dimensions: Tensors with a size that is known only when the file runs.
         dynamic_batch: Whether that is the number of images, everywhere: the file runs with 1.
@@ -60,6 +62,7 @@ class Audit:
     dtypes: dict[str, int]
     custom_ops: tuple[str, ...]
     float_islands: tuple[str, ...]
+    rounded_roots: tuple[str, ...]
     lrn: tuple[str, ...]
     dynamic_dimensions: tuple[str, ...]
     dynamic_batch: bool
@@ -132,6 +135,7 @@ def audit(file: str | Path | bytes) -> Audit:
         dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
         custom_ops=custom,
         float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
+        rounded_roots=_rounded_roots(graph, names),
         lrn=tuple(sorted(lrn_tensors(model))),
         dynamic_dimensions=dynamic,
         dynamic_batch=dynamic_batch,
@@ -179,6 +183,25 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
         found.append(
             f"computes in floating point inside an integer file: {', '.join(islands)} (`export "
             f"--keep-float '{_layers_of(islands)}'` leaves the whole layers so)"
+        )
+    return found
+
+
+def refusals(audit: Audit, recipe: Recipe, losses: Sequence[str]) -> list[str]:
+    """Return all reasons to refuse a file, one line each.
+
+    Args:
+        audit: What the file holds.
+        recipe: How it should be stored.
+        losses: What `verify` finds. Where they may come from normalizations that compute in
+            integers, a line names the expression that keeps these in floating point.
+    """
+    found = [*problems(audit, recipe), *losses]
+    if losses and audit.rounded_roots and not refused_islands(audit, recipe):
+        layers = _layers_of(audit.rounded_roots)
+        found.append(
+            "normalizes by the image's own statistics in integers, which may be too coarse "
+            f"(`export --keep-float '{layers}'` leaves these layers in floating point)"
         )
     return found
 
@@ -273,6 +296,14 @@ def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
         if name not in flatbuffer.CONVERSIONS
         and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) in _FLOATS
         and op.outputs[0] not in graph.outputs  # the softmax behind the last integer
+    )
+
+
+def _rounded_roots(graph: Any, names: list[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} {flatbuffer.name_of(graph.tensors[op.outputs[0]])}"
+        for op, name in zip(graph.operators, names, strict=True)
+        if name == "RSQRT" and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) not in _FLOATS
     )
 
 

@@ -220,7 +220,7 @@ class Verify:
         from cnn_keras.command import progress
         from cnn_keras.runs import Run, predict
 
-        from .audit import problems, remarks
+        from .audit import refusals, remarks
         from .benchmark.cli import exported, run_of
         from .child import call
         from .interpreter import read_file
@@ -256,7 +256,7 @@ class Verify:
         judged = self.file, reference, images, labels, limits, origin
         with progress("verify", len(images)) as advance:
             verdict = call("verify.verify", *judged, file=self.file, advance=advance)
-        reasons = [*problems(found, limits), *verdict.reasons]
+        reasons = refusals(found, limits, verdict.reasons)
         document: dict[str, Any] = {
             "file": str(self.file),
             "recipe": name,

@@ -27,7 +27,7 @@ from cnn_keras.train import save_model
 from cnn_keras.zoo import network
 
 from . import metadata
-from .audit import Audit, audit, problems, remarks
+from .audit import Audit, audit, refusals, remarks
 from .benchmark.compare import student, take_turns
 from .calibration import sample
 from .convert import convert
@@ -132,7 +132,7 @@ def export(
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
         found = audit(content)
         verdict = verify(content, reference, images, labels, recipe, origin)
-        reasons = [*problems(found, recipe), *verdict.reasons]
+        reasons = refusals(found, recipe, verdict.reasons)
         slow = _slowness(found, content, float32, images[:1])
         return content, {
             **verdict.to_dict(),

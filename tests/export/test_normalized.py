@@ -12,7 +12,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 import export
-from export.audit import audit, problems
+from export.audit import audit, problems, refusals
 from export.layers import repair
 from export.quantize import Ranges, observe
 from export.recipes import Recipe, recipe
@@ -75,3 +75,39 @@ def test_a_repair_finds_them(normalized: Normalized) -> None:
     assert problems(audit(found.content), found.recipe) == []
     assert all("normalization" in layer.layer for layer in found.layers)
     assert len(found.layers) <= 2
+
+
+class Standardized(layers.Layer):
+    """Normalization that the quantizer takes whole, so that no float island gives it away."""
+
+    def call(self, x: Any) -> Any:
+        mean, variance = (
+            moment(x, axis=(1, 2, 3), keepdims=True) for moment in (keras.ops.mean, keras.ops.var)
+        )
+        return (x - mean) * keras.ops.rsqrt(variance + 1e-6)
+
+
+def test_a_loss_without_islands_names_the_expression_too() -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 1))
+    x = Standardized(name="norm")(layers.Conv2D(8, 3)(image))
+    bias = keras.initializers.RandomNormal(stddev=1)  # else a wrong scale changes no answer
+    scores = layers.Dense(3, activation="softmax", bias_initializer=bias)
+    model = keras.Model(image, scores(layers.Flatten()(layers.ReLU()(x))), name="net")
+    random = np.random.default_rng(0)
+    images = random.normal(size=(3, 8, 8, 1))[random.integers(0, 3, 600)]
+    images += 0.2 * random.normal(size=images.shape)
+    images *= 10 ** random.uniform(-1.5, 0, (600, 1, 1, 1))  # dark ones, which the network lights
+    images = images.astype(np.float32)
+    reference: Any = model.predict(images, verbose=0)
+    float32 = export.convert(model)
+
+    def reasons(row: Recipe) -> list[str]:
+        content = export.quantize(float32, row, images)
+        return refusals(audit(content), row, verify(content, reference, images, None, row).reasons)
+
+    loss, advice = reasons(STATIC)
+    assert loss.startswith("agrees with the Keras model on")
+    found = re.search(r"--keep-float '(.*)'", advice)
+    assert found
+    assert reasons(STATIC.keeping(found[1])) == []
