@@ -32,7 +32,7 @@ from . import data, keras2, photographs, saved_model
 from .command import log, quiet
 from .errors import Error, UsageError, reason_of, unknown
 from .evaluate import Probabilities, doubt_of
-from .head import with_probabilities
+from .head import are_probabilities, is_measured, remarks_on, with_probabilities
 from .preprocessing import Preprocessing
 from .recipes import ADOPTED
 from .runs import Run, import_module, load_model, new_run, predict
@@ -61,6 +61,9 @@ class Normalization(NamedTuple):
     std: tuple[float, ...]
     reverses: bool = False
 
+
+Ends = NDArray[np.float32]
+"""What a model's own rescaling makes of pixels of 0 and of 255; see `front`."""
 
 AS_THEY_ARE = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -134,10 +137,10 @@ def adopt(
         run = Run(out)
         _require_same(run, config)
         return run, run.load(data_dir)
-    model, own = _open(source, told, config["network"])
+    model, own, ends = _open(source, told, config["network"])
     shape = _image_shape(model, source, told.image_size)
     model = _one_to_one(model, shape, source)
-    seen = _normalization(told, own, model, source, shape[2])
+    seen = _normalization(told, own, ends, source, shape[2])
     _require_whole(seen, _type(model), source)
     preprocessing = Preprocessing(*shape, seen.mean, seen.std)
     dataset = data.load(config["data"], data_dir, shape)
@@ -153,11 +156,20 @@ def adopt(
             f"{source} gives other scores each time it is asked: it distorts its images at random. "
             "Leave layers that augment out of what is saved."
         )
+    remarks = [*_scaled_twice(told, seen, ends, source), *remarks_on(model, scores)]
     model = with_probabilities(model, scores)
     classes = _class_names(model.output_shape[-1], told.labels, dataset)
     labels = dataset.in_classes(classes).validation.labels[places]
     if dataset.contents is not None:
         config["contents"] = dataset.contents
+    answers = predict(model, preprocessing, tried.images)
+    doubt = doubt_of(answers, labels if dataset.labeled else None, classes)
+    if doubt and scores.shape[1] == 1 and not are_probabilities(scores):
+        remarks.append(
+            f"The model's one score, {scores.min():.4g} to {scores.max():.4g}, is taken as the "
+            f"logit of '{classes[1]}': if it measures something, it is no classifier."
+        )
+    config["remarks"] = remarks
     with new_run(out) as run:
         if saved_model.is_inside(model):
             with quiet(1, 2):  # TensorFlow says what assets it writes
@@ -170,9 +182,8 @@ def adopt(
         f"{out}: {source} as a run, {height}×{width} {'gray' if channels == 1 else 'RGB'}, "
         f"{len(classes)} classes, {classes[0]} to {classes[-1]}"
     )
-    answers = predict(model, preprocessing, tried.images)
-    if doubt := doubt_of(answers, labels if dataset.labeled else None, classes):
-        log(doubt)
+    for remark in [*remarks, *([doubt] if doubt else [])]:
+        log(remark)
     return Run(out), dataset
 
 
@@ -262,37 +273,38 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
         )
 
 
-def _open(source: Path, told: Told, name: str) -> tuple[keras.Model, Normalization | None]:
-    """Return a model, and what it takes pixels as, if it says so."""
+def _open(
+    source: Path, told: Told, name: str
+) -> tuple[keras.Model, Normalization | None, Ends | None]:
+    """Return a model, what it takes pixels as, if it says so, and what `front` finds."""
     if saved_model.is_there(source):
         model = saved_model.load(source, name)
-        return model, _stated(model)
-    if not is_model_file(source):
-        return _application(name, told)
-    for module in told.modules:
-        import_module(module)
-    try:
-        model = load_model(source)
-    except keras2.Keras2Error as error:
-        model = _through_tf_keras(source, name, error)
-    return model, _stated(model)
+        ends = None  # nobody sees its layers
+    elif not is_model_file(source):
+        model, own = _application(name, told)
+        return model, own, front(model)
+    else:
+        for module in told.modules:
+            import_module(module)
+        try:
+            model = load_model(source)
+            ends = front(model)
+        except keras2.Keras2Error as error:
+            model, ends = _through_tf_keras(source, name, error)
+    usual = ends is not None and are_usual(ends)
+    return model, AS_THEY_ARE if usual or _type(model) == "uint8" else None, ends
 
 
-def _through_tf_keras(source: Path, name: str, reason: keras2.Keras2Error) -> keras.Model:
-    """Load what Keras 3 cannot as a SavedModel that tf_keras writes."""
+def _through_tf_keras(
+    source: Path, name: str, reason: keras2.Keras2Error
+) -> tuple[keras.Model, Ends | None]:
+    """Load what Keras 3 cannot as a SavedModel that tf_keras writes; see `front`, too."""
     with tempfile.TemporaryDirectory() as folder:
         with quiet(1, 2):  # TensorFlow says what assets it writes
-            keras2.to_saved_model(source, Path(folder), reason)
+            ends = front(keras2.to_saved_model(source, Path(folder), reason))
         model = saved_model.load(Path(folder), name)
     log(f"{source}: loaded by tf_keras as a SavedModel, whose layers cannot be trained on")
-    return model
-
-
-def _stated(model: keras.Model) -> Normalization | None:
-    """Return what a model says that it takes pixels as, if it does."""
-    ends = front(model)
-    usual = ends is not None and are_usual(ends)
-    return AS_THEY_ARE if usual or _type(model) == "uint8" else None
+    return model, ends
 
 
 def _type(model: keras.Model) -> str:
@@ -301,21 +313,21 @@ def _type(model: keras.Model) -> str:
     return str(inputs[0].dtype) if inputs else "float32"
 
 
-def front(model: keras.Model) -> NDArray[np.float32] | None:
+def front(model: Any) -> Ends | None:
     """Return what a model's own rescaling makes of pixels of 0 and of 255.
 
     Args:
-        model: `Rescaling` and `Normalization` count where they come before all that learns and all
-            functions of `keras.ops`, which nobody sees into.
+        model: Of Keras 3 or `tf_keras`. `Rescaling` and `Normalization` count where they come
+            before all that learns and all functions, which nobody sees into.
 
     Returns:
         `(2, channels)`, or `(2, 1)` where all channels are alike; None if it does not rescale.
     """
-    from keras import layers
-
+    library = keras2.library_of(model)
+    scaling = library.layers.Rescaling, library.layers.Normalization
     ends, found = np.array([0, 255], np.float32).reshape(2, 1, 1, 1), False
-    for layer in _leaves(model):
-        if isinstance(layer, layers.Rescaling | layers.Normalization):
+    for layer in _leaves(model, library.Model):
+        if isinstance(layer, scaling):
             ends, found = np.asarray(layer(ends)), True
         elif getattr(layer, "weights", ()) or not _keeps_pixels(layer):
             break
@@ -323,25 +335,26 @@ def front(model: keras.Model) -> NDArray[np.float32] | None:
     return np.median(ends, axis=(1, 2)) if found else None
 
 
-def _leaves(model: keras.Model) -> Iterator[keras.Operation]:
-    """Return a model's layers and functions, those of models inside it in their place."""
-    import keras
-
+def _leaves(model: Any, kind: type) -> Iterator[Any]:
+    """Return a model's layers and functions, those of models inside it (`kind`) in their place."""
     for operation in getattr(model, "operations", model.layers):
-        if isinstance(operation, keras.Model):
-            yield from _leaves(operation)
+        if isinstance(operation, kind):
+            yield from _leaves(operation, kind)
         else:
             yield operation
 
 
-def _keeps_pixels(operation: keras.Operation) -> bool:
+def _keeps_pixels(operation: Any) -> bool:
     """Return whether an operation without weights is a layer, which may move pixels, or a cast."""
     import keras
 
-    return isinstance(operation, keras.Layer) or type(operation).__name__ == "Cast"
+    name = type(operation).__name__
+    if isinstance(operation, keras.Operation):
+        return isinstance(operation, keras.Layer) or name == "Cast"
+    return name not in keras2.FUNCTIONS
 
 
-def are_usual(ends: NDArray[np.float32]) -> bool:
+def are_usual(ends: Ends) -> bool:
     """Return whether pixels from 0 to 255 can be what a model's own rescaling is made for.
 
     They come out as small numbers, as by 1/255, 1/127.5 or the deviations of pictures, or centered
@@ -421,7 +434,7 @@ def probed(preprocess: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> 
 
 
 def _normalization(
-    told: Told, own: Normalization | None, model: keras.Model, source: Path, channels: int
+    told: Told, own: Normalization | None, ends: Ends | None, source: Path, channels: int
 ) -> Normalization:
     """Return what a model takes pixels as: what was told goes before what it says."""
     if told.pixel_range:
@@ -434,7 +447,7 @@ def _normalization(
         own = probed(partial(imagenet_utils.preprocess_input, mode=told.preprocessing))
         if channels != 3:
             raise UsageError(f"{source} takes gray images: --preprocessing is of RGB.")
-    if own is None and (ends := front(model)) is not None:
+    if own is None and ends is not None:
         raise UsageError(
             f"What does {source} take pixels as? It rescales by itself, but makes {ends.min():.4g} "
             f"to {ends.max():.4g} of 0 to 255: give --pixel-range 0 1, --pixel-range -1 1 or "
@@ -446,6 +459,18 @@ def _normalization(
             "--pixel-range 0 255 if it rescales by itself, or --preprocessing caffe, torch or tf."
         )
     return own._replace(mean=own.mean[:channels], std=own.std[:channels])
+
+
+def _scaled_twice(told: Told, seen: Normalization, ends: Ends | None, source: Path) -> list[str]:
+    """Say so if an option scales pixels for a model that scales them again."""
+    as_they_are = not any(seen.mean) and set(seen.std) == {1.0}
+    if ends is None or not are_usual(ends) or as_they_are:
+        return []
+    option = "--pixel-range" if told.pixel_range else "--preprocessing"
+    return [
+        f"{source} rescales pixels of 0 to 255 by itself, and {option} scales them before it: "
+        f"leave {option} out, unless it was trained on pixels that were scaled twice."
+    ]
 
 
 def _require_whole(seen: Normalization, dtype: str, source: Path) -> None:
@@ -516,6 +541,13 @@ def _require_sense(scores: Probabilities, source: Path) -> None:
         raise Error(
             f"{source} gives the same scores for {len(scores)} pictures: is it trained, and are "
             "they normalized as it needs them?"
+        )
+    if is_measured(scores):
+        raise Error(
+            f"{source} gives one score, {scores.min():.4g} to {scores.max():.4g} for "
+            f"{len(scores)} pictures, which looks like regression: as logits of two classes all "
+            "would be certain of the same one. Expected a classifier; if it is one, are the pixels "
+            "as it needs them?"
         )
 
 

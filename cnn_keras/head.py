@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .blocks import Tensor
 
 _TOLERANCE = 1e-3  # half precision rounds an average of ones to that
+_CERTAIN = np.log(2.0**24)  # the logit from which on float32 rounds a probability to 1
+_UNITY = 0.02  # how far probabilities in half precision or 8 bits may add up to something else
+# Activations that leave out numbers which logits may be.
+_NO_LOGITS = ("tanh", "softsign", "relu", "relu6", "softplus")
 
 
 def with_probabilities(model: keras.Model, scores: Probabilities | None = None) -> keras.Model:
@@ -78,6 +82,49 @@ def gives_probabilities(model: keras.Model, scores: Probabilities | None = None)
     return are_probabilities(scores)
 
 
+def remarks_on(model: keras.Model, scores: Probabilities) -> list[str]:
+    """Say where scores are not what a classifier of one class among several gives.
+
+    Args:
+        model: As it came, before `with_probabilities`.
+        scores: What it gives for pictures, `(n, classes)`.
+
+    Returns:
+        One sentence each. Scores that are each between 0 and 1 but do not add up to 1 are
+        independent of each other; those of tanh, relu and the like were not trained as logits.
+    """
+    bounded = gives_probabilities(model, scores)
+    if bounded and scores.shape[1] > 1:
+        sums = scores.sum(axis=1)
+        if np.allclose(sums, 1, atol=_UNITY):
+            return []
+        return [
+            f"Scores are independent of each other (they add up to {sums.min():.3g} to "
+            f"{sums.max():.3g}, not 1): of several tags in one picture only the highest counts "
+            "here, as top-1."
+        ]
+    name = getattr(_activation(model.outputs[0]), "__name__", "linear")
+    if bounded or name not in _NO_LOGITS:
+        return []
+    return [
+        f"Scores come from {name}, and a softmax makes probabilities of them: their order stays, "
+        "but they may not say how sure the model is."
+    ]
+
+
+def is_measured(scores: Probabilities) -> bool:
+    """Return whether the one score of a model is a quantity, such as an age in years.
+
+    As logits all its scores would name the same class, with a probability that float32 rounds to 1.
+    A classifier of two classes is not that sure of every picture.
+
+    Args:
+        scores: For pictures, `(n, classes)`.
+    """
+    one = scores.shape[1] == 1
+    return bool(one and (scores.min() > _CERTAIN or scores.max() < -_CERTAIN))
+
+
 def are_probabilities(scores: Probabilities) -> bool:
     """Return whether all scores are between 0 and 1."""
     return bool(scores.min() >= -_TOLERANCE and scores.max() <= 1 + _TOLERANCE)
@@ -117,6 +164,21 @@ def _are_bounded(tensor: Tensor) -> bool | None:
     if getattr(activation, "__module__", "").startswith("keras."):
         return False  # linear, tanh, relu, ...
     return None
+
+
+def _activation(tensor: Tensor) -> object:
+    """Return the activation that a model's scores come from; None if no layer says it."""
+    import keras
+    from keras import layers
+
+    operation, node, index = tensor._keras_history
+    if isinstance(operation, keras.Model):
+        return _activation(operation.outputs[index]) if getattr(operation, "outputs", ()) else None
+    if isinstance(operation, layers.Flatten | layers.Identity | layers.Reshape):
+        return _activation(operation._inbound_nodes[node].input_tensors[0])
+    if isinstance(operation, layers.ReLU):
+        return keras.activations.relu
+    return getattr(operation, "activation", None)
 
 
 def _keeps_bounds(layer: keras.layers.Dense) -> bool:

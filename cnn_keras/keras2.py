@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import h5py
@@ -56,6 +58,7 @@ _DROPPED = (
         | {"softmax_robust_masking": False},
     ),
     _Dropped(r"Random\w+", {"rng_type": None}),
+    _Dropped("SpatialDropout[123]D", {"trainable": None, "noise_shape": None}),
 )
 
 # Layers of Keras 2 alone; most are TensorFlow's functions in a functional model.
@@ -76,6 +79,9 @@ _COMPUTING = (
     "where|zeros_like"
 )
 _CODE = frozenset(("Lambda", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer"))
+
+FUNCTIONS = _CODE | {"TFOpLambda", "SlicingOpLambda", "InstanceProperty"}
+"""Layers that are functions in a model."""
 
 
 def version(path: Path) -> str | None:
@@ -278,13 +284,23 @@ def named(path: Path, name: str) -> Iterator[Path]:
         yield link
 
 
-def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> None:
+def library_of(model: Any) -> ModuleType:
+    """Return what a model is made of: Keras 3, or `tf_keras`."""
+    import keras
+
+    return keras if isinstance(model, keras.Model) else sys.modules["tf_keras"]
+
+
+def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> Any:
     """Let `tf_keras` load a file, and write it as a SavedModel from images to scores in float32.
 
     Args:
         path: Of Keras 2; see `version`.
         folder: For the SavedModel.
         reason: Why Keras 3 cannot load it.
+
+    Returns:
+        The model of `tf_keras`.
 
     Raises:
         Error: `tf_keras` is not installed or cannot load it, or a layer is code.
@@ -318,3 +334,4 @@ def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> None:
         return tf.cast(model(tf.cast(pixels, model.inputs[0].dtype), training=False), tf.float32)
 
     tf.saved_model.save(model, str(folder), signatures=serve)
+    return model

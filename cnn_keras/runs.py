@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -361,7 +362,9 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     try:
         # Keras goes by the name.
         plain = keras2.named(path, "model.h5" if h5py.is_hdf5(path) else "model.keras")
-        with keras2.modernized(path) if version else plain as readable:
+        with keras2.modernized(path) if version else plain as readable, warnings.catch_warnings():
+            if version:  # arguments that Keras 3 calls otherwise are none of the user's doing
+                warnings.simplefilter("ignore")
             model = keras.saving.load_model(readable, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
         missing = _UNKNOWN.search(str(error))

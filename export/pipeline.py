@@ -183,7 +183,7 @@ def export(
         "labeled": dataset.labeled,
         "split": split,
         "num_images": len(images),
-        "remarks": [doubt] if doubt else [],
+        "remarks": [*source.run.config.get("remarks", ()), *([doubt] if doubt else [])],
         "calibration": {
             "split": "train",
             "num_images": len(calibration),

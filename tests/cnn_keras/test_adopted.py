@@ -287,6 +287,27 @@ def test_what_rescales_other_pixels_is_asked_for_their_range(
 
 
 @pytest.mark.parametrize(
+    ("told", "twice"),
+    [
+        ({"pixel_range": (0, 1)}, True),
+        ({"pixel_range": (-1, 1)}, True),
+        ({"preprocessing": "tf"}, True),
+        ({"preprocessing": "caffe"}, True),
+        ({"pixel_range": (0, 255)}, False),
+        ({}, False),
+    ],
+)
+def test_pixels_that_are_scaled_twice_are_said(
+    told: dict[str, Any], twice: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = saved(in_front([layers.Rescaling(1 / 255)]), tmp_path / "a.keras")
+    run, _ = adopt(file, Told(data="photographs", **told), tmp_path / "runs")
+    said = "rescales pixels of 0 to 255 by itself"
+    assert [said in remark for remark in run.config["remarks"]] == [True] * twice
+    assert (said in capsys.readouterr().err) == twice
+
+
+@pytest.mark.parametrize(
     "first",
     [[layers.Conv2D(3, 1), layers.Rescaling(1 / 255)], [layers.BatchNormalization()], []],
 )
@@ -492,6 +513,10 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
     refuse(dead, "gives the same scores for 100 pictures")
     dead.set_weights([np.full_like(weight, np.nan) for weight in dead.get_weights()])
     refuse(dead, "gives NaN")
+    age = rgb(1, None)
+    kernel, _ = age.layers[-1].get_weights()
+    age.layers[-1].set_weights([kernel, np.float32([46.5])])
+    refuse(age, "for 100 pictures, which looks like regression")
     function = keras.Sequential(
         [layers.Input((8, 8, 3)), layers.Lambda(lambda x: x / 255), *rgb().layers]
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from cnn_keras.head import gives_probabilities, with_probabilities
+from cnn_keras.head import gives_probabilities, is_measured, remarks_on, with_probabilities
 
 End = Callable[[Any], Any]
 
@@ -134,3 +134,52 @@ def test_pictures_show_what_layers_do_not_say() -> None:
     assert not gives_probabilities(model, np.float32([[0.2, 0.8], [9, 0.1]]))
     logits = classifier(dense())  # whose layers do
     assert not gives_probabilities(logits, np.float32([[0.2, 0.8]]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("sigmoid of each", "independent of each other"),
+        ("hard sigmoid", "independent of each other"),
+        ("one against all", "independent of each other"),
+        ("tanh", "come from tanh"),
+        ("rectified", "come from relu"),
+    ],
+)
+def test_scores_of_another_kind_are_said(kind: str, said: str) -> None:
+    model = classifier((PROBABILITIES | SCORES)[kind])
+    (remark,) = remarks_on(model, np.asarray(model(images())))
+    assert said in remark
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_squashed_scores_are_found_inside_a_model(units: int) -> None:
+    model = classifier(nested(lambda x: layers.Reshape((units,))(dense("tanh", units)(x))))
+    (remark,) = remarks_on(model, np.asarray(model(images())))
+    assert "come from tanh" in remark
+
+
+@pytest.mark.parametrize(
+    "kind", ["softmax", "average", "keras.ops", "logits", "inside", "logarithms", "named alike"]
+)
+def test_usual_scores_need_no_remark(kind: str) -> None:
+    model = classifier((PROBABILITIES | SCORES)[kind])
+    assert remarks_on(model, np.asarray(model(images()))) == []
+    for one in (dense("sigmoid", 1), dense(None, 1)):
+        model = classifier(one)
+        assert remarks_on(model, np.asarray(model(images()))) == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "measured"),
+    [
+        ([18.0, 46.5, 80.0], True),  # years
+        ([-40.0, -25.0], True),
+        ([40.0, -25.0], False),
+        ([0.5, 16.0], False),
+        ([3.0, 80.0], False),
+    ],
+)
+def test_a_quantity_is_told_from_a_logit(scores: list[float], measured: bool) -> None:
+    assert is_measured(np.float32(scores).reshape(-1, 1)) == measured
+    assert not is_measured(np.float32([scores]))

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cnn_keras import keras2
-from cnn_keras.adopted import adopt
+from cnn_keras.adopted import adopt, front
 from cnn_keras.errors import Error
 from cnn_keras.runs import Run, load_model
 from cnn_keras.told import Told
@@ -58,6 +58,8 @@ DIFFERENT: dict[str, Callable[[Any], Any]] = {
     "LSTM": lambda x: kinds.LSTM(4)(sequence(x)),
     "augments": lambda x: kinds.Conv2D(4, 3)(kinds.RandomFlip()(x)),
     "slash": lambda x: kinds.Conv2D(4, 3, name="b")(kinds.DepthwiseConv2D(3, name="a/b")(x)),
+    "dropout of maps": lambda x: kinds.SpatialDropout2D(0.1)(kinds.Conv2D(4, 3)(x)),
+    "renamed argument": lambda x: kinds.LeakyReLU(0.1)(kinds.Conv2D(4, 3)(x)),
     "nested": known_shape,
     "shared": shared,
     "half": kinds.Conv2D(4, 3, dtype=HALF),
@@ -164,6 +166,41 @@ def test_what_keras_3_does_not_know_becomes_a_saved_model(
     np.testing.assert_allclose(found.predict(pixels()), answers(model), atol=tolerance)
     if kind == "half":
         convert(found.model())
+
+
+def flipped(x: Any) -> Any:
+    return tf_keras.Sequential([kinds.RandomFlip(), kinds.Normalization(mean=127, variance=64**2)])(
+        x
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "ends"),
+    [
+        (kinds.Rescaling(1 / 127.5, -1), (-1, 1)),
+        (lambda x: kinds.Rescaling(1 / 255)(kinds.Resizing(8, 8)(x)), (0, 1)),
+        (flipped, (-127 / 64, 2)),
+        (lambda x: kinds.Rescaling(1 / 255)(x / 2), None),
+        (lambda x: kinds.Rescaling(1 / 255)(x[..., ::-1]), None),
+        (lambda x: kinds.Rescaling(1 / 255)(kinds.Conv2D(3, 1)(x)), None),
+    ],
+    ids=["rescaling", "resized", "nested", "operator", "slice", "learns"],
+)
+def test_a_model_of_keras_2_may_rescale_pixels_by_itself(
+    first: Callable[[Any], Any], ends: tuple[float, float] | None
+) -> None:
+    found = front(classifier(first))
+    assert (found is None) == (ends is None)
+    if found is not None:
+        assert (found.min(), found.max()) == pytest.approx(ends)
+
+
+def test_what_begins_with_rescaling_needs_no_range_through_tf_keras(tmp_path: Path) -> None:
+    model = classifier(lambda x: ANOTHER["changed"](kinds.Rescaling(1 / 255)(x)))
+    file = saved(model, tmp_path / "a.h5")
+    run, _ = adopt(file, Told(data="photographs"), tmp_path / "runs")
+    assert run.is_saved_model
+    np.testing.assert_allclose(run.predict(pixels()), model(pixels().astype(np.float32)), atol=1e-6)
 
 
 def test_without_tf_keras_one_line_says_who_wrote_it(

@@ -100,6 +100,20 @@ def test_the_files_keep_the_models_name(
     assert (code, row["file"], json.loads(out)["run"]) == (0, "größe_float32.tflite", "größe")
 
 
+def test_what_is_to_be_known_of_a_model_stands_beside_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tags = saved(rgb(3, "sigmoid"), tmp_path / "tags.keras")
+    options = ("--data", "photographs", "--pixel-range", "0", "1", "--recipes", "float32")
+    for source in (tags, tmp_path / "out" / "tags"):  # the run folder keeps it
+        given = options if source == tags else options[-2:]
+        code, out, _ = run_main(capsys, "export", source, "--out", tmp_path / "out", *given)
+        remarks = json.loads((tmp_path / "out" / "export.json").read_text())["remarks"]
+        assert code == 0
+        assert any("independent of each other" in remark for remark in remarks)
+        assert "independent of each other" in " ".join(out.split())
+
+
 @pytest.mark.slow  # half a minute: TensorFlow's toolkit wraps every layer
 def test_a_network_of_somebody_else_is_trained_on(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
