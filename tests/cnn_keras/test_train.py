@@ -288,21 +288,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("pictures") / "digits", count=60)
 
 
-def from_folder(folder: Path, **others: object) -> Training:
-    recipe = {"epochs": 4, "batch_size": 16, "learning_rate": 0.02}
+def from_folder(folder: Path, flip: bool = False, **others: object) -> Training:
+    recipe = {"epochs": 4, "batch_size": 16, "learning_rate": 0.02, "flip": flip}
     return Training.of("lenet5", f"folder:{folder}", recipe=recipe, **others)
 
 
 MIRRORED = "Pictures are mirrored at random; for letters, arrows and the like: --flip False.\n"
-
-
-def test_it_is_said_that_pictures_are_mirrored(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = {"epochs": 1, "batch_size": 16, "flip": True}
-    few = {"train_images": 16, "image_size": 16}
-    train(Training.of("lenet5", f"folder:{folder}", recipe=recipe, **few), tmp_path / "run")
-    assert capsys.readouterr().err.count(MIRRORED) == 1
 
 
 def test_a_folder_of_pictures_is_learned(
@@ -323,14 +314,18 @@ def test_a_folder_of_pictures_is_learned(
     assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(resumed), strict=True))
 
 
-def test_a_folder_that_changed_is_not_mixed_in(tmp_path: Path) -> None:
+def test_a_folder_that_changed_is_not_mixed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write(tmp_path / "digits", count=20)
-    interrupt(from_folder(folder), tmp_path / "run", epoch=1)
+    training = from_folder(folder, flip=True)
+    interrupt(training, tmp_path / "run", epoch=1)
+    assert capsys.readouterr().err.count(MIRRORED) == 1
     kept = (folder / "one" / "000.png").rename(tmp_path / "000.png")
     with pytest.raises(Error, match=r"are not those .* \(59 pictures, .*; then 60 pictures"):
-        train(from_folder(folder), tmp_path / "run")
+        train(training, tmp_path / "run")
     kept.rename(folder / "one" / "000.png")
-    run = train(from_folder(folder), tmp_path / "run")
+    run = train(training, tmp_path / "run")
     (folder / "two" / "new.png").write_bytes((folder / "two" / "000.png").read_bytes())
     with pytest.raises(Error, match=r"\(61 pictures, .*; then 60 pictures"):
         run.dataset()

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,18 +72,6 @@ def test_networks_are_one_partition_by_every_recipe(network, side, options):
         found = export.audit(export.quantize(float32, name, images))
         assert problems(found, recipe) == []
         assert (found.partitions, found.delegated_nodes) == (1, found.nodes)
-
-
-def test_lrn_stays_float_in_an_integer_file():
-    static = RECIPES["static_wi8_ai8"]
-    float32 = export.convert(cnn_keras.build("alexnet", (67, 67, 3), 10))
-    images = np.random.default_rng(0).normal(size=(4, 67, 67, 3)).astype(np.float32)
-    found = export.audit(export.quantize(float32, static.name, images))
-    islands = [island for island in found.float_islands if "AVERAGE_POOL" not in island]
-    assert islands
-    assert {island.split()[1] for island in islands} <= {*found.lrn}
-    assert problems(found, static) == []
-    assert len(problems(replace(found, lrn=()), static)) == 1
 
 
 def test_float_islands_are_named_and_allowed_only_by_the_recipe(trained):

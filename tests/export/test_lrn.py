@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -66,6 +67,9 @@ def test_lrn_is_found_by_what_it_computes(beta: float) -> None:
         assert {*found.lrn} == names
         assert problems(found, recipe(row)) == []
         assert (found.partitions, found.delegated_nodes) == (1, found.nodes)
+    # Here it is an island in an integer file, allowed for what it is.
+    assert {island.split()[1] for island in found.float_islands} & names
+    assert len(problems(replace(found, lrn=()), STATIC)) == 1
 
 
 def test_the_operation_of_tensorflow_is_lrn() -> None:
