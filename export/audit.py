@@ -51,6 +51,7 @@ class Audit:
         delegated_nodes: Those that XNNPACK runs here; None if the file cannot be run.
         partitions: Pieces in which XNNPACK gets them; None if the file cannot be run.
         metadata: Whether labels and preprocessing can be read from the file.
+        num_labels: How many labels it holds; None if none.
     """
 
     size_bytes: int
@@ -70,6 +71,7 @@ class Audit:
     delegated_nodes: int | None
     partitions: int | None
     metadata: bool
+    num_labels: int | None
 
     @property
     def flex_ops(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ def audit(file: str | Path | bytes) -> Audit:
     """
     data = file if isinstance(file, bytes) else read_file(file)
     try:
-        model = flatbuffer.parse(data)
+        model, about = flatbuffer.parse(data), metadata.read(data)
     except ModelFileError as error:
         raise error if isinstance(file, bytes) else ModelFileError(f"{file}: {error}") from None
     graph, names = model.subgraphs[0], flatbuffer.op_names(model)
@@ -142,7 +144,8 @@ def audit(file: str | Path | bytes) -> Audit:
         nodes=delegation.nodes,
         delegated_nodes=delegation.delegated_nodes if runs else None,
         partitions=delegation.partitions if runs else None,
-        metadata=metadata.read(data) is not None,
+        metadata=about is not None,
+        num_labels=(len(about.labels) or None) if about else None,
     )
 
 
@@ -177,6 +180,9 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
         found.append(f"needs operations outside TFLite: {', '.join(unknown)}")
     if audit.dynamic_dimensions and not audit.dynamic_batch:
         found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
+    classes = audit.output.shape[-1] if audit.output.shape else 1
+    if audit.num_labels not in (None, classes):
+        found.append(f"has {audit.num_labels} labels for {classes} classes")
     if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
     if islands := refused_islands(audit, recipe):

@@ -16,7 +16,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -145,24 +145,71 @@ def read(flatbuffer: bytes) -> Metadata | None:
     try:
         root = _Table.root(bytes(bytearray(buffers[0])))
         files = _associated_files(flatbuffer)
-        labels = [
+        graphs = [*root.tables(ModelMetadata.SUBGRAPH_METADATA)]
+        names = [
             file.string(AssociatedFile.NAME)
-            for graph in root.tables(ModelMetadata.SUBGRAPH_METADATA)
+            for graph in graphs
             for output in graph.tables(SubGraphMetadata.OUTPUT_TENSOR_METADATA)
             for file in output.tables(TensorMetadata.ASSOCIATED_FILES)
             if file.int8(AssociatedFile.TYPE) == _FILE_IS_AXIS_LABELS
         ]
+        stated = json.loads(files.get(PREPROCESSING_FILE, b"null"))
         return Metadata(
             name=root.string(ModelMetadata.NAME),
             description=root.string(ModelMetadata.DESCRIPTION),
-            labels=tuple(files[labels[0]].decode("utf-8-sig").splitlines()) if labels else (),
-            preprocessing=json.loads(files.get(PREPROCESSING_FILE, b"null")),
+            labels=_labels(files, names[0]) if names else (),
+            preprocessing=stated or _normalization(graphs, model.subgraphs[0]),
             drawing=json.loads(files.get(DRAWING_FILE, b"null")),
         )
+    except ModelFileError:
+        raise
     except (*BROKEN, *_BROKEN_ZIP) as error:
         raise ModelFileError(
             "The file's metadata is broken, probably truncated; copy or export the file again."
         ) from error
+
+
+def _labels(files: Mapping[str, bytes], name: str) -> tuple[str, ...]:
+    """Return the labels in the file of this name, one a line, without blank lines at the end."""
+    if not files:
+        raise ModelFileError(
+            f"Its metadata is broken: the archive with {name} behind the model is missing, "
+            "probably truncated; copy or export the file again."
+        )
+    if name not in files:
+        raise ModelFileError(
+            f"Its metadata names the labels {name}, but the archive behind the model holds only "
+            f"{', '.join(files)}: call the labels' file {name} there."
+        )
+    try:
+        return tuple(files[name].decode("utf-8-sig").rstrip().splitlines())
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"Its labels, {name}, are not text in UTF-8: save them so.") from error
+
+
+def _normalization(metadata: Sequence[_Table], graph: Any) -> dict[str, Any] | None:
+    """Return the preprocessing that a file states in the metadata's own table, if it does.
+
+    MediaPipe, TFLite Model Maker and others write it so, one number for all channels or one each.
+    """
+    found = [
+        unit.table(ProcessUnit.OPTIONS)
+        for each in metadata[:1]
+        for image in each.tables(SubGraphMetadata.INPUT_TENSOR_METADATA)
+        for unit in image.tables(TensorMetadata.PROCESS_UNITS)
+        if unit.int8(ProcessUnit.OPTIONS_TYPE) == _UNIT_IS_NORMALIZATION
+    ]
+    shape = shape_of(graph.tensors[graph.inputs[0]])
+    if len(found) != 1 or len(shape) != 4 or -1 in shape[1:]:
+        return None
+    _, height, width, channels = shape
+    mean, std = (
+        values * channels if len(values) == 1 else values
+        for values in map(found[0].floats, NormalizationOptions)
+    )
+    if len(mean) != channels or len(std) != channels or 0 in std:
+        return None
+    return {"height": height, "width": width, "channels": channels, "mean": mean, "std": std}
 
 
 def name_of(file: str | Path) -> str:
@@ -358,6 +405,18 @@ class _Table:
     def int8(self, slot: IntEnum) -> int:
         position = self._field(slot)
         return self._table.Bytes[position] if position else 0
+
+    def floats(self, slot: IntEnum) -> list[float]:
+        position = self._field(slot)
+        if not position:
+            return []
+        offset = position - self._table.Pos
+        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
+        values = np.frombuffer(self._table.Bytes, "<f4", count, start)
+        return [float(f"{value:.7g}") for value in values]  # as somebody has written them
+
+    def table(self, slot: IntEnum) -> _Table:
+        return _Table(self._table.Bytes, self._table.Indirect(self._field(slot)))
 
     def tables(self, slot: IntEnum) -> Iterator[_Table]:
         position = self._field(slot)

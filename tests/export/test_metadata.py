@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from export import flatbuffer, metadata
+from export.audit import audit, problems
 from export.interpreter import Interpreter, ModelFileError
 from export.metadata import Metadata
+from export.recipes import RECIPES
+
+from .tiny_files import custom_file
 
 GRAY = {"height": 8, "width": 8, "channels": 1, "mean": [127.5], "std": [63.75]}
 RGB = {
@@ -27,6 +31,24 @@ DIGITS = Metadata("small", "Digits, 8×8.", tuple("0123456789"), GRAY)
 # with the official metadata_schema.fbs both read from it what `test_fields` lists. If the encoder
 # comes to give other bytes, read them with one of the two before replacing the file.
 GOLDEN = Path(__file__).with_name("metadata.tflitemeta")
+
+
+def image_file(shape):
+    """A file of one operation, from images of this shape to two classes."""
+    model = flatbuffer.parse(custom_file("any"))
+    image, _, scores = model.subgraphs[0].tensors
+    image.shape, scores.shape = [*shape], [1, 2]
+    return flatbuffer.pack(model)
+
+
+def with_labels(data, content, name="labels.txt"):
+    """The file with another archive behind it, as another tool may write it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        model = data[: min(entry.header_offset for entry in archive.infolist())]
+    whole = io.BytesIO(model)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr(name, content)
+    return whole.getvalue()
 
 
 def buffer_of(data):
@@ -96,6 +118,61 @@ def test_metadata_of_other_writers_is_read_by_its_fields(trained):
     data = metadata.write(trained.float32, other)
     renamed = data.replace(b"labels.txt", b"LABELS.TXT")
     assert metadata.read(renamed) == other
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        ("Äpfel\n".encode("latin-1"), "labels.txt", r"labels, labels\.txt, are not text in UTF-8"),
+        ("Äpfel\n".encode("utf-16"), "labels.txt", "are not text in UTF-8"),
+        (b"a\nb\n", "labelmap.txt", r"labels labels\.txt, but .* holds only labelmap\.txt"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_named_with_their_file(
+    written, tmp_path, content, name, said
+):
+    path = tmp_path / "other.tflite"
+    path.write_bytes(with_labels(written, content, name))
+    with pytest.raises(ModelFileError, match=rf"other\.tflite: .*{said}") as caught:
+        audit(path)
+    assert "truncated" not in str(caught.value)
+
+
+def test_a_lost_archive_is_named_with_the_file(written, tmp_path):
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(written[: written.index(b"PK\3\4")])
+    with pytest.raises(
+        ModelFileError, match=r"cut\.tflite: .*labels\.txt .* missing, probably trunc"
+    ):
+        audit(path)
+
+
+def test_labels_of_a_windows_editor_are_read(written):
+    lines = "\ufeff" + "\r\n".join("abcdefghij") + "\r\n\r\n"
+    assert metadata.read(with_labels(written, lines)).labels == tuple("abcdefghij")
+
+
+@pytest.mark.parametrize("labels", ["abc", "abcdefghijk"])
+def test_labels_that_are_not_as_many_as_classes_refuse_a_file(written, labels):
+    found = audit(with_labels(written, "\n".join(labels)))
+    assert problems(found) == [f"has {len(labels)} labels for 10 classes"]
+    assert problems(found, RECIPES["float32"]) == problems(found)  # as `verify` asks
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_normalization_in_the_metadatas_own_table_is_read(channels):
+    """As MediaPipe and TFLite Model Maker write it, who know no `preprocessing.json`."""
+    stated = {1: GRAY, 3: RGB}[channels] | {"height": 4, "width": 6}
+    data = metadata.write(image_file((1, 4, 6, channels)), Metadata("", "", ("a", "b"), stated))
+    data = data.replace(b"preprocessing.json", b"PREPROCESSING.JSON")
+    assert metadata.read(data).preprocessing == stated
+
+
+def test_one_number_of_a_normalization_is_for_all_channels():
+    stated = {"height": 4, "width": 6, "channels": 3, "mean": [127.5], "std": [1.0]}
+    data = metadata.write(image_file((1, 4, 6, 3)), Metadata("", "", ("a", "b"), stated))
+    data = data.replace(b"preprocessing.json", b"PREPROCESSING.JSON")
+    assert metadata.read(data).preprocessing == stated | {"mean": [127.5] * 3, "std": [1.0] * 3}
 
 
 def test_encoder_gives_the_bytes_that_standard_readers_were_shown():
