@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .command import log, progress
-from .errors import Error
-from .preprocessing import Pixels, Preprocessing, open_image
+from .errors import Error, first_line
+from .preprocessing import Pixels, Preprocessing, open_image, photograph_kind
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -169,14 +169,16 @@ def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
         # A link to nothing is in place of a picture, which then cannot be read.
         files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink()]
         pictures = sorted(file for file in files if _is_picture(file.relative_to(path)))
+        kinds = Counter(_kind(file) for file in set(files) - set(pictures))
         if not pictures:
+            named = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
             raise Error(
-                f"{path} holds no {', '.join(FORMATS)} picture ({len(files)} other files): add "
-                "some, or delete the folder."
+                f"{path} holds no {', '.join(FORMATS)} picture ({len(files)} other files"
+                f"{': ' * bool(named)}{named}): add some, convert these, or delete the folder."
             )
         paths += pictures
         labels += [names.index(name)] * len(pictures)
-        skipped += Counter(_kind(file) for file in set(files) - set(pictures))
+        skipped += kinds
     return Listing(folder, names, tuple(paths), np.array(labels, np.int64), skipped)
 
 
@@ -300,8 +302,8 @@ def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
             images[place] = preprocessing.pixels(image)
         except Error as error:
             broken[path] = error
-        except ValueError as error:
-            broken[path] = Error(f"{path} cannot be read as an image: {error}.")
+        except Exception as error:  # whatever Pillow cannot convert, or finds in its metadata
+            broken[path] = Error(f"{path} cannot be read as an image: {first_line(error)}.")
 
     # Threads, for Pillow decodes and resizes without Python's lock.
     with (
@@ -333,9 +335,13 @@ def _unreadable(broken: dict[Path, Error], count: int) -> Error:
         return broken[paths[0]]
     folder = os.path.commonpath([path.absolute().parent for path in paths])
     names = [os.path.relpath(path, folder) for path in paths]
+    kinds = Counter(kind for path in paths if path.is_file() and (kind := photograph_kind(path)))
+    converted = "".join(
+        f" {number} of them are in {kind}: convert them to JPEG." for kind, number in kinds.items()
+    )
     return Error(
         f"{len(paths)} of {count} pictures cannot be read: in {folder}, "
-        f"{_enumerated(names, _MAX_NAMED)}. Mend or delete them."
+        f"{_enumerated(names, _MAX_NAMED)}. Mend or delete them.{converted}"
     )
 
 

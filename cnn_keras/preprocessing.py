@@ -6,6 +6,8 @@ Only numpy and Pillow, so that training, export, the benchmark and a board share
 from __future__ import annotations
 
 import json
+import struct
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import Error
+from .errors import Error, first_line
 
 Pixels = NDArray[np.uint8]
 Images = NDArray[np.float32]
@@ -60,13 +62,16 @@ class Preprocessing:
         Raises:
             ValueError: A picture of more than 8 bits has values below black or above white, or NaN.
         """
-        image = ImageOps.exif_transpose(image)
+        with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow passes over in JPEG
+            image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
             image = _eight_bits(image)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             black = Image.new("RGBA", image.size, (0, 0, 0, 255))
             image = Image.alpha_composite(black, image)
+        if image.mode == "LAB":  # which Pillow converts to RGB alone
+            image = image.convert("RGB")
         image = image.convert("L" if self.channels == 1 else "RGB")
         size = (self.width, self.height)
         image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
@@ -139,6 +144,11 @@ def open_image(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise Error(f"No such image: {path}.") from error
     except UnidentifiedImageError as error:
+        if kind := photograph_kind(path):
+            raise Error(
+                f"{path} is a photograph in {kind}, which Pillow does not read, whatever its name "
+                "is: convert it to JPEG."
+            ) from error
         raise Error(f"{path} is not an image that Pillow can read.") from error
     except Image.DecompressionBombError as error:
         megapixels = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
@@ -146,6 +156,24 @@ def open_image(path: Path) -> Image.Image:
             f"{path} cannot be read as an image: it has more than {megapixels:.0f} megapixels, "
             "which may be meant to fill the memory. Make it smaller."
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise Error(f"{path} cannot be read as an image: {error}.") from error
+    except Exception as error:  # Pillow's plugins raise almost anything where a file is broken
+        raise Error(f"{path} cannot be read as an image: {first_line(error)}.") from error
     return image
+
+
+def photograph_kind(path: Path) -> str | None:
+    """Return whether a file is ``"HEIC"`` or ``"AVIF"`` by its content; None if it is neither.
+
+    Phones write photographs so, and they are often renamed to `.jpg`.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    # A box of type "ftyp" begins such files: its size, its type, and the brands that they follow.
+    brands = head[8 : int.from_bytes(head[:4])]
+    if head[4:8] != b"ftyp":
+        return None
+    if b"avif" in brands:
+        return "AVIF"
+    return (
+        "HEIC" if any(brand in brands for brand in (b"heic", b"heix", b"heif", b"mif1")) else None
+    )

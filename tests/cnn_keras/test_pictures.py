@@ -16,6 +16,7 @@ from cnn_keras.preprocessing import Preprocessing, open_image
 from .picture_folder import NAMES, write
 
 SPLITS = ("train", "validation", "test")
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 
 
 def named(folder: Path) -> str:
@@ -166,6 +167,18 @@ def test_all_broken_pictures_are_named_at_once(tmp_path: Path) -> None:
         data.load(named(tmp_path), shape=(8, 8, 1))
 
 
+def test_photographs_of_phones_among_the_pictures_are_counted_by_kind(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{place}.jpg" for place in range(5)]
+    for path in paths[:3]:
+        path.write_bytes(HEIC)
+    paths[3].write_text("not a picture")
+    Image.new("L", (8, 8)).save(paths[4])
+    with pytest.raises(
+        Error, match=r"^4 of 5 .* Mend or delete them\. 3 of them are in HEIC: convert"
+    ):
+        pictures.decode(paths, (8, 8, 1))
+
+
 @pytest.mark.parametrize("values", [np.nan, np.inf, -np.inf, 2.0, 200.0, -1.0])
 def test_floats_that_are_no_brightness_are_refused_by_file(values: float, tmp_path: Path) -> None:
     pixels = np.zeros((8, 8), np.float32)
@@ -300,6 +313,12 @@ def a_linked_class_that_is_gone(folder: Path) -> None:
     (write(folder) / "four").symlink_to(folder / "gone")
 
 
+def photographs_of_phones(folder: Path) -> None:
+    (write(folder) / "four").mkdir()
+    for name in ("1.HEIC", "2.heic", "3.heif"):
+        (folder / "four" / name).write_bytes(HEIC)
+
+
 def no_train(folder: Path) -> None:
     write(folder / "val")
 
@@ -329,6 +348,11 @@ def a_text_called_picture(folder: Path) -> None:
         (lambda _: None, "No such folder of pictures: {}"),
         (no_classes, "{} holds no folders: it needs one for each class"),
         (one_class, "{} holds only the class 'a'"),
+        (
+            photographs_of_phones,
+            "{0}/four holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (3 "
+            "other files: 2 .heic, 1 .heif): add some, convert these",
+        ),
         (an_empty_class, "{}/three holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (1 "),
         (a_small_class, "{}/one holds 4 pictures, and a split needs 5"),
         (no_val, "{} holds Train/ but no val/ or test/, and unsorted beside it"),

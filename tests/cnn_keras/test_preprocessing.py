@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from cnn_keras.errors import Error
 from cnn_keras.preprocessing import Preprocessing, open_image
@@ -19,6 +19,21 @@ def gradient(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.broadcast_to(ramp, (height, width)).copy())
 
 
+def ftyp(major: bytes, other: bytes) -> bytes:
+    """The beginning of a file in ISO's base media format, and noise."""
+    head = b"ftyp" + major + bytes(4) + major + other
+    return (4 + len(head)).to_bytes(4) + head + np.random.default_rng(0).bytes(200)
+
+
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if mode != "LAB":
+        return image.convert(mode)
+    profiles = [ImageCms.createProfile(space) for space in ("sRGB", "LAB")]
+    converted = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
+    assert converted is not None
+    return converted
+
+
 def test_normalizes_by_channel() -> None:
     pixels = np.full((2, 24, 32, 3), 11, np.uint8)
     tensor = COLOR(pixels)
@@ -26,13 +41,15 @@ def test_normalizes_by_channel() -> None:
     np.testing.assert_allclose(tensor[0, 0, 0], [10 / 4, 9 / 5, 8 / 6], rtol=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"]
+)
 @pytest.mark.parametrize("preprocessing", [GRAY, COLOR], ids=["gray", "color"])
 @pytest.mark.parametrize("size", [(1, 1), (4000, 50), (50, 4000), (31, 33)])
 def test_takes_any_mode_and_size(
     mode: str, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> None:
-    pixels = preprocessing.pixels(gradient(*size).convert("RGB").convert(mode))
+    pixels = preprocessing.pixels(in_mode(gradient(*size).convert("RGB"), mode))
     shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
     assert pixels.shape == shape
     assert pixels.dtype == np.uint8
@@ -88,6 +105,14 @@ def test_orientation_tag_turns_the_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(turned, GRAY.pixels(upright))
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0junkjunk", b"Exif\0\0MM\0*", b"Exif\0\0"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_a_broken_orientation_tag_is_passed_over(suffix: str, exif: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"broken.{suffix}"
+    gradient(64, 64).save(path, exif=exif)
+    assert GRAY.pixels(open_image(path)).shape == (32, 32, 1)
+
+
 def test_crops_at_the_center_instead_of_squeezing() -> None:
     image = Image.new("L", (96, 32), 0)
     image.paste(255, (32, 0, 64, 32))
@@ -104,7 +129,21 @@ def test_broken_preprocessing_is_said(change: dict[str, object]) -> None:
         Preprocessing.from_dict(COLOR.to_dict() | change)
 
 
+@pytest.mark.parametrize("brands", [b"heic mif1", b"mif1 heic", b"mif1 avif", b"avif mif1"])
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
+def test_photographs_of_phones_are_named_as_what_they_are(
+    name: str, brands: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(ftyp(*brands.split()))
+    kind = "AVIF" if b"avif" in brands else "HEIC"
+    with pytest.raises(Error, match=rf"{name} is a photograph in {kind}.*convert it to JPEG"):
+        open_image(tmp_path / name)
+
+
 def test_images_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "video.png").write_bytes(ftyp(b"isom", b"mp42"))
+    with pytest.raises(Error, match="not an image"):
+        open_image(tmp_path / "video.png")
     (tmp_path / "text.png").write_text("not a picture")
     with pytest.raises(Error, match="not an image"):
         open_image(tmp_path / "text.png")
