@@ -161,11 +161,12 @@ class Dataset(NamedTuple):
         """
         if self.classes in ((), classes):
             return self
+        ends = f", {classes[0]} to {classes[-1]}" if classes else ""
         for name in self.classes:
             if name not in classes:
                 raise Error(
                     f"The class '{name}' of {self.name} is none of the network's "
-                    f"{len(classes)} labels, {classes[0]} to {classes[-1]}."
+                    f"{len(classes)} labels{ends}."
                 )
         places = np.array([classes.index(name) for name in self.classes])
         train, validation, test = (

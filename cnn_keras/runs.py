@@ -149,25 +149,39 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One row an epoch; empty before the first."""
+        """One row an epoch; empty before the first.
+
+        Raises:
+            Error: The file is broken.
+        """
         path = self.path / "history.csv"
         if not path.is_file():
             return []
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
-        return [row | {"epoch": int(row["epoch"])} for row in rows]
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
+            return [row | {"epoch": int(row["epoch"])} for row in rows]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise Error(f"{path} is broken, probably cut off: {error!r}.") from error
 
     def model(self) -> keras.Model:
         """Load the trained network, for inference, with a head that gives probabilities.
 
         Raises:
-            Error: The file is broken.
+            Error: The file is broken, or labels.txt has not a line for each output.
         """
         if self.is_saved_model and self.model_file is None:
-            folder = self.path / "saved_model"
-            return with_probabilities(saved_model.load(folder, self.config["network"]))
-        self.import_layers()
-        return with_probabilities(load_model(self.model_file or self.path / "model.keras"))
+            model = saved_model.load(self.path / "saved_model", self.config["network"])
+        else:
+            self.import_layers()
+            model = load_model(self.model_file or self.path / "model.keras")
+        model = with_probabilities(model)
+        if len(self.classes) != (outputs := model.output_shape[-1]):
+            raise Error(
+                f"{self.path / 'labels.txt'} has {len(self.classes)} lines, and the network has "
+                f"{outputs} outputs: put the whole file back, with the name of one class a line."
+            )
+        return model
 
     def import_layers(self) -> None:
         """Import the layers that the network's saved files need.
@@ -220,7 +234,7 @@ class Run:
         Raises:
             Error: See `load`.
         """
-        test = self.load(data_dir).in_classes(self.classes).test
+        test = self._in_classes(self.load(data_dir)).test
         if count is not None:
             test = test.sample(count)
         return test.resized(self.preprocessing)
@@ -231,7 +245,7 @@ class Run:
         Raises:
             Error: It has a class that the network lacks.
         """
-        dataset = dataset.in_classes(self.classes)
+        dataset = self._in_classes(dataset)
         train = dataset.train
         if (count := self.config["train_images"]) is not None:
             train = train.sample(count, self.config["seed"])
@@ -240,6 +254,14 @@ class Run:
             validation=dataset.validation.resized(self.preprocessing),
             test=dataset.test.resized(self.preprocessing),
         )
+
+    def _in_classes(self, dataset: data.Dataset) -> data.Dataset:
+        try:
+            return dataset.in_classes(self.classes)
+        except Error:
+            if (self.path / "model.keras").is_file() or self.is_saved_model:
+                self.model()  # whose number of outputs tells whether labels.txt is what is wrong
+            raise
 
 
 def is_free(out: Path) -> bool:

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -165,6 +166,12 @@ def train(
         start = Pretrained.open(Path(training.weights))
     if begun:
         dataset, preprocessing = run.load(data_dir), run.preprocessing
+        if run.classes != dataset.classes:
+            raise Error(
+                f"{out / 'labels.txt'} has {len(run.classes)} lines, which are not the "
+                f"{len(dataset.classes)} classes of {dataset.name}: put the whole file back, or "
+                f"delete {out} to train anew."
+            )
     else:
         shape = input_shape(training, start)
         dataset = data.load(training.data, data_dir, shape)
@@ -177,7 +184,7 @@ def train(
         )
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
-        model = load_model(last, compiled=True)
+        model = _resumed(run, steps)
         log(f"Resume after epoch {int(model.optimizer.iterations) // steps} of {recipe.epochs}.")
     else:
         model = _build(training, preprocessing, dataset.classes, start)
@@ -274,6 +281,30 @@ def _pixel_statistics(images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.f
     mean = total / images[..., 0].size
     variance = squares / images[..., 0].size - mean**2
     return mean, np.sqrt(np.maximum(variance, 0))  # rounding takes a constant channel below
+
+
+def _resumed(run: Run, steps_per_epoch: int) -> keras.Model:
+    """Load the network and optimizer with which a training goes on.
+
+    Raises:
+        Error: The file is broken, or the table of its epochs is.
+    """
+    last, best = run.path / "last.keras", run.path / "best.keras"
+    anew = f"Delete {last}, and the training begins anew."
+    try:
+        model = load_model(last, compiled=True)
+        history = run.history
+    except Error as error:
+        raise Error(f"{error} {anew}", details=error.details) from error
+    epochs = int(model.optimizer.iterations) // steps_per_epoch
+    if len(history) < epochs:  # it may have one more, which was written before the network
+        raise Error(
+            f"{run.path / 'history.csv'} has {len(history)} rows, and {last} is of epoch {epochs}: "
+            f"put the whole table back. {anew}"
+        )
+    if epochs and not zipfile.is_zipfile(best):
+        log(f"{best} is missing or cut off: it is written when an epoch is better than all before.")
+    return model
 
 
 def _build(

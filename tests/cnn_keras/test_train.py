@@ -168,6 +168,53 @@ def test_a_training_of_which_only_the_configuration_was_written_begins(
         assert (out / name).read_bytes() == (states[-1] / name).read_bytes()
 
 
+def cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: round(share * len(content))])
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "message"),
+    [
+        ("last.keras", 0, r"last\.keras .* Delete .*last\.keras, and the training begins anew"),
+        ("last.keras", 0.5, r"last\.keras .* Delete .*last\.keras, and the training begins anew"),
+        ("history.csv", 0, r"history\.csv has 0 rows, and .* is of epoch 4: .* begins anew"),
+        ("history.csv", 0.5, r"history\.csv (has [1-3] rows, .*|is broken, .*) begins anew"),
+        ("labels.txt", 0, r"labels\.txt has 0 lines, which are not the 10 classes of digits"),
+        ("labels.txt", 0.5, r"labels\.txt has 5 lines, which are not the 10 classes of digits"),
+    ],
+)
+def test_a_training_does_not_go_on_from_a_cut_file(
+    name: str, share: float, message: str, states: list[Path], tmp_path: Path
+) -> None:
+    out = shutil.copytree(states[-2], tmp_path / "cut")
+    cut(out / name, share)
+    with pytest.raises(Error, match=message):
+        train(SMALL, out)
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_training_that_goes_on_says_that_its_best_network_is_cut(
+    share: float, states: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = shutil.copytree(states[-2], tmp_path / "cut")
+    cut(out / "best.keras", share)
+    train(SMALL, out)
+    assert f"{out / 'best.keras'} is missing or cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_labels_that_are_not_as_many_as_outputs_are_said_to_be(
+    share: float, undisturbed: Run, tmp_path: Path
+) -> None:
+    run = Run(shutil.copytree(undisturbed.path, tmp_path / "cut"))
+    cut(run.path / "labels.txt", share)
+    message = rf"labels\.txt has {round(10 * share)} lines, and the network has 10 outputs"
+    for use in (run.model, run.dataset, run.test):
+        with pytest.raises(Error, match=message):
+            use()
+
+
 def test_interrupted_run_is_resumable(undisturbed: Run, tmp_path: Path) -> None:
     out = tmp_path / "interrupted"
     process = start(out)
