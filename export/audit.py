@@ -19,6 +19,7 @@ from .interpreter import (
     Interpreter,
     ModelFileError,
     TensorSpec,
+    ends_of,
     read_file,
 )
 from .lrn import lrn_tensors
@@ -117,8 +118,7 @@ def audit(file: str | Path | bytes) -> Audit:
             f" It runs only on {COMPILED_FOR[op]}." for op in custom if op in COMPILED_FOR
         )
         raise ModelFileError(
-            f"{label} has {ends[0]} inputs and {ends[1]} outputs; an image classifier has one of "
-            f"each.{compiled}"
+            f"{label} has {ends_of(*ends)}; an image classifier has one of each.{compiled}"
         )
     recipe = inferred_recipe(model)
     dynamic = tuple(

@@ -68,6 +68,8 @@ def parse(data: bytes) -> Any:
     try:
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
         _check(model)
+    except ModelFileError:
+        raise
     except BROKEN as error:
         raise ModelFileError(
             f"Broken TFLite file ({len(data)} bytes), probably truncated; copy or export it again."
@@ -241,8 +243,12 @@ def _names(enum: type) -> dict[int, str]:
 
 def _check(model: Any) -> None:
     """Raise where the file means nothing, which neither reader nor runtime notices."""
-    if not model.subgraphs or not model.operatorCodes or not model.buffers:
+    if not model.subgraphs or not model.buffers:
         raise IndexError("no graph")
+    if not any(_listed(graph.operators) for graph in model.subgraphs):
+        raise ModelFileError(
+            "A TFLite file without operations, which computes nothing; export the whole model."
+        )
     for graph in model.subgraphs:
         tensors = len(graph.tensors)
         for tensor in graph.tensors:

@@ -141,7 +141,7 @@ class Interpreter:
             raise ModelFileError(f"{self._label} is damaged: a name in it is not text.") from None
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelFileError(
-                f"{self._label} has {len(inputs)} inputs and {len(outputs)} outputs; "
+                f"{self._label} has {ends_of(len(inputs), len(outputs))}; "
                 "an image classifier has one of each."
             )
         _check_shapes(inputs[0], outputs[0], self._label)
@@ -278,6 +278,16 @@ class Interpreter:
         return {
             int(index) for node in self._runtime._get_ops_details() for index in node["outputs"]
         }
+
+
+def ends_of(inputs: int, outputs: int) -> str:
+    """Return how many inputs and outputs a file has, in words.
+
+    Example:
+        >>> ends_of(1, 4)
+        '1 input and 4 outputs'
+    """
+    return f"{inputs} input{'s' * (inputs != 1)} and {outputs} output{'s' * (outputs != 1)}"
 
 
 def check_identifier(model: bytes | str | Path) -> None:

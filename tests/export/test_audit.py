@@ -162,10 +162,39 @@ def test_a_compiled_detector_is_named_as_that(tmp_path):
     path = tmp_path / "detector.tflite"
     path.write_bytes(flatbuffer.pack(model))
     with pytest.raises(
-        ModelFileError, match=r"1 inputs and 2 outputs; .* only on a Coral"
+        ModelFileError, match=r"1 input and 2 outputs; .* only on a Coral"
     ) as caught:
         export.audit(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (([0], [2, 2, 2, 2]), "has 1 input and 4 outputs; an image classifier has one of each"),
+        (([0, 1], [2]), "has 2 inputs and 1 output; an image classifier has one of each"),
+    ],
+)
+def test_other_ends_than_a_classifiers_are_counted(ends, said, tmp_path):
+    model = flatbuffer.parse(custom_file("TFLite_Detection_PostProcess"))
+    model.subgraphs[0].inputs, model.subgraphs[0].outputs = ends
+    path = tmp_path / "detector.tflite"
+    path.write_bytes(flatbuffer.pack(model))
+    with pytest.raises(ModelFileError, match=rf"detector\.tflite' {said}"):
+        export.audit(path)
+
+
+@pytest.mark.parametrize("codes", [0, 1])
+def test_a_file_without_operations_is_said_to_be_one(codes, tmp_path):
+    model = flatbuffer.parse(custom_file("any"))
+    graph = model.subgraphs[0]
+    graph.operators, graph.outputs = [], [0]
+    model.operatorCodes = model.operatorCodes[:codes]
+    path = tmp_path / "identity.tflite"
+    path.write_bytes(flatbuffer.pack(model))
+    with pytest.raises(ModelFileError, match=r"identity\.tflite: .* without operations") as caught:
+        export.audit(path)
+    assert "truncated" not in str(caught.value)
 
 
 def test_raw_pixels_are_no_activations():
