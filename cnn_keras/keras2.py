@@ -80,6 +80,19 @@ _COMPUTING = (
 )
 _CODE = frozenset(("Lambda", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer"))
 
+_FLOAT_MODEL = "give the float model from before it (--recipes aware_wi8_ai8 trains it so)"
+TOOLKIT = {
+    **dict.fromkeys(
+        ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeAnnotate"), _FLOAT_MODEL
+    ),
+    "PruneLowMagnitude": "save what tfmot.sparsity.keras.strip_pruning(model) returns",
+    **dict.fromkeys(
+        ("ClusterWeights", "ClusterWeightsMHA"),
+        "save what tfmot.clustering.keras.strip_clustering(model) returns",
+    ),
+}
+"""Wrappers that `tensorflow_model_optimization` trains with, and what to do with them."""
+
 FUNCTIONS = _CODE | {"TFOpLambda", "SlicingOpLambda", "InstanceProperty"}
 """Layers that are functions in a model."""
 
@@ -108,6 +121,24 @@ def _written_by(path: Path) -> str:
 
 def _text(attribute: str | bytes) -> str:
     return attribute.decode() if isinstance(attribute, bytes) else attribute
+
+
+def has_weights_only(path: Path) -> bool:
+    """Return whether a file is HDF5 in which no network stands, as `save_weights` writes it."""
+    try:
+        with h5py.File(path) as file:
+            return _CONFIG not in file.attrs
+    except OSError:  # another file, or a broken one
+        return False
+
+
+def layers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return class and arguments of all that the configuration in a model file names."""
+    try:
+        config = _config(path)
+    except Exception:  # a broken file: whoever loads it says what is wrong
+        return
+    yield from ((part["class_name"], part["config"]) for part in _layers(config))
 
 
 @contextmanager

@@ -364,6 +364,19 @@ def predict(model: keras.Model, preprocessing: Preprocessing, pixels: Pixels) ->
 _UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '([^']+)'")
 
 
+def _operations(path: Path) -> list[str]:
+    """Return the operations of `keras.ops` in an HDF5 file, which Keras takes for layers there."""
+    import keras
+
+    kinds = {
+        kind.__name__
+        for kind in keras.Operation.__subclasses__()
+        if kind.__module__.startswith("keras.src.ops.")
+    }
+    # Layers of the same name, as Subtract, have a precision.
+    return [name for name, config in keras2.layers(path) if name in kinds and "dtype" not in config]
+
+
 def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     """Load a `.keras` file; without its optimizer, in float32.
 
@@ -390,6 +403,21 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
             model = keras.saving.load_model(readable, compile=compiled)
     except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
         missing = _UNKNOWN.search(str(error))
+        if keras2.has_weights_only(path):
+            raise Error(
+                f"{path} holds weights only, and no network: load them into their network and save "
+                "that as .keras, or give them to a name of keras.applications as --weights."
+            ) from error
+        if not version and h5py.is_hdf5(path) and (operations := _operations(path)):
+            raise Error(
+                f"{path} has {operations[0]}, an operation of keras.ops, which Keras does not load "
+                "from HDF5: save the model as .keras."
+            ) from error
+        if missing and (advice := keras2.TOOLKIT.get(missing[1])):
+            raise Error(
+                f"{path} has {missing[1]}, with which tensorflow_model_optimization wraps layers: "
+                f"{advice}."
+            ) from error
         if missing and not hasattr(keras.layers, missing[1]):
             raise Error(
                 f"{path} needs '{missing[1]}', which is none of Keras' own: name the module that "

@@ -523,6 +523,22 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
     refuse(function, "has a Lambda layer, which is code")
 
 
+def test_a_score_that_decides_no_class_is_doubted(tmp_path: Path) -> None:
+    def remarks(scale: float, bias: float) -> list[str]:
+        model = rgb(1, None)
+        kernel, _ = model.layers[-1].get_weights()
+        values = model(pixels().astype(np.float32) / 255)
+        bias -= scale * float(np.median(values))
+        model.layers[-1].set_weights([scale * kernel, np.float32([bias])])
+        out = tmp_path / f"{scale}"
+        run, _ = adopt(saved(model, out / "a.keras"), PHOTOGRAPHS, out)
+        return list(run.config["remarks"])
+
+    assert remarks(20, 0) == []
+    (remark,) = remarks(1, 5)  # all of them above 0
+    assert "is taken as the logit of '1'" in remark
+
+
 @pytest.mark.slow  # the network is built seven times
 def test_a_network_of_keras_is_taken_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

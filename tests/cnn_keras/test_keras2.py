@@ -264,6 +264,45 @@ def test_layers_of_the_users_own_still_come_from_a_module(
         np.testing.assert_allclose(run.predict(pixels()), answers(model), atol=1e-6)
 
 
+class Wrapper(kinds.Wrapper):  # type: ignore[misc]
+    """As those of tensorflow_model_optimization, which takes seconds to import."""
+
+    def call(self, x: Any) -> Any:
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "advice"),
+    [
+        ("QuantizeWrapperV2", r"give the float model from before it .*aware_wi8_ai8"),
+        ("QuantizeLayer", r"give the float model from before it .*aware_wi8_ai8"),
+        ("PruneLowMagnitude", r"strip_pruning\(model\) returns"),
+        ("ClusterWeights", r"strip_clustering\(model\) returns"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.h5", "a.keras"])
+def test_wrappers_of_tensorflows_toolkit_are_to_be_taken_off(
+    name: str, wrapper: str, advice: str, tmp_path: Path
+) -> None:
+    kind = type(wrapper, (Wrapper,), {})
+    file = saved(classifier(kind(kinds.Conv2D(4, 3))), tmp_path / name)
+    with pytest.raises(Error, match=f"has {wrapper}, with which .*{advice}") as caught:
+        load_model(file)
+    assert "--modules" not in str(caught.value)
+
+
+def test_files_of_weights_alone_are_said_to_be_so(tmp_path: Path) -> None:
+    model = classifier(kinds.Conv2D(4, 3))
+    model.save_weights(tmp_path / "old.h5")
+    model.save_weights(tmp_path / "new.weights.h5")
+    keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)]).save_weights(
+        tmp_path / "3.weights.h5"
+    )
+    for name in ("old.h5", "new.weights.h5", "3.weights.h5"):
+        with pytest.raises(Error, match=f"/{name} holds weights only, and no network: load"):
+            load_model(tmp_path / name)
+
+
 def test_files_of_keras_3_and_broken_ones_are_none_of_keras_2(tmp_path: Path) -> None:
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
     for name in ("a.keras", "a.h5"):
@@ -272,5 +311,9 @@ def test_files_of_keras_3_and_broken_ones_are_none_of_keras_2(tmp_path: Path) ->
         assert load_model(tmp_path / name).output_shape == (None, 2)
     (tmp_path / "b.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:500])
     assert keras2.version(tmp_path / "b.keras") is None
+    for size, said in ((50, "signature|truncated"), (3000, "truncated")):
+        (tmp_path / "b.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:size])
+        with pytest.raises(Error, match=f"cannot be loaded as a Keras model: .*({said})"):
+            load_model(tmp_path / "b.h5")
     model.save_weights(tmp_path / "a.weights.h5")
     assert keras2.version(tmp_path / "a.weights.h5") is None

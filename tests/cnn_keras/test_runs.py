@@ -112,3 +112,24 @@ def test_what_a_layer_raises_is_one_line(function: Callable[[Any], Any], expecte
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "Traceback" in caught.value.details
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("TrueDivide", lambda x: x / 2),
+        ("Subtract", lambda x: x - 1),  # also a layer
+        ("Relu6", keras.ops.relu6),
+        ("GetItem", lambda x: x[..., ::-1]),
+    ],
+)
+def test_operations_that_hdf5_does_not_bring_back_are_named(
+    name: str, function: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.h5"
+    image = layers.Input((4, 4, 3))
+    inner = keras.Model(image, function(image))
+    x = layers.Subtract()([image, inner(image)])
+    keras.Model(image, layers.Dense(3)(layers.Flatten()(x))).save(path)
+    with pytest.raises(Error, match=rf"has {name}, an operation .* save the model as \.keras\.$"):
+        load_model(path)
