@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .downloads import require_downloaded
 from .errors import Error, first_line
 
 Pixels = NDArray[np.uint8]
@@ -149,6 +150,7 @@ def open_image(path: Path) -> Image.Image:
                 f"{path} is a photograph in {kind}, which Pillow does not read, whatever its name "
                 "is: convert it to JPEG."
             ) from error
+        require_downloaded(path)
         raise Error(f"{path} is not an image that Pillow can read.") from error
     except Image.DecompressionBombError as error:
         megapixels = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6

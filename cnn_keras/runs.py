@@ -34,6 +34,7 @@ import numpy as np
 
 from . import data, keras2, saved_model, zoo
 from .command import write_atomic, write_together
+from .downloads import require_downloaded
 from .errors import Error, reason_of
 from .evaluate import Probabilities
 from .head import with_probabilities
@@ -393,6 +394,7 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
 
     if not path.is_file():
         raise Error(f"No such model: {path}.")
+    require_downloaded(path)
     version = keras2.version(path)
     try:
         # Keras goes by the name.

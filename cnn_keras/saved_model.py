@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .downloads import require_downloaded
 from .errors import Error, UsageError, reason_of
 from .scopes import scope_name
 
@@ -99,6 +100,7 @@ def _signatures(folder: Path) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+    require_downloaded(folder / _FILE)
     document = SavedModel()
     try:
         document.ParseFromString((folder / _FILE).read_bytes())

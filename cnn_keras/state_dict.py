@@ -26,6 +26,7 @@ import ml_dtypes  # noqa: F401 (tells numpy of bfloat16)
 import numpy as np
 from numpy.typing import NDArray
 
+from .downloads import require_downloaded
 from .errors import Error
 
 # The first of the pickles in a file from before torch 1.6, and the version in the second.
@@ -147,6 +148,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     Example:
         list(read(Path("resnet18-f37072fd.pth")))[:2]  # ['conv1.weight', 'bn1.running_mean']
     """
+    require_downloaded(path)
     try:
         with path.open("rb") as file:
             is_zip = file.read(2) == b"PK"
@@ -160,7 +162,9 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
             reason = "the archive is cut off or broken; download it again"
         elif _is_tar(path):
             reason = "torch before 0.1.10 wrote it; load and save it with a newer one"
-        raise Error(f"{path} cannot be read as a state dict of torch: {reason}.") from error
+        raise Error(
+            f"{path} cannot be read as a state dict of torch: {reason.rstrip('.')}."
+        ) from error
 
 
 def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .anatomy import row_of
+from .downloads import require_downloaded
 from .errors import Error, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
                 repeated.add(item.attrs["name"])
             found[item.attrs["name"]] = [item[str(place)][()] for place in range(len(item))]
 
+    require_downloaded(path)
     try:
         source = _member(path, "model.weights.h5") if zipfile.is_zipfile(path) else path
         with h5py.File(source) as file:

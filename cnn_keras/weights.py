@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import data, photographs, state_dict, transfer, zoo
+from .downloads import require_downloaded
 from .errors import Error, UsageError, unknown
 from .evaluate import Guess, top_k
 from .preprocessing import Preprocessing
@@ -117,6 +118,7 @@ _ROLES = {
 
 def _read_keras(path: Path) -> Tensors:
     """Read `.keras`, `.weights.h5`, and the `.h5` of older Keras, as it is still published."""
+    require_downloaded(path)
     layers = {} if zipfile.is_zipfile(path) else _read_old_keras(path)
     tensors: dict[str, Array] = {}
     for name, arrays in (layers or transfer.read_weights(path)).items():
@@ -147,6 +149,7 @@ def _read_torch(path: Path) -> Tensors:
     """Read `.safetensors`, or what `torch.save` wrote."""
     if path.suffix.lower() != ".safetensors":
         return _unwrapped(state_dict.read(path))
+    require_downloaded(path)
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -302,13 +302,20 @@ def check_identifier(model: bytes | str | Path) -> None:
     label = _label(model)
     try:
         if isinstance(model, bytes):
-            head = model[:8]
+            head = model[:100]
         else:
             with Path(model).open("rb") as file:
-                head = file.read(8)
+                head = file.read(100)
     except OSError as error:
         raise ModelFileError(f"Cannot read {label}: {error.strerror}.") from None
-    if head[4:] != FILE_IDENTIFIER:
+    if head[4:8] != FILE_IDENTIFIER:
+        start = head.lstrip().lower()
+        if start.startswith(b"version https://git-lfs.github.com/spec/"):
+            raise ModelFileError(
+                f"{label} is a Git LFS pointer, not the file: run git lfs pull in its clone."
+            )
+        if start.startswith((b"<!doctype html", b"<html")):
+            raise ModelFileError(f"{label} is an HTML page, not the file: download it again.")
         what = "is empty" if not head else "is not a TFLite file"
         raise ModelFileError(f"{label} {what}; a .tflite file has 'TFL3' in bytes 4 to 7.")
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_keras import saved_model, state_dict, transfer
+from cnn_keras.downloads import require_downloaded
+from cnn_keras.errors import Error
+from cnn_keras.preprocessing import open_image
+from cnn_keras.runs import load_model
+from cnn_keras.weights import KERAS, TORCHVISION
+from export.interpreter import check_identifier
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+LEFT = {
+    "a Git LFS pointer, not the file: run git lfs pull": POINTER,
+    "an HTML page, not the file: download it again": b"<!DOCTYPE html><html><head><title>Drive",
+    "an HTML page, not the file: download": b"\n\n <html lang='en'>\n<body>404: Not Found</body>",
+}
+READERS: dict[str, Callable[[Path], Any]] = {
+    "a.keras": load_model,
+    "a.h5": load_model,
+    "a.weights.h5": transfer.read_weights,
+    "vgg16.h5": KERAS.read,
+    "a.pth": state_dict.read,
+    "a.safetensors": TORCHVISION.read,
+    "saved_model.pb": lambda path: saved_model.load(path.parent, "a"),
+    "a.png": open_image,
+    "a.tflite": check_identifier,
+}
+
+
+@pytest.mark.parametrize("said", LEFT)
+@pytest.mark.parametrize("name", READERS)
+def test_what_lies_in_the_place_of_a_file_is_named(name: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(LEFT[said])
+    with pytest.raises(Exception, match=f"{name}'? is {said}[^\n]*\\.$"):
+        READERS[name](path)
+
+
+def test_other_files_pass(tmp_path: Path) -> None:
+    for content in (b"", b"PK\x03\x04", b"version 2", b"<svg>"):
+        (tmp_path / "a").write_bytes(content)
+        require_downloaded(tmp_path / "a")
+    require_downloaded(tmp_path / "none")
+
+
+def test_a_reason_ends_with_one_full_stop(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"<svg>")
+    with pytest.raises(Error, match=r"invalid load key, '<'\.$"):
+        state_dict.read(tmp_path / "a.pth")
