@@ -160,7 +160,8 @@ def test_learns_eight_real_images(
     x = (train.images[chosen].astype(np.float32) - 128) / 128
     y = train.labels[chosen]
     model = cnn_keras.build(network, shape, 10, **options)
-    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+    adam = keras.optimizers.Adam(1e-3)
+    model.compile(adam, "sparse_categorical_crossentropy", jit_compile=False)  # XLA takes seconds
     # Normalization and dropout do in training what they do in training; the loss is of inference.
     for _ in range(40):
         model.fit(x, y, batch_size=8, epochs=10, verbose=0)
