@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from functools import partial
@@ -267,8 +268,9 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
         raise UsageError(f"{run.path} exists and is something else: choose another --out.")
     before, now = (c["adopted"] | {"data": c["data"]} for c in (run.config, config))
     if differing := [name for name in now if before.get(name) != now[name]]:
+        names = dict.fromkeys("model" if name == "origin" else name for name in differing)
         raise UsageError(
-            f"{run.path} was made with another {', '.join(differing).replace('_', ' ')}: delete "
+            f"{run.path} was made with another {', '.join(names).replace('_', ' ')}: delete "
             "it, or choose another --out."
         )
 
@@ -486,10 +488,15 @@ def _image_shape(model: keras.Model, source: Path, size: int | None) -> tuple[in
     shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
     if not shapes:  # of a class of its own, which says what it was built for
         shapes = [tuple((model.get_build_config() or {}).get("input_shape") or ())]
+    if shapes == [()]:
+        raise UsageError(
+            f"{source} is not built, so that nobody knows what images it takes: give it a "
+            "keras.Input((height, width, channels)) as its first layer and save it again."
+        )
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3):
         raise UsageError(
             f"{source} takes {', '.join(map(str, shapes))}; expected one image "
-            "(None, height, width, channels), gray or RGB."
+            f"(None, height, width, channels), gray or RGB.{_reshaped(shapes)}"
         )
     _, height, width, channels = shapes[0]
     if None in (height, width):
@@ -499,6 +506,26 @@ def _image_shape(model: keras.Model, source: Path, size: int | None) -> tuple[in
     if size not in (None, height, width):
         raise UsageError(f"{source} takes images of {height}×{width}, and no other --image-size.")
     return (height, width, channels)
+
+
+def _reshaped(shapes: Sequence[tuple[int | None, ...]]) -> str:
+    """Say how a model of gray images without channels, or of rows of pixels, comes to take images.
+
+    Args:
+        shapes: Of its inputs.
+    """
+    image: tuple[int | None, ...]
+    match shapes:
+        case [(_, int(height), int(width))]:
+            image = height, width, 1
+        case [(_, int(length))] if math.isqrt(length) ** 2 == length:
+            image = math.isqrt(length), math.isqrt(length), 1
+        case _:
+            return ""
+    return (
+        f" Save it as keras.Sequential([keras.Input({image}), "
+        f"keras.layers.Reshape({shapes[0][1:]}), model])."
+    )
 
 
 def _one_to_one(model: keras.Model, shape: tuple[int, int, int], source: Path) -> keras.Model:
@@ -552,6 +579,17 @@ def _require_sense(scores: Probabilities, source: Path) -> None:
 
 
 def _class_names(count: int, labels: Path | None, dataset: data.Dataset) -> tuple[str, ...]:
+    """Return the names of a network's classes: those of a file, the data set's, or others.
+
+    The file's may be numbered, as Teachable Machine writes "0 cat": the numbers are left out where
+    the data set's classes are among the names without them, and not among those with them.
+    """
     if labels is None and len(dataset.classes) == count:
         return dataset.classes
-    return class_names(count, labels)
+    names = class_names(count, labels)
+    numbers, _, plain = zip(*(name.partition(" ") for name in names), strict=True)
+    numbered = numbers == tuple(map(str, range(count)))
+    classes = {*dataset.classes}
+    if numbered and classes and classes <= {*plain} and not classes <= {*names}:
+        return plain
+    return names

@@ -443,5 +443,9 @@ def _origin(source: Source) -> str:
 def _require_writable(out: Path) -> None:
     """Find out before the work, not after it, that the folder takes files."""
     probe = out / ".writable"
-    write_atomic(probe, "")
-    probe.unlink()
+    try:
+        write_atomic(probe, "")
+        probe.unlink()
+    except OSError as error:
+        error.filename = out  # nobody has heard of the probe
+        raise

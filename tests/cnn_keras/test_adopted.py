@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,8 @@ from keras import layers, ops
 from keras.applications import imagenet_utils
 
 import export
-from cnn_keras.adopted import adopt, are_usual, front, is_foreign, probed
+from cnn_keras import data
+from cnn_keras.adopted import _class_names, adopt, are_usual, front, is_foreign, probed
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.evaluate import scores
 from cnn_keras.preprocessing import Preprocessing
@@ -74,6 +76,9 @@ def test_the_same_is_reused_and_nothing_else_overwritten(mine: Path, tmp_path: P
     other = saved(rgb(), tmp_path / "other" / "mine.keras")
     with pytest.raises(UsageError, match="made with another model"):
         adopt(other, Told(data="digits"), tmp_path)
+    shutil.copy(mine, tmp_path / "mine.h5")
+    with pytest.raises(UsageError, match="made with another model: delete"):
+        adopt(tmp_path / "mine.h5", Told(data="digits"), tmp_path)
     (tmp_path / "b" / "mine").mkdir(parents=True)
     (tmp_path / "b" / "mine" / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="is something else"):
@@ -493,6 +498,49 @@ def test_a_class_of_its_own_is_taken_whole(tmp_path: Path) -> None:
     run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
     expected = model(pixels().astype(np.float32) / 255)
     np.testing.assert_allclose(run.predict(pixels()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 9), (64,)])
+def test_gray_images_without_channels_are_refused_with_the_way_out(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(3, "softmax")])
+    with pytest.raises(UsageError, match="Save it as ") as caught:
+        adopt(saved(model, tmp_path / "a.keras"), PHOTOGRAPHS, tmp_path / "runs")
+    code = str(caught.value).partition("Save it as ")[2].rstrip(".")
+    file = saved(eval(code, {"keras": keras, "model": model}), tmp_path / "b.keras")
+    run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    assert run.preprocessing.channels == 1
+    assert run.preprocessing.height * run.preprocessing.width == np.prod(shape)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_a_model_that_is_not_built_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    model = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(UsageError, match=r"is not built, .* keras\.Input\(\(height, width, chan"):
+        adopt(saved(model, tmp_path / "a.keras"), PHOTOGRAPHS, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("0 Zero, 1 one, 2 two", ("Zero", "one", "two")),  # as Teachable Machine writes them
+        ("0 two, 1 Zero, 2 one", ("two", "Zero", "one")),
+        ("two, one, Zero", ("two", "one", "Zero")),
+    ],
+)
+def test_numbers_before_labels_are_left_out_where_the_data_have_none(
+    names: str, expected: tuple[str, ...], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text(names.replace(", ", "\n"))
+    split = data.Split(pixels(), np.zeros(0, np.int64))
+    dataset = data.Dataset("pictures", split, split, split, picture_folder.NAMES, False)
+    assert _class_names(3, labels, dataset) == expected
+    own = dataset._replace(classes=("0 Zero", "1 one", "2 two"))
+    assert _class_names(3, labels, own) == tuple(names.split(", "))
+    assert _class_names(3, labels, dataset._replace(classes=())) == tuple(names.split(", "))
 
 
 def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ import pytest
 from rich.console import Console
 
 import cnn_keras
+from cnn_keras.command import one_line
 from cnn_keras.runs import Run
 from export import metadata, report
 from export.benchmark.host import host
 from export.cli import export_table, main
+from export.pipeline import _require_writable
 from export.recipes import DEFAULT
 from export.studies import recipes as study
 
@@ -497,3 +499,11 @@ def test_bad_input_is_said_in_one_line(
     assert not progress or arguments.startswith("benchmark")
     assert "Traceback" not in err
     assert sorted(broken.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["file", "file/new"])
+def test_a_folder_that_takes_no_files_is_named_as_it_was_given(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file") as caught:
+        _require_writable(tmp_path / name)
+    assert one_line(caught.value).startswith(f"{tmp_path / name}: ")
