@@ -43,7 +43,7 @@ class Audit:
         custom_ops: Operations that are not TFLite's own, TensorFlow's (Flex) among them.
         float_islands: In a file with integer activations, the operations that compute in floating
             point, as ``OPERATION tensor``.
-        rounded_roots: The reciprocal roots that are computed in integers, as ``OPERATION tensor``.
+        integer_rsqrt: The reciprocal roots that are computed in integers, as ``OPERATION tensor``.
             Normalizations by the image's own statistics take them.
         lrn: The tensors of local response normalization, which stays float in every file.
         dynamic_dimensions: Tensors with a size that is known only when the file runs.
@@ -64,7 +64,7 @@ class Audit:
     dtypes: dict[str, int]
     custom_ops: tuple[str, ...]
     float_islands: tuple[str, ...]
-    rounded_roots: tuple[str, ...]
+    integer_rsqrt: tuple[str, ...]
     lrn: tuple[str, ...]
     dynamic_dimensions: tuple[str, ...]
     dynamic_batch: bool
@@ -137,7 +137,7 @@ def audit(file: str | Path | bytes) -> Audit:
         dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
         custom_ops=custom,
         float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
-        rounded_roots=_rounded_roots(graph, names),
+        integer_rsqrt=_integer_rsqrt(graph, names),
         lrn=tuple(sorted(lrn_tensors(model))),
         dynamic_dimensions=dynamic,
         dynamic_batch=dynamic_batch,
@@ -203,8 +203,8 @@ def refusals(audit: Audit, recipe: Recipe, losses: Sequence[str]) -> list[str]:
             integers, a line names the expression that keeps these in floating point.
     """
     found = [*problems(audit, recipe), *losses]
-    if losses and audit.rounded_roots and not refused_islands(audit, recipe):
-        layers = _layers_of(audit.rounded_roots)
+    if losses and audit.integer_rsqrt and not refused_islands(audit, recipe):
+        layers = _layers_of(audit.integer_rsqrt)
         found.append(
             "normalizes by the image's own statistics in integers, which may be too coarse "
             f"(`export --keep-float '{layers}'` leaves these layers in floating point)"
@@ -305,7 +305,7 @@ def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
     )
 
 
-def _rounded_roots(graph: Any, names: list[str]) -> tuple[str, ...]:
+def _integer_rsqrt(graph: Any, names: list[str]) -> tuple[str, ...]:
     return tuple(
         f"{name} {flatbuffer.name_of(graph.tensors[op.outputs[0]])}"
         for op, name in zip(graph.operators, names, strict=True)
