@@ -561,7 +561,8 @@ def _basis(entry: Entry) -> str:
 def _notes(entry: Entry, host: dict[str, Any]) -> list[str]:
     """Say what a reader would otherwise wonder about or believe too easily."""
     measurements = [Row(**{field: row[field] for field in Row._fields}) for _, row in entry.rows]
-    notes = (integer_note(Host(**host), measurements) or "").splitlines()
+    notes = [*entry.export["remarks"]]
+    notes += (integer_note(Host(**host), measurements) or "").splitlines()
     load = max(_loads([entry]), default=0.0)
     if load > host["cores"]:
         notes.append(
