@@ -98,7 +98,9 @@ class Run:
         except FileNotFoundError as error:
             raise Error(f"The run {self.path} lacks {name}.") from error
         except ValueError as error:
-            raise Error(f"{path} is not valid JSON: {error}.") from error
+            raise Error(
+                f"{path} is not valid JSON: {error}. Put the whole file back, or make the run anew."
+            ) from error
 
     def write_json(self, name: str, document: object) -> None:
         """Write one of the folder's JSON files."""

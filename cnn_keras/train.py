@@ -549,7 +549,7 @@ def _recorder(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     epochs = training.recipe.epochs
-    history = run.history[:first]
+    history = run.history[:first] if first else []  # which may be a broken one of before
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),

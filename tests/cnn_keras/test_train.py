@@ -193,6 +193,16 @@ def test_a_training_does_not_go_on_from_a_cut_file(
         train(SMALL, out)
 
 
+def test_a_training_begins_anew_beside_a_broken_table(states: list[Path], tmp_path: Path) -> None:
+    out = shutil.copytree(states[-2], tmp_path / "cut")
+    (out / "history.csv").write_text("epoch,val_accuracy\n1")
+    with pytest.raises(Error, match=r"history\.csv is broken, .* Delete .*last\.keras"):
+        train(SMALL, out)
+    (out / "last.keras").unlink()
+    interrupt(SMALL, out, epoch=1)
+    assert [row["epoch"] for row in Run(out).history] == [1]
+
+
 @pytest.mark.parametrize("share", [0, 0.5])
 def test_a_training_that_goes_on_says_that_its_best_network_is_cut(
     share: float, states: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
