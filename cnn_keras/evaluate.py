@@ -97,9 +97,9 @@ def doubt_of(
     if binomtest(right, len(labels), share, alternative="greater").pvalue < _SIGNIFICANCE:
         return None
     return (
-        f"The Keras model itself gets {right} of {len(labels)} pictures right, which always "
-        f"answering '{name}' ({share:.0%} of them) explains as well: is it trained, are the pixels "
-        "as it needs them, and the labels in its order?"
+        f"The Keras model itself gets {right} of {len(labels)} pictures right, no more than by "
+        f"chance: '{name}' alone is {share:.0%} of them. Is it trained, are the pixels as it needs "
+        "them, and the labels in its order?"
     )
 
 
