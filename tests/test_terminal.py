@@ -58,7 +58,8 @@ def test_an_interrupted_terminal_gets_its_cursor_back(tmp_path: Path) -> None:
 
 
 def test_calibration_shows_progress(lenet_run: Run, tmp_path: Path) -> None:
-    code, said = on_terminal("export", str(lenet_run.path), "--out", str(tmp_path))
+    arguments = ("export", str(lenet_run.path), "--out", str(tmp_path))
+    code, said = on_terminal(*arguments, "--recipes", "static_wi8_ai8")
     assert code == 0, said[-500:]
     assert b"lenet5_digits: calibrate" in said
     assert b"Traceback" not in said
