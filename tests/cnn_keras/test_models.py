@@ -160,11 +160,11 @@ def test_learns_eight_real_images(
     x = (train.images[chosen].astype(np.float32) - 128) / 128
     y = train.labels[chosen]
     model = cnn_keras.build(network, shape, 10, **options)
-    adam = keras.optimizers.Adam(1e-3)
+    adam = keras.optimizers.Adam(5e-4)
     model.compile(adam, "sparse_categorical_crossentropy", jit_compile=False)  # XLA takes seconds
     # Normalization and dropout do in training what they do in training; the loss is of inference.
-    for _ in range(40):
-        model.fit(x, y, batch_size=8, epochs=10, verbose=0)
+    for _ in range(80):
+        model.fit(x, y, batch_size=8, epochs=5, verbose=0)
         loss = model.evaluate(x, y, verbose=0)
         if loss < 0.05:
             break

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import cnn_keras
 from cnn_keras.command import one_line
 from cnn_keras.runs import Run
 from export import metadata, report
+from export.benchmark import runner
 from export.benchmark.host import host
 from export.cli import export_table, main
 from export.pipeline import _require_writable
@@ -121,6 +123,14 @@ def test_a_network_that_knows_nothing_is_said_beside_its_files(
     assert (code, remark in " ".join(table.split())) == (0, True)
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a repair's files be timed for a moment only."""
+    monkeypatch.setattr(runner, "Block", partial(runner.Block, num_runs=8, min_secs=0.0))
+    monkeypatch.setattr(runner, "Spec", partial(runner.Spec, warmup_secs=0.0))
+
+
+@pytest.mark.usefixtures("quick")
 def test_verify_compares_layers_and_repairs(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -395,6 +405,7 @@ def test_a_lone_keras_file_is_exported_with_its_run(
     assert (tmp_path / "b" / f"{lenet_run.path.name}_mine_float16.tflite").exists()
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("of", ["lone file", "run"])
 def test_logits_are_held_against_a_file_with_the_same_head(
     of: str, lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
