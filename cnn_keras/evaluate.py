@@ -12,7 +12,7 @@ from .data import Dataset, Labels
 
 Probabilities = NDArray[np.float32]
 
-_SIGNIFICANCE = 0.05  # what chance gives in one of twenty trials or more is put down to it
+SIGNIFICANCE = 0.05  # what chance gives in one of twenty trials or more is put down to it
 _ONE_CLASS = 0.95  # share of the answers that is nearly all
 
 
@@ -94,7 +94,7 @@ def doubt_of(
     right = int((answers == labels).sum())
     if right == len(labels):
         return None
-    if binomtest(right, len(labels), share, alternative="greater").pvalue < _SIGNIFICANCE:
+    if binomtest(right, len(labels), share, alternative="greater").pvalue < SIGNIFICANCE:
         return None
     return (
         f"The Keras model itself gets {right} of {len(labels)} pictures right, no more than by "

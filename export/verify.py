@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.evaluate import SIGNIFICANCE
 from cnn_keras.head import are_probabilities
 
 from .interpreter import Interpreter
 from .recipes import Recipe
-
-# A drop, or other answers, that chance gives in one of twenty trials or more is put down to it.
-SIGNIFICANCE = 0.05
 
 # On so many images a file that loses a tenth of the right answers is refused four times of five:
 # five of one kind are what McNemar's test tells from chance, and 66 is the least number with which
