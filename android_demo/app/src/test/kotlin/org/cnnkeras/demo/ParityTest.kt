@@ -16,7 +16,7 @@ import org.cnnkeras.demo.model.Preprocessing
 import org.cnnkeras.demo.model.Score
 import org.cnnkeras.demo.model.TensorType
 import org.cnnkeras.demo.model.topK
-import org.cnnkeras.demo.ui.BitmapDecoder
+import org.cnnkeras.demo.ui.state.BitmapDecoder
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue

@@ -10,6 +10,13 @@ import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.engine.LiteRtEngineFactory
+import org.cnnkeras.demo.ui.state.AndroidPhone
+import org.cnnkeras.demo.ui.state.BitmapDecoder
+import org.cnnkeras.demo.ui.state.BuiltInFiles
+import org.cnnkeras.demo.ui.state.Ledger
+import org.cnnkeras.demo.ui.state.ModelShelf
+import org.cnnkeras.demo.ui.state.State
+import org.cnnkeras.demo.ui.state.Store
 
 /** Puts the app together. */
 open class DemoApplication : Application() {

@@ -11,6 +11,8 @@ import android.widget.TextView
 import java.io.File
 import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.engine.HostEngineFactory
+import org.cnnkeras.demo.ui.state.State
+import org.cnnkeras.demo.ui.state.Store
 import org.junit.Assert.fail
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf

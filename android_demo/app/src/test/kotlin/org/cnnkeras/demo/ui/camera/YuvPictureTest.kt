@@ -1,0 +1,41 @@
+package org.cnnkeras.demo.ui.camera
+
+import java.nio.ByteBuffer
+import org.cnnkeras.demo.ui.views.colors
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class YuvPictureTest {
+    private fun plane(rowStride: Int, pixelStride: Int, vararg values: Int): Plane {
+        val bytes = ByteArray(values.size) { values[it].toByte() }
+        return Plane.copy(ByteBuffer.wrap(bytes), rowStride, pixelStride)
+    }
+
+    private fun row(picture: YuvPicture, y: Int): List<String> {
+        val row = IntArray(picture.width)
+        picture.readRow(y, row)
+        return row.map { "%08x".format(it) }
+    }
+
+    @Test
+    fun withoutColorItIsGray() {
+        val luma = plane(4, 1, 0, 128, 255, 9, 1, 2, 3, 9) // one byte more than a row has
+        val none = plane(2, 1, 128, 128)
+        val picture = YuvPicture(3, 2, luma, none, none)
+        assertEquals(listOf("ff000000", "ff808080", "ffffffff"), row(picture, 0))
+        assertEquals(listOf("ff010101", "ff020202", "ff030303"), row(picture, 1))
+    }
+
+    @Test
+    fun colorsAreThoseOfJfif() {
+        // JFIF's Y, Cb, Cr of pure red, green and blue, rounded.
+        val luma = plane(6, 1, 76, 76, 150, 150, 29, 29)
+        // One byte between two of a plane: the other plane's.
+        val blue = plane(6, 2, 85, 255, 44, 21, 255, 107)
+        val red = plane(6, 2, 255, 44, 21, 255, 107)
+        val colors = row(YuvPicture(6, 1, luma, blue, red), 0)
+        assertEquals(listOf("fffe0000", "fffe0000"), colors.subList(0, 2))
+        assertEquals(listOf("ff00ff01", "ff00ff01"), colors.subList(2, 4))
+        assertEquals(listOf("ff0000fe", "ff0000fe"), colors.subList(4, 6))
+    }
+}
