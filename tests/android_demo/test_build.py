@@ -147,6 +147,25 @@ def test_activities_exist(manifest: ET.Element, properties: dict[str, str]) -> N
         assert (folder / f"{name[1:].replace('.', '/')}.kt").is_file(), name
 
 
+def test_published_names_of_activities_stay_valid(manifest: ET.Element) -> None:
+    """Home screen shortcuts and `adb shell am start` refer to an activity by its name."""
+    exported = {
+        node.attrib[f"{ANDROID}name"]
+        for node in manifest.iter("activity")
+        if node.attrib[f"{ANDROID}exported"] == "true"
+    }
+    aliases = {
+        node.attrib[f"{ANDROID}name"]: node.attrib[f"{ANDROID}targetActivity"]
+        for node in manifest.iter("activity-alias")
+        if node.attrib[f"{ANDROID}exported"] == "true"
+    }
+    assert aliases == {
+        ".ui.MainActivity": ".ui.screens.MainActivity",
+        ".ui.BenchmarkActivity": ".ui.screens.BenchmarkActivity",
+    }
+    assert set(aliases.values()) == exported
+
+
 @pytest.mark.parametrize("kind", ["main", "test"])
 def test_packages_are_folders(kind: str, properties: dict[str, str]) -> None:
     root = DEMO / "app/src" / kind / "kotlin"

@@ -1,9 +1,12 @@
 package org.cnnkeras.demo.ui
 
 import android.Manifest
+import android.content.ComponentName
 import android.content.Intent
+import android.content.pm.ActivityInfo
 import android.content.pm.PackageManager
 import android.net.Uri
+import org.cnnkeras.demo.ui.screens.BenchmarkActivity
 import org.cnnkeras.demo.ui.screens.MainActivity
 import org.junit.Assert.assertEquals
 import org.junit.Test
@@ -22,8 +25,10 @@ class ManifestTest {
         val intent = Intent(action).setDataAndType(uri?.let(Uri::parse), type)
         return application.packageManager
             .queryIntentActivities(intent, PackageManager.MATCH_DEFAULT_ONLY)
-            .map { it.activityInfo.name }
-            .filter { it.startsWith("org.cnnkeras.demo") }
+            .map { it.activityInfo }
+            .filter { it.name.startsWith("org.cnnkeras.demo") }
+            .onEach { assertEquals("org.cnnkeras.demo.ui.MainActivity", it.name) }
+            .map { it.targetActivity }
             .distinct()
     }
 
@@ -35,6 +40,31 @@ class ManifestTest {
         val info = application.packageManager
             .getPackageInfo(application.packageName, PackageManager.GET_PERMISSIONS)
         assertEquals(listOf(Manifest.permission.CAMERA), info.requestedPermissions.toList())
+    }
+
+    /** Shortcuts on home screens and scripts keep a component's name. */
+    @Test
+    fun bothNamesOfAnActivityOpenIt() {
+        for (activity in listOf(MainActivity::class.java, BenchmarkActivity::class.java)) {
+            val target = activityInfo(activity.name)
+            val alias = activityInfo("org.cnnkeras.demo.ui.${activity.simpleName}")
+            assertEquals(activity.name, alias.targetActivity)
+            assertEquals(listOf(true, true), listOf(target.exported, alias.exported))
+            assertEquals(target.launchMode, alias.launchMode)
+            assertEquals(target.labelRes, alias.labelRes)
+        }
+    }
+
+    private fun activityInfo(name: String): ActivityInfo = application.packageManager
+        .getActivityInfo(ComponentName(application, name), 0)
+
+    @Test
+    fun launchersListTheAppOnce() {
+        val intent = Intent(Intent.ACTION_MAIN).addCategory(Intent.CATEGORY_LAUNCHER)
+        val names = application.packageManager.queryIntentActivities(intent, 0)
+            .map { it.activityInfo.name }
+            .filter { it.startsWith("org.cnnkeras.demo") }
+        assertEquals(listOf("org.cnnkeras.demo.ui.MainActivity"), names)
     }
 
     @Test

@@ -32,7 +32,7 @@ import org.cnnkeras.demo.ui.views.update
  * Measures the open model, or the one that a command names:
  *
  * ```
- * adb shell am start -n org.cnnkeras.demo/.ui.BenchmarkActivity \
+ * adb shell am start -n org.cnnkeras.demo/.ui.screens.BenchmarkActivity \
  *     --es model lenet5_digits --ei threads 2 --ef seconds 10
  * ```
  *
