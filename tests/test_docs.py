@@ -12,7 +12,9 @@ from typing import NamedTuple
 import pytest
 
 from cnn_keras.cli import Group, parse
+from cnn_keras.zoo import ZOO
 from export.cli import COMMANDS
+from export.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 WITH_COMMANDS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,9 +46,9 @@ def lines_of(page: Path) -> Iterator[Line]:
     ]
     inline = [code for code in inline_code(page) if len(code.split()) > 2]
     for line in block_lines + inline:
-        program, *arguments = shlex.split(_VARIABLES.sub("", line.strip(), count=1), comments=True)
-        if program == "cnn-keras":
-            yield Line(str(page.relative_to(ROOT)), tuple(arguments))
+        words = shlex.split(_VARIABLES.sub("", line.strip(), count=1), comments=True)
+        if words[:1] == ["cnn-keras"]:
+            yield Line(str(page.relative_to(ROOT)), tuple(words[1:]))
 
 
 def inline_code(page: Path) -> list[str]:
@@ -118,6 +120,14 @@ def test_options_exist(page: Path) -> None:
         for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)
     }
     assert named <= known | {"--help"}
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("README.md", RECIPES), ("docs/recipes.md", RECIPES), ("docs/networks.md", ZOO)],
+)
+def test_every_name_is_documented(page: str, names: dict[str, object]) -> None:
+    assert set(names) <= set(inline_code(ROOT / page))
 
 
 def test_every_page_is_in_the_index() -> None:
