@@ -26,21 +26,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import UsageError
+from .layer_names import row_of
 
 if TYPE_CHECKING:
     import keras
 
 FLOAT32_BYTES = 4
-
-# What may follow the row in a layer's name.
-# fmt: off
-ROLES = frozenset({
-    "a", "b", "c", "add", "shortcut",  # of a residual module
-    "1x1", "3x3", "5x5", "reduce", "pool", "proj", "concat",  # of an Inception module
-    "activation", "bn", "coefficient", "conv", "dropout", "fc", "flatten", "logits", "lrn", "pad",
-    "probabilities", "relu",
-})
-# fmt: on
 
 
 class Row(NamedTuple):
@@ -99,17 +90,6 @@ def outline(build: Callable[[], keras.Model]) -> keras.Model:
     # model is built. This thread takes its list with it.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(without_values).result()
-
-
-def row_of(layer_name: str) -> str:
-    """Return the paper's row that a layer belongs to.
-
-    Example:
-        >>> row_of("conv2_1_a_bn")
-        'conv2_1'
-    """
-    row, _, role = layer_name.rpartition("_")
-    return row_of(row) if row and role in ROLES else layer_name
 
 
 def rows(model: keras.Model) -> list[Row]:

@@ -27,11 +27,11 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from .anatomy import row_of
 from .blocks import Tensor, shortcut_to
 from .command import progress
 from .data import Split
 from .errors import UsageError
+from .layer_names import row_of
 from .preprocessing import Preprocessing
 from .runs import batch_size, uses_xla
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from . import data
 from .errors import UsageError
 from .head import with_probabilities
-from .records import hardware, versions
+from .machine import hardware, versions
 from .runs import Run, is_free
 from .train import save_model
 

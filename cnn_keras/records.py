@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .command import write_together
+from .machine import hardware, versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
 
 
 class Claim(NamedTuple):
@@ -32,41 +28,6 @@ class Claim(NamedTuple):
 def command_line() -> str:
     """Return the command that is running, as a user would type it."""
     return " ".join(["cnn-keras", *map(shlex.quote, sys.argv[1:])])
-
-
-def hardware() -> dict[str, Any]:
-    """Return the machine: processor, cores, memory."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        names = (
-            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("model name")
-        )
-        cpu = names[1].split("\n")[0].strip("\t: ")
-    except (OSError, IndexError):
-        pass  # not Linux, or an ARM board without the line
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "cpu": cpu,
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory, 1),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that matter to a result.
-
-    Where Keras computed on another backend than TensorFlow, that is one of them.
-    """
-    found = {"python": platform.python_version()}
-    keras = sys.modules.get("keras")
-    backend = keras.config.backend() if keras else "tensorflow"
-    for package in dict.fromkeys((*PACKAGES, backend)):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def write_record(

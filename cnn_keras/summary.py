@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from .anatomy import Row
-    from .blocks import Printed
+    from .paper import Printed
 
 # What rows have and papers print, and its name in the table.
 HEADS = {"output_shape": "output", "parameters": "parameters", "macs": "MACs", "neurons": "neurons"}
@@ -75,7 +75,7 @@ def summarize(
     row = network(name)
     chosen = {**row.options, **checked_options(name, options or {})}
     model = anatomy.outline(lambda: build(name, input_shape, num_classes, **chosen))
-    from .blocks import Printed
+    from .paper import Printed
 
     shape = tuple(model.input_shape[1:])
     is_papers = shape == row.input_shape and model.outputs[0].shape[-1] == row.num_classes
@@ -226,7 +226,7 @@ def short(number: int) -> str:
 
 def _text(value: Any) -> str:
     """Return a cell: a shape, a number, a number of the paper, a word or nothing."""
-    from .blocks import Figure
+    from .paper import Figure
 
     if value is None:
         return ""

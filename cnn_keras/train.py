@@ -30,10 +30,10 @@ from .command import log, write_atomic
 from .data import Split, full_name
 from .errors import Error, UsageError
 from .evaluate import results
+from .machine import hardware, versions
 from .preprocessing import Pixels, Preprocessing
 from .pretrained import Pretrained, options_of
 from .recipes import Recipe
-from .records import hardware, versions
 from .runs import DESCRIPTION, Run, batch_size, is_free, load_model, predict, uses_xla
 from .transfer import freeze_until, load_by_name, main_network
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from .anatomy import row_of
 from .downloads import require_downloaded
 from .errors import Error, UsageError, unknown
+from .layer_names import row_of
 
 if TYPE_CHECKING:
     import keras

@@ -23,6 +23,7 @@ from .interpreter import (
     read_file,
 )
 from .lrn import lrn_tensors
+from .quantization import inferred_recipe
 from .recipes import RECIPES, Recipe
 
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
@@ -247,40 +248,6 @@ def remarks(audit: Audit) -> list[str]:
     if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:
         found.append(f"XNNPACK runs {audit.delegated_nodes} of {audit.nodes} operations")
     return found
-
-
-def inferred_recipe(model: Any) -> str | None:
-    """Return the recipe that a parsed file looks like, by where its small numbers stand."""
-    graph, names = model.subgraphs[0], flatbuffer.op_names(model)
-    dtypes = [flatbuffer.dtype_name(tensor) for tensor in graph.tensors]
-    constant = [flatbuffer.is_constant(model, tensor) for tensor in graph.tensors]
-    stored = {
-        (dtypes[index], name == "DEQUANTIZE")
-        for op, name in zip(graph.operators, names, strict=True)
-        for index in ([] if op.inputs is None else op.inputs)
-        if index >= 0 and constant[index]
-    }
-    if integers := integer_activations(model):
-        names_of = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
-        return names_of.get(integers.pop()) if len(integers) == 1 else None
-    for bits in (4, 8):
-        for dequantized, name in ((False, "dynamic"), (True, "weight_only")):
-            if (f"int{bits}", dequantized) in stored:
-                return f"{name}_wi{bits}_afp32"
-    return "float16" if ("float16", True) in stored else "float32"
-
-
-def integer_activations(model: Any) -> set[str]:
-    """Return the types of a parsed file's activations that are integers."""
-    graph, names = model.subgraphs[0], flatbuffer.op_names(model)
-    computed = {
-        flatbuffer.dtype_name(graph.tensors[index])
-        for op, name in zip(graph.operators, names, strict=True)
-        if name not in flatbuffer.CONVERSIONS
-        for index in op.outputs
-        if flatbuffer.quantization_of(graph.tensors[index])[0]  # raw pixels are no activations
-    }
-    return computed & {"int8", "uint8", "int16"}
 
 
 def _is_integer(recipe: str | None) -> bool:

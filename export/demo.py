@@ -10,13 +10,13 @@ from typing import Any
 
 from cnn_keras.command import log, write_together
 from cnn_keras.data import MissingDataError
+from cnn_keras.machine import host
 from cnn_keras.records import command_line
 from cnn_keras.runs import Run
 from cnn_keras.train import Training, train
 
 from . import report
 from .benchmark.cli import Benchmark
-from .benchmark.host import host
 from .pipeline import Source, export
 from .recipes import DEFAULT
 

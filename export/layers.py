@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras.anatomy import row_of
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.layer_names import row_of
 
 from .audit import audit, problems, refused_islands
 from .flatbuffer import (

@@ -16,9 +16,9 @@ from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
 
 from . import ends, metadata
-from .audit import inferred_recipe, integer_activations
 from .flatbuffer import name_of, op_names, pack, parse, shape_of
 from .lrn import lrn_tensors
+from .quantization import inferred_recipe, integer_activations
 from .recipes import Number, Recipe
 from .recipes import recipe as find_recipe
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from cnn_keras import __version__, anatomy, zoo
 from cnn_keras.evaluate import wilson
-from cnn_keras.records import versions
+from cnn_keras.machine import Host, versions
 from cnn_keras.runs import Run
 
-from .benchmark.host import Host, integer_note
+from .benchmark.integer_speed import integer_note
 from .benchmark.report import significant
 from .benchmark.runner import Row
 from .charts import Bubble, Panel, bubbles, curves
@@ -145,7 +145,7 @@ def html(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
 
     Args:
         entries: The networks, in order.
-        host: Fields of `benchmark.host.Host`: where the files were measured.
+        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
         command: What made the page.
 
     Example:
@@ -177,7 +177,7 @@ def markdown(entries: Sequence[Entry], host: dict[str, Any], command: str) -> st
 
     Args:
         entries: The networks, in order.
-        host: Fields of `benchmark.host.Host`: where the files were measured.
+        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
         command: What made the document.
     """
     threads = sorted({count for entry in entries for count in entry.threads})

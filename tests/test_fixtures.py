@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from .fixtures import write
+from tests.fixtures import write
 
 
 def committed(name: str) -> dict[str, NDArray[Any]]:

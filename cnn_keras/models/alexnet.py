@@ -18,19 +18,16 @@ from typing import Any, Literal, NamedTuple
 from keras import layers
 
 from ..blocks import (
-    Figure,
-    Printed,
     Stem,
     Tensor,
     classifier,
     conv_relu,
-    exactly,
     fc_relu_dropout,
     local_response_norm,
     max_pool,
-    millions,
     require_size,
 )
+from ..paper import Figure, Printed, exactly, millions
 
 
 class Conv(NamedTuple):

@@ -17,18 +17,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from ..blocks import (
-    Printed,
-    Shortcut,
-    Tensor,
-    classifier,
-    conv_bn,
-    conv_bn_relu,
-    millions,
-    relu,
-    shortcut_to,
-)
+from ..blocks import Shortcut, Tensor, classifier, conv_bn, conv_bn_relu, relu, shortcut_to
 from ..errors import UsageError
+from ..paper import Printed, millions
 
 
 class Stage(NamedTuple):

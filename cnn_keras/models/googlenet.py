@@ -18,8 +18,6 @@ from typing import Any, Literal, NamedTuple
 from keras import layers
 
 from ..blocks import (
-    Figure,
-    Printed,
     Stem,
     Tensor,
     classifier,
@@ -28,9 +26,9 @@ from ..blocks import (
     fc_relu_dropout,
     local_response_norm,
     max_pool,
-    millions,
     require_size,
 )
+from ..paper import Figure, Printed, millions
 from .inception import Widths, inception
 
 

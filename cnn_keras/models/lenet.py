@@ -26,7 +26,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ..blocks import Printed, Tensor, activate, classifier, exactly, require_size
+from ..blocks import Tensor, activate, classifier, require_size
+from ..paper import Printed, exactly
 
 # Table I: the six maps of S2 (rows) that each of the sixteen maps of C3 (columns) looks at.
 # fmt: off

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from keras import layers
 
-from ..blocks import Printed, Tensor, activate, conv, conv_relu, max_pool
+from ..blocks import Tensor, activate, conv, conv_relu, max_pool
+from ..paper import Printed
 
 
 class MLPConv(NamedTuple):

@@ -17,17 +17,8 @@ from typing import Literal, NamedTuple
 from keras import layers
 
 from .. import blocks
-from ..blocks import (
-    Figure,
-    Printed,
-    Shortcut,
-    Stem,
-    Tensor,
-    classifier,
-    max_pool,
-    relu,
-    shortcut_to,
-)
+from ..blocks import Shortcut, Stem, Tensor, classifier, max_pool, relu, shortcut_to
+from ..paper import Figure, Printed
 
 
 class Conv(NamedTuple):

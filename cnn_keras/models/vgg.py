@@ -16,16 +16,15 @@ from typing import Literal
 from keras import layers
 
 from ..blocks import (
-    Printed,
     Tensor,
     classifier,
     conv_bn_relu,
     conv_relu,
     fc_relu_dropout,
     max_pool,
-    millions,
     require_size,
 )
+from ..paper import Printed, millions
 
 # Table 1: the widths of the 3×3 convolutions between one pooling and the next.
 # fmt: off

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .host import Host
+    from cnn_keras.machine import Host
+
     from .report import Versus
     from .runner import Row, Spec
 
@@ -67,10 +68,11 @@ class Benchmark:
         from rich.console import Group
 
         from cnn_keras.cli import shown
+        from cnn_keras.machine import host
 
         from ..flatbuffer import has_dynamic_batch
         from ..interpreter import DYNAMIC_BATCH, ModelFileError
-        from .host import host, integer_note
+        from .integer_speed import integer_note
         from .report import table
 
         self._check()
@@ -112,8 +114,9 @@ class Benchmark:
         Raises:
             ModelFileError: The file is no runnable classifier.
         """
+        from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
+
         from ..interpreter import check_identifier
-        from .host import host, versions
         from .report import append, record
 
         check_identifier(file)
@@ -124,7 +127,7 @@ class Benchmark:
                 measured, versus = self._measure(self._spec(file, num_threads, inputs))
                 rows += measured
                 for row, other in zip(measured, (versus, None), strict=False):
-                    records.append(record(row, machine, versions(), other))
+                    records.append(record(row, machine, versions(RUNTIME_PACKAGES), other))
                     path = self._results_of(Path(row.file))
                     try:
                         append(path, records[-1])

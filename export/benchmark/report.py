@@ -15,8 +15,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from cnn_keras.cli import shown
+from cnn_keras.machine import Host
 
-from .host import Host
 from .runner import Row
 
 FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it travels with the export

@@ -15,12 +15,12 @@ import numpy as np
 
 from cnn_keras import series, zoo
 from cnn_keras.command import log, progress
+from cnn_keras.machine import host
 from cnn_keras.preprocessing import Images
 from cnn_keras.records import Claim, write_record
 
 from ..audit import audit
 from ..benchmark.compare import bootstrap, compare_once
-from ..benchmark.host import host
 from ..benchmark.runner import Block, Spec
 from ..convert import convert
 from ..quantize import quantize

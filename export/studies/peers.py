@@ -38,11 +38,11 @@ from numpy.typing import NDArray
 from cnn_keras import series, zoo
 from cnn_keras.command import log, progress, quiet, start_keras
 from cnn_keras.errors import Error, unknown
+from cnn_keras.machine import host, versions
 from cnn_keras.preprocessing import Preprocessing
-from cnn_keras.records import Claim, versions, write_record
+from cnn_keras.records import Claim, write_record
 
 from ..benchmark.compare import bootstrap
-from ..benchmark.host import host
 
 if TYPE_CHECKING:
     import keras

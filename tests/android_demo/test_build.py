@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import cnn_keras
-from export.benchmark.host import INSTRUCTIONS
+from cnn_keras.machine import INSTRUCTIONS
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 MAIN = DEMO / "app/src/main"

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 import cnn_keras
 from cnn_keras import photographs, state_dict, weights
 from cnn_keras.preprocessing import Preprocessing
-
-from ..cnn_keras.test_state_dict import FORMATS
-from ..cnn_keras.test_weights import TOLERANCE, logits, randomize, require_equal, with_tensors
+from tests.cnn_keras.test_state_dict import FORMATS
+from tests.cnn_keras.test_weights import TOLERANCE, logits, randomize, require_equal, with_tensors
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +109,7 @@ def test_reads_what_torch_writes_today(name: str, published: Path) -> None:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every form, built and saved here, with what it answers."""
-    from . import rebuilt
+    from tests.backends import rebuilt
 
     folder: Path = tmp_path_factory.mktemp("forms")
     forms, layouts, arrays = [], {}, {}
@@ -151,7 +150,7 @@ def test_backends_agree(backend: str, saved: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_backends_agree_on_gradients(backend: str, tmp_path: Path) -> None:
-    from . import differentiated
+    from tests.backends import differentiated
 
     model = randomize(cnn_keras.build("resnet20", (16, 16, 1), 7, classifier_activation=None))
     images = np.random.default_rng(0).normal(size=(8, 16, 16, 1)).astype(np.float32)

@@ -25,10 +25,9 @@ from cnn_keras.preprocessing import Preprocessing
 from cnn_keras.runs import Run, load_model
 from cnn_keras.told import Told
 from export.interpreter import Interpreter
-
-from . import picture_folder
-from .strangers import CODE, SIDE, digits, pixels, rgb, saved
-from .test_weights import randomize
+from tests.cnn_keras import picture_folder
+from tests.cnn_keras.strangers import CODE, SIDE, digits, pixels, rgb, saved
+from tests.cnn_keras.test_weights import randomize
 
 PHOTOGRAPHS = Told(data="photographs", pixel_range=(0, 1))
 

@@ -11,8 +11,9 @@ import tensorflow as tf
 from keras import layers
 
 import cnn_keras
-from cnn_keras.anatomy import Row, depth, outline, row_of, rows, total
+from cnn_keras.anatomy import Row, depth, outline, rows, total
 from cnn_keras.errors import UsageError
+from cnn_keras.layer_names import row_of
 from cnn_keras.zoo import ZOO
 
 ModelOf = Callable[[str], keras.Model]

@@ -10,8 +10,7 @@ from cnn_keras import ensemble
 from cnn_keras.errors import UsageError
 from cnn_keras.head import with_probabilities
 from cnn_keras.runs import Run
-
-from ..kills import copies_before_each_rename
+from tests.kills import copies_before_each_rename
 
 
 @pytest.mark.parametrize("activations", [("softmax",) * 3, (None,) * 3, (None, "softmax")])

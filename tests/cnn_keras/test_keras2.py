@@ -23,8 +23,7 @@ from cnn_keras.errors import Error
 from cnn_keras.runs import Run, load_model
 from cnn_keras.told import Told
 from export import convert
-
-from .strangers import CODE, pixels
+from tests.cnn_keras.strangers import CODE, pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 

@@ -11,8 +11,7 @@ from cnn_keras.blocks import Shortcut
 from cnn_keras.chain import Chain, cut
 from cnn_keras.gradients import gradient
 from cnn_keras.paths import central, counts, gradients_along, magnitudes
-
-from .test_chain import randomized
+from tests.cnn_keras.test_chain import randomized
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 12, 12, 2)).astype(np.float32)
 LABELS = np.array([0, 1, 2])

@@ -12,8 +12,7 @@ from PIL import Image
 from cnn_keras import data, pictures
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.preprocessing import Preprocessing, open_image
-
-from .picture_folder import NAMES, write
+from tests.cnn_keras.picture_folder import NAMES, write
 
 SPLITS = ("train", "validation", "test")
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)

@@ -14,8 +14,7 @@ from keras import layers, ops
 from cnn_keras.errors import Error
 from cnn_keras.precision import in_float32
 from cnn_keras.runs import load_model
-
-from .strangers import pixels, saved
+from tests.cnn_keras.strangers import pixels, saved
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 IMAGES = pixels().astype(np.float32) / 255

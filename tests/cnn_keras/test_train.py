@@ -34,9 +34,8 @@ from cnn_keras.train import (
     training_batches,
 )
 from cnn_keras.transfer import read_weights
-
-from ..kills import copies_before_each_rename
-from .picture_folder import NAMES, write
+from tests.cnn_keras.picture_folder import NAMES, write
+from tests.kills import copies_before_each_rename
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
 

@@ -20,8 +20,7 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.preprocessing import Preprocessing
 from cnn_keras.runs import Run
 from cnn_keras.transfer import CLASSIFIER
-
-from .test_cli import run_main
+from tests.cnn_keras.test_cli import run_main
 
 SIDE = 64  # a sixteenth of the published networks' work, and of VGG's first dense layer
 TOLERANCE = 1e-4  # of the largest logit

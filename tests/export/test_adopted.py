@@ -10,9 +10,8 @@ import pytest
 
 from cnn_keras.runs import Run
 from export import metadata
-
-from ..cnn_keras.strangers import digits, rgb, saved
-from .test_pipeline import run_main
+from tests.cnn_keras.strangers import digits, rgb, saved
+from tests.export.test_pipeline import run_main
 
 OPTIONS = ("--data", "digits", "--json")
 

@@ -20,9 +20,8 @@ from export.audit import problems, remarks, report
 from export.cli import main
 from export.interpreter import DYNAMIC_BATCH, Interpreter, ModelFileError
 from export.recipes import DEFAULT, RECIPES
-
-from .mutations import described
-from .tiny_files import custom_file, with_batch
+from tests.export.mutations import described
+from tests.export.tiny_files import custom_file, with_batch
 
 UINT8 = 3  # TensorType
 

@@ -25,8 +25,7 @@ from export.aware import CLUSTERS, SPARSITY, Best, Tuning, tune
 from export.pipeline import Source
 from export.recipes import Step, recipe
 from export.verify import verify
-
-from .conftest import Trained
+from tests.export.conftest import Trained
 
 
 @pytest.fixture(scope="module")

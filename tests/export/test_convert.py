@@ -11,8 +11,7 @@ import export
 from cnn_keras.errors import Error, UsageError
 from export import flatbuffer
 from export.interpreter import Interpreter
-
-from .conftest import build
+from tests.export.conftest import build
 
 
 def ops_of(data):

@@ -19,8 +19,7 @@ from export.cli import main
 from export.flatbuffer import op_names, parse
 from export.interpreter import Interpreter
 from export.recipes import RECIPES, recipe
-
-from .conftest import Trained
+from tests.export.conftest import Trained
 
 STATIC = recipe("static_wi8_ai8")
 PIXELS = np.arange(256, dtype=np.uint8).repeat(4).reshape(16, 8, 8, 1)

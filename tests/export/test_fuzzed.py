@@ -9,10 +9,9 @@ import pytest
 
 from cnn_keras.runs import Run
 from export.cli import main
+from tests.export.mutations import mutated
 from tests.fixtures.write import INTEGERS, MODELS
 from tests.fixtures.write_models import FOLDER
-
-from .mutations import mutated
 
 FILES = [*sorted(MODELS.glob("lenet5_*.tflite")), *sorted(INTEGERS.glob("lenet5_*.tflite"))]
 

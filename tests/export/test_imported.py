@@ -15,8 +15,7 @@ from cnn_keras import weights
 from export import metadata
 from export.cli import main
 from export.recipes import RECIPES
-
-from ..cnn_keras.test_weights import SIDE, images_of, logits, randomize, resnet18_as_torchvision
+from tests.cnn_keras.test_weights import SIDE, images_of, logits, randomize, resnet18_as_torchvision
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from export.interpreter import Interpreter, ModelFileError, read_file
-
-from .tiny_files import BROKEN, SHAPE, broken_files, tiny_files, with_batch
+from tests.export.tiny_files import BROKEN, SHAPE, broken_files, tiny_files, with_batch
 
 IMAGES = np.random.default_rng(1).uniform(-1, 1, (6, *SHAPE)).astype(np.float32)
 NOT_CLASSIFIERS = {

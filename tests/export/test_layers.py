@@ -16,8 +16,7 @@ from export.quantize import Ranges, observe
 from export.recipes import Limits, Recipe, recipe
 from export.studies.repair import ruin
 from export.verify import Verdict, verify
-
-from .conftest import Trained
+from tests.export.conftest import Trained
 
 STATIC = recipe("static_wi8_ai8")
 

@@ -17,8 +17,7 @@ from export.audit import problems
 from export.cli import as_stated
 from export.lrn import lrn_tensors
 from export.recipes import DEFAULT, recipe
-
-from .conftest import Trained
+from tests.export.conftest import Trained
 
 STATIC = recipe("static_wi8_ai8")
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype(np.float32)

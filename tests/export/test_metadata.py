@@ -13,8 +13,7 @@ from export.audit import audit, problems
 from export.interpreter import Interpreter, ModelFileError
 from export.metadata import Metadata
 from export.recipes import RECIPES
-
-from .tiny_files import custom_file
+from tests.export.tiny_files import custom_file
 
 GRAY = {"height": 8, "width": 8, "channels": 1, "mean": [127.5], "std": [63.75]}
 RGB = {

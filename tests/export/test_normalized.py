@@ -17,8 +17,7 @@ from export.layers import repair
 from export.quantize import Ranges, observe
 from export.recipes import Recipe, recipe
 from export.verify import Verdict, verify
-
-from .conftest import Trained
+from tests.export.conftest import Trained
 
 STATIC = recipe("static_wi8_ai8")
 

@@ -19,16 +19,15 @@ from rich.console import Console
 
 import cnn_keras
 from cnn_keras.command import one_line
+from cnn_keras.machine import host
 from cnn_keras.runs import Run
 from export import metadata, report
 from export.benchmark import runner
-from export.benchmark.host import host
 from export.cli import export_table, main
 from export.pipeline import _require_writable
 from export.recipes import DEFAULT
 from export.studies import recipes as study
-
-from ..kills import copies_before_each_rename
+from tests.kills import copies_before_each_rename
 
 AWARE = ("_aware.json", "_aware.keras")
 

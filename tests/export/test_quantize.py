@@ -11,8 +11,7 @@ from export import flatbuffer, metadata
 from export.interpreter import Interpreter, ModelFileError
 from export.quantize import observe
 from export.recipes import RECIPES, recipe
-
-from .conftest import STORED
+from tests.export.conftest import STORED
 
 
 @pytest.fixture(scope="session")

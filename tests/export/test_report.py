@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 from cnn_keras.runs import Run
 from export import report
-from export.benchmark.host import host, versions
 from export.benchmark.process import measure
 from export.benchmark.report import record
 from export.benchmark.runner import Block, Spec
@@ -35,7 +35,11 @@ def measured(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Entry:
     document = export_files(source, out, recipes)
     block = Block(num_runs=5, min_secs=0.0)
     rows = [
-        record(measure(Spec(str(out / file["file"]), threads, 0.0), block), host(), versions())
+        record(
+            measure(Spec(str(out / file["file"]), threads, 0.0), block),
+            host(),
+            versions(RUNTIME_PACKAGES),
+        )
         for file in document["files"]
         for threads in (1, 2)
     ]

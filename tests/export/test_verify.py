@@ -11,8 +11,7 @@ from cnn_keras.errors import Error, UsageError
 from export.interpreter import Interpreter, ModelFileError
 from export.recipes import RECIPES
 from export.verify import ENOUGH_IMAGES
-
-from .conftest import STORED
+from tests.export.conftest import STORED
 
 STATIC = RECIPES["static_wi8_ai8"]
 

@@ -12,8 +12,7 @@ from cnn_keras.runs import Run
 from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import Accuracy
 from cnn_keras.train import Training
-
-from .finished import damage, finish
+from tests.cnn_keras.studies.finished import damage, finish
 
 
 def test_it_claims_what_the_runs_found(tmp_path: Path) -> None:

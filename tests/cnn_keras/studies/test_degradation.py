@@ -15,8 +15,7 @@ from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.degradation import Found, claims, degradation, gradient_norms
 from cnn_keras.train import Training, initial_model
-
-from .finished import finish
+from tests.cnn_keras.studies.finished import finish
 
 RECIPE = {"epochs": 3, "batch_size": 8}
 SIZES = {"20": 8, "32": 14}  # depths that take no time under names that they do not have

@@ -30,9 +30,8 @@ from cnn_keras.studies.identity import (
     stack_claims,
 )
 from cnn_keras.train import Training
-
-from ..test_weights import randomize
-from .finished import finish
+from tests.cnn_keras.studies.finished import finish
+from tests.cnn_keras.test_weights import randomize
 
 CHANNELS = 8
 

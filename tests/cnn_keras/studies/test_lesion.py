@@ -15,8 +15,7 @@ from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
 from cnn_keras.train import Training
-
-from .finished import finish, teach
+from tests.cnn_keras.studies.finished import finish, teach
 
 TWINS = [
     (Training.of(network, "digits", recipe={}, image_size=16, options={"depth": 8}), (0,))

@@ -12,8 +12,7 @@ from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import Found, claims, paths
 from cnn_keras.train import Training
-
-from .finished import finish
+from tests.cnn_keras.studies.finished import finish
 
 TRAINING = Training.of(
     "resnet20",

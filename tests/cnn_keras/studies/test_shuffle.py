@@ -14,8 +14,7 @@ from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
 from cnn_keras.train import Training
-
-from .finished import finish, teach
+from tests.cnn_keras.studies.finished import finish, teach
 
 TRAINING = Training.of("resnet20", "digits", recipe={}, image_size=16, options={"depth": 14})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..tiny_files import broken_files, tiny_files
+from tests.export.tiny_files import broken_files, tiny_files
 
 ROOT = Path(__file__).resolve().parents[3]
 

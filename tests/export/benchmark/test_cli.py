@@ -21,9 +21,8 @@ from export.benchmark import report
 from export.benchmark.cli import Benchmark, _real_inputs, same_network
 from export.benchmark.runner import Row
 from export.interpreter import DYNAMIC_BATCH, ModelFileError
-
-from ..tiny_files import BROKEN, tiny_files
-from .conftest import lines
+from tests.export.benchmark.conftest import lines
+from tests.export.tiny_files import BROKEN, tiny_files
 
 File = Callable[[str], Path]
 RunWithout = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,8 +7,9 @@ import os
 import pytest
 from rich.console import Console
 
+from cnn_keras.machine import Host, cpu_name, host, instructions, versions
 from cnn_keras.records import claims_table
-from export.benchmark.host import Host, cpu_name, host, instructions, integer_note, versions
+from export.benchmark.integer_speed import integer_note
 from export.benchmark.report import table
 from export.benchmark.runner import Row
 
@@ -53,7 +54,7 @@ def test_this_host() -> None:
 
 
 def test_versions() -> None:
-    assert set(versions()) == {"python", "ai-edge-litert", "numpy"}
+    assert set(versions(RUNTIME_PACKAGES)) == {"python", "ai-edge-litert", "numpy"}
 
 
 def machine(*names: str) -> Host:

@@ -13,8 +13,7 @@ import pytest
 from export.benchmark.process import Process, measure
 from export.benchmark.runner import Block, Row, Spec
 from export.interpreter import ModelFileError
-
-from ..tiny_files import BROKEN, SHAPE, tiny_files
+from tests.export.tiny_files import BROKEN, SHAPE, tiny_files
 
 QUICK = Block(num_runs=20, min_secs=0.05)
 File = Callable[[str], Path]

@@ -8,8 +8,7 @@ from cnn_keras.errors import UsageError
 from cnn_keras.train import Training
 from export.benchmark.compare import Ratio
 from export.studies.repair import Mended, claims, repairing, ruin
-
-from ..conftest import Trained
+from tests.export.conftest import Trained
 
 SOUND = Mended(
     seed=0,

@@ -1,0 +1,100 @@
+"""Why integer files can be slower than float32 files on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnn_keras.machine import Host
+
+if TYPE_CHECKING:
+    from .runner import Row
+
+# Those that multiply and add four pairs of 8-bit integers in one lane; without them 8-bit products
+# are first widened to 16 bits, and a float multiply-add does as much work.
+INT8_DOT_PRODUCT = ("AVX-512 VNNI", "AVX-VNNI", "AMX int8", "dotprod", "i8mm")
+
+INTEGERS = {"int2", "int4", "int8", "int16", "uint8"}
+
+
+# Medians of repeated runs of one file lie within 1 % on a quiet machine
+# (docs/results/benchmark_agreement.json) and within some percent on a busy one.
+NOISE = 1.05
+
+
+def integer_note(
+    machine: Host, rows: Sequence[Row], same_network: Callable[[str, str], bool] | None = None
+) -> str | None:
+    """Explain integer files that are slower here than the float32 file of the same network.
+
+    A file counts as slower if its median and its minimum both are, by more than `NOISE`. (Higher
+    percentiles belong to whatever else runs: on a busy machine they hide the difference.) The
+    float32 file is the only one in the same folder, or the
+    only one that was measured at all.
+
+    Args:
+        machine: Where the rows were measured.
+        rows: The measurements.
+        same_network: Tells whether two of their files are of one network; by default all are.
+
+    Returns:
+        One line for each slower file, or `None`.
+    """
+    slower: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if not {row.dtype, row.activation_dtype} & INTEGERS:
+            continue
+        reference = _float_row(row, rows, same_network or (lambda file, other: True))
+        if reference and _is_slower(row, reference):
+            times = row.latency_p50_ms / reference.latency_p50_ms
+            measured = f"{times:.2f} times ({row.num_threads} thread{'s' * (row.num_threads > 1)})"
+            slower.setdefault((row.file, _reason(machine, row)), []).append(measured)
+    lines = [
+        f"{Path(file).name} takes {' and '.join(measured)} as long as float32 here: {reason}."
+        for (file, reason), measured in slower.items()
+    ]
+    return "\n".join(lines) or None
+
+
+def _is_slower(row: Row, reference: Row) -> bool:
+    return (
+        row.latency_p50_ms > NOISE * reference.latency_p50_ms
+        and row.latency_min_ms > NOISE * reference.latency_min_ms
+    )
+
+
+def _reason(machine: Host, row: Row) -> str:
+    outside = row.nodes - row.delegated_nodes
+    fast = [name for name in INT8_DOT_PRODUCT if name in machine.instructions]
+    if row.activation_dtype == "int16":
+        return (
+            f"XNNPACK has no kernels for 16-bit activations, so {outside} of {row.nodes} "
+            "operations run on LiteRT's own, which are not optimized"
+        )
+    if row.activation_dtype == "float32":
+        return "it stores integers but computes on float32 activations, and pays for the conversion"
+    if not fast:
+        return (
+            f"this CPU has no 8-bit dot product ({', '.join(INT8_DOT_PRODUCT)}), so integers are "
+            "widened before they are multiplied; such a file is smaller, not faster, on this CPU"
+        )
+    if outside:
+        return f"{outside} of {row.nodes} operations run outside XNNPACK"
+    return f"not for want of instructions (it has {fast[0]}); its layers are too small to gain"
+
+
+def _float_row(
+    row: Row, rows: Sequence[Row], same_network: Callable[[str, str], bool]
+) -> Row | None:
+    """Return the float32 row to compare with, if there is no doubt which it is."""
+    floats = [
+        other
+        for other in rows
+        if other.dtype == other.activation_dtype == "float32"
+        and other.num_threads == row.num_threads
+        and same_network(row.file, other.file)
+    ]
+    beside = [other for other in floats if Path(other.file).parent == Path(row.file).parent]
+    candidates = beside or floats
+    return candidates[0] if len(candidates) == 1 else None
