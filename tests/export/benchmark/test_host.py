@@ -7,7 +7,7 @@ import os
 import pytest
 from rich.console import Console
 
-from cnn_keras.machine import Host, cpu_name, host, instructions, versions
+from cnn_keras.machine import RUNTIME_PACKAGES, Host, cpu_name, host, instructions, versions
 from cnn_keras.records import claims_table
 from export.benchmark.integer_speed import integer_note
 from export.benchmark.report import table
