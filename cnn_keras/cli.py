@@ -89,7 +89,7 @@ class Summary:
 
         network(self.name)  # a wrong name is said before Keras is imported
         start_keras()
-        from . import summary
+        from .inspection import summary
 
         options = parse_options(self.options)
         found = summary.summarize(self.name, self.input_shape, self.num_classes, options)
@@ -169,7 +169,7 @@ class Train(RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .train import Training, train
+        from .training.train import Training, train
 
         training = Training.of(
             self.name,
@@ -226,7 +226,7 @@ class ImportWeights:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .weights import find, import_weights
+        from .weights.published import find, import_weights
 
         find(self.name, self.file)  # a wrong name is said before Keras is imported
         start_keras()
@@ -273,8 +273,8 @@ class Evaluate:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .evaluate import confusion_matrix, scores
-        from .runs import Run
+        from .training.evaluate import confusion_matrix, scores
+        from .training.run_folder import Run
 
         run = Run.open(self.run)
         start_keras()
@@ -318,9 +318,9 @@ class Predict:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from . import pictures
-        from .evaluate import top_k
-        from .runs import Run
+        from .data import image_folder
+        from .training.evaluate import top_k
+        from .training.run_folder import Run
 
         if not self.images:
             raise UsageError("Name one image or more.")
@@ -328,7 +328,7 @@ class Predict:
             raise UsageError(f"--top is 1 or more, not {self.top}.")
         run = Run.open(self.run)
         seen = run.preprocessing
-        pixels = pictures.decode(self.images, (seen.height, seen.width, seen.channels))
+        pixels = image_folder.decode(self.images, (seen.height, seen.width, seen.channels))
         start_keras()
         answers = [top_k(row, run.classes, self.top) for row in run.predict(pixels)]
         document = [

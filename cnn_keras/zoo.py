@@ -192,7 +192,7 @@ def build(
             outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
     model = keras.Model(image, outputs, name=name or network_name)
     if weights is not None:
-        from .transfer import load_by_name, read_weights
+        from .model_files.layer_weights import load_by_name, read_weights
 
         found = read_weights(weights)
         if not include_top:

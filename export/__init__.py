@@ -12,33 +12,26 @@ Example:
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .audit import audit as audit
-    from .convert import convert as convert
-    from .quantize import quantize as quantize
-    from .verify import verify as verify
+    from .conversion.convert import convert as convert
+    from .conversion.quantize import quantize as quantize
+    from .verification.audit import audit as audit
+    from .verification.verify import verify as verify
 
 __all__ = ["audit", "convert", "quantize", "verify"]
 
-
-class _Package(ModuleType):
-    """Binds the function `audit` where the import system would bind the module `audit`."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in __all__ and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+_ROOMS = {
+    "audit": "verification",
+    "convert": "conversion",
+    "quantize": "conversion",
+    "verify": "verification",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        return getattr(import_module(f".{name}", __name__), name)
+    if name in _ROOMS:
+        return getattr(import_module(f".{_ROOMS[name]}.{name}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from cnn_keras import cli
 from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.studies import cli as studies
-from cnn_keras.told import Told
+from cnn_keras.weights.source_options import Told
 from cnn_keras.zoo import ZOO
 
 from .benchmark.cli import Benchmark
@@ -23,11 +23,11 @@ from .recipes import Number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cnn_keras.runs import Run
+    from cnn_keras.training.run_folder import Run
 
-    from .layers import Repaired
     from .pipeline import Source
     from .recipes import Recipe
+    from .verification.layer_errors import Repaired
 
 FIGURES = (".svg", ".png")
 ANDROID_DEMO = Path(__file__).resolve().parents[1] / "android_demo"
@@ -114,7 +114,7 @@ class Export(Told):
             raise UsageError(f"The tuning epochs must be above 0, not {self.tuning_epochs}.")
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
-        from cnn_keras.adopted import is_foreign, require_kind
+        from cnn_keras.weights.external import is_foreign, require_kind
 
         require_kind(self.source)
         foreign = self.run is None and is_foreign(self.source)
@@ -135,8 +135,8 @@ class Export(Told):
 
     def _own_run(self) -> Run:
         """Return the run folder that is exported, or that a lone file is checked with."""
-        from cnn_keras.adopted import is_model_file
-        from cnn_keras.runs import Run
+        from cnn_keras.training.run_folder import Run
+        from cnn_keras.weights.external import is_model_file
 
         lone = is_model_file(self.source)
         if self.run and not lone:
@@ -159,7 +159,7 @@ class Export(Told):
         return Source(name, run.model(), run, run.dataset(self.data_dir))
 
     def _adopted(self, out: Path) -> Source:
-        from cnn_keras.adopted import adopt, check
+        from cnn_keras.weights.external import adopt, check
 
         from .pipeline import Source
 
@@ -218,18 +218,18 @@ class Verify:
         from rich.console import Group
 
         from cnn_keras.command import progress
-        from cnn_keras.runs import Run, predict
+        from cnn_keras.training.run_folder import Run, predict
 
-        from .audit import refusals, remarks
         from .benchmark.cli import exported, run_of
-        from .child import call
-        from .interpreter import read_file
-        from .verify import verify
+        from .tflite.interpreter import read_file
+        from .tflite.isolation import call
+        from .verification.audit import refusals, remarks
+        from .verification.verify import verify
 
         if self.figure and self.figure.suffix.lower() not in FIGURES:
             raise UsageError(f"A figure is a file {' or '.join(FIGURES)}, not {self.figure}.")
         content = read_file(self.file)
-        found = call("audit.audit", self.file, file=self.file)
+        found = call("verification.audit.audit", self.file, file=self.file)
         path, stated = self.run or run_of(self.file), exported(self.file)
         if path is None:
             raise UsageError(f"Which run is {self.file} from? Name it with --run.")
@@ -255,7 +255,7 @@ class Verify:
             origin = predict(tuned, run.preprocessing, split.images)
         judged = self.file, reference, images, labels, limits, origin
         with progress("verify", len(images)) as advance:
-            verdict = call("verify.verify", *judged, file=self.file, advance=advance)
+            verdict = call("verification.verify.verify", *judged, file=self.file, advance=advance)
         reasons = refusals(found, limits, verdict.reasons)
         document: dict[str, Any] = {
             "file": str(self.file),
@@ -270,20 +270,22 @@ class Verify:
         }
         text: list[Any] = [fields(document)]
         if self.layers or self.figure or self.repair:
-            from .layers import COMPARED_IMAGES, figure, repair
             from .pipeline import calibration_of, unrounded
+            from .verification.layer_errors import COMPARED_IMAGES, figure, repair
 
             float32 = unrounded(run, limits)
             sample = run.preprocessing(split.sample(COMPARED_IMAGES).images)
             compared = float32, content, sample
             with progress("compare", len(sample)) as advance:
-                layers = call("layers.compare", *compared, file=self.file, advance=advance)
+                layers = call(
+                    "verification.layer_errors.compare", *compared, file=self.file, advance=advance
+                )
             document["layers"] = [layer._asdict() for layer in layers]
             text.append(layers_table(document["layers"]))
             if self.figure:
                 save_figure(figure(layers), self.figure)
         if self.repair:
-            from .quantize import observe
+            from .conversion.quantize import observe
 
             ranges = None
             if limits.needs_calibration:
@@ -306,9 +308,9 @@ class Verify:
         """Write the repaired file and return what it holds and costs."""
         from cnn_keras.command import write_atomic
 
-        from . import metadata
         from .benchmark.compare import compare
         from .benchmark.runner import Block, Spec
+        from .tflite import metadata
 
         about = metadata.read(content)
         data = metadata.write(repaired.content, about) if about else repaired.content
@@ -343,9 +345,9 @@ class Audit:
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from .child import call
+        from .tflite.isolation import call
 
-        document = call("audit.report", self.file, file=self.file)
+        document = call("verification.audit.report", self.file, file=self.file)
         return Outcome(document, fields(document), exit_code=1 if document["reasons"] else 0)
 
 
@@ -365,7 +367,7 @@ class EnsembleStudy(studies.EnsembleStudy):
     def __call__(self) -> Outcome:
         from rich.console import Group
 
-        from cnn_keras.records import claims_table
+        from cnn_keras.experiments.record import claims_table
 
         if self.export is None:
             if self.recipes:
@@ -409,7 +411,7 @@ class RecipeStudy(cli.RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.train import Training
+        from cnn_keras.training.train import Training
 
         from .recipes import chosen
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from cnn_keras.command import log, write_together
-from cnn_keras.data import MissingDataError
+from cnn_keras.data.datasets import MissingDataError
+from cnn_keras.experiments.record import command_line
 from cnn_keras.machine import host
-from cnn_keras.records import command_line
-from cnn_keras.runs import Run
-from cnn_keras.train import Training, train
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training, train
 
-from . import report
 from .benchmark.cli import Benchmark
 from .pipeline import Source, export
 from .recipes import DEFAULT
+from .report import report
 
 # About two minutes of training on two cores. ResNet-20 sees a part of Fashion-MNIST a few times; by
 # the paper's recipe on all of it, it is some points better (docs/results/).

@@ -16,31 +16,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnn_keras.command import failure, log, progress, write_atomic
-from cnn_keras.data import Dataset, Labels
+from cnn_keras.data.datasets import Dataset, Labels
+from cnn_keras.data.drawing import drawing
+from cnn_keras.data.preprocessing import Images
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.evaluate import Probabilities, doubt_of, scores
-from cnn_keras.preprocessing import Images
-from cnn_keras.recipes import Recipe as TrainingRecipe
-from cnn_keras.recipes import recipe as training_recipe
-from cnn_keras.runs import Run, load_model, predict
-from cnn_keras.train import save_model
+from cnn_keras.training.evaluate import Probabilities, doubt_of, scores
+from cnn_keras.training.recipes import Recipe as TrainingRecipe
+from cnn_keras.training.recipes import recipe as training_recipe
+from cnn_keras.training.run_folder import Run, load_model, predict
+from cnn_keras.training.train import save_model
 from cnn_keras.zoo import network
 
-from . import metadata
-from .audit import Audit, audit, refusals, remarks
 from .benchmark.compare import student, take_turns
-from .calibration import sample
-from .convert import convert
-from .drawing import drawing
-from .interpreter import Interpreter
-from .quantize import Ranges, observe, quantize
+from .conversion.calibration import sample
+from .conversion.convert import convert
+from .conversion.quantize import Ranges, observe, quantize
 from .recipes import RECIPES, Recipe, Step
-from .verify import Verdict, require_finite, verify
+from .tflite import metadata
+from .tflite.interpreter import Interpreter
+from .verification.audit import Audit, audit, refusals, remarks
+from .verification.verify import Verdict, require_finite, verify
 
 if TYPE_CHECKING:
     import keras
 
-    from .aware import Tuning
+    from .conversion.compression import Tuning
 
 CALIBRATION_IMAGES = 200
 CALIBRATION_SEED = 0
@@ -284,7 +284,7 @@ def _tuned(source: Source, steps: Sequence[Step], tuning: Tuning) -> tuple[keras
     command that is given again, do not train it twice. Where training for 8 bits leaves no more
     validation images right than the static file of the network had before it, that one is kept.
     """
-    from .aware import tune
+    from .conversion.compression import tune
 
     model, remarks = source.model, []
     asked = {
@@ -334,7 +334,7 @@ def _integer_accuracy(source: Source, model: keras.Model) -> float:
 
 
 def _tuning(source: Source, epochs: int | None, flip: bool | None) -> Tuning:
-    from .aware import Tuning
+    from .conversion.compression import Tuning
 
     config, dataset = source.run.config, source.dataset
     own = config.get("recipe")  # imported weights come without

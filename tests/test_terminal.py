@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from cnn_keras.runs import Run
+from cnn_keras.training.run_folder import Run
 
 
 def on_terminal(*arguments: str, interrupt_at: bytes | None = None) -> tuple[int, bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.tiny_files import tiny_files
+from tests.fixtures.tiny_files import tiny_files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"cnn_keras": Path("cnn_keras"), "export": Path("cnn_keras_export")}

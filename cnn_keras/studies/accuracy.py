@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import series
-from ..evaluate import mean_interval, wilson
-from ..records import Claim, write_record
-from ..runs import Run
-from ..train import Training
+from ..experiments import training_runs
+from ..experiments.record import Claim, write_record
+from ..training.evaluate import mean_interval, wilson
+from ..training.run_folder import Run
+from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +40,8 @@ def accuracy(
     Returns:
         The record; its interval is over seeds, or for one seed over the test images.
     """
-    seeds, failed = series.train_all([training], seeds, runs, data_dir)
-    finished = series.finished(training, seeds, runs)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    finished = training_runs.finished(training, seeds, runs)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]
     seconds = [run.metrics["train_seconds"] for run in finished]
@@ -71,7 +71,7 @@ def accuracy(
             )
         )
     return write_record(
-        out / f"{series.name(training)}.json",
+        out / f"{training_runs.name(training)}.json",
         "study",
         "accuracy",
         claims,

@@ -15,7 +15,7 @@ from ..command import Outcome, start_keras
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..train import Training
+    from ..training.train import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class StudyTrainings(RecipeValues):
         Raises:
             UsageError: A value that no training can have.
         """
-        from ..train import Training
+        from ..training.train import Training
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
@@ -116,7 +116,7 @@ class Accuracy(RecipeValues):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from ..train import Training
+        from ..training.train import Training
         from .accuracy import accuracy
 
         training = Training.of(
@@ -199,7 +199,7 @@ class EnsembleStudy(StudyTrainings):
     @property
     def folder(self) -> Path:
         """Where the ensemble is written."""
-        from ..series import name
+        from ..experiments.training_runs import name
 
         return self.save or self.runs / name(self.training(self.network), "ensemble")
 
@@ -208,7 +208,7 @@ class EnsembleStudy(StudyTrainings):
 
     def record(self) -> dict[str, Any]:
         """Make the study and return its record."""
-        from ..ensemble import require_replaceable
+        from ..training.ensemble import require_replaceable
 
         training = self.training(self.network)
         if len(self.seeds) < 2:
@@ -420,7 +420,7 @@ def recorded(document: dict[str, Any]) -> Outcome:
     from rich.console import Group
     from rich.text import Text
 
-    from ..records import claims_table
+    from ..experiments.record import claims_table
 
     failed = document.get("failed", [])
     lines = [Text(f"{row['run']} failed: {row['reason']}") for row in failed]

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import comparisons, series
-from ..evaluate import scores
-from ..findings import kept
-from ..gradients import weight_gradients
-from ..records import Claim, write_record
-from ..runs import Run, predict
-from ..train import Training, initial_model
+from ..experiments import estimates, training_runs
+from ..experiments.cache import kept
+from ..experiments.record import Claim, write_record
+from ..inspection.gradients import weight_gradients
+from ..training.evaluate import scores
+from ..training.run_folder import Run, predict
+from ..training.train import Training, initial_model
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,7 @@ class Found(NamedTuple):
     layers: list[str]
     gradients: dict[str, list[list[float]]]
 
-    def gain(self, moment: str) -> comparisons.Estimate:
+    def gain(self, moment: str) -> estimates.Estimate:
         """Estimate how many times the last convolution's gradient the first one's is.
 
         Taken from a line through the norms' logarithms, as single layers stand out.
@@ -71,7 +71,7 @@ class Found(NamedTuple):
         logs = np.log(self.gradients[moment])
         slopes = np.polyfit(np.arange(logs.shape[1]), logs.T, 1)[0]
         gains = np.exp(-slopes * (logs.shape[1] - 1)).tolist()
-        return comparisons.geometric_mean(gains)
+        return estimates.geometric_mean(gains)
 
 
 def degradation(
@@ -98,18 +98,18 @@ def degradation(
         The record; intervals are over seeds, of ratios within a seed.
     """
     forms = {"plain": list(plain), "residual": list(residual)}
-    seeds, failed = series.train_all([*plain, *residual], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
     found: dict[str, list[Found]] = {
         form: [_network(training, seeds, runs, data_dir) for training in trainings]
         for form, trainings in forms.items()
     }
     return write_record(
-        out / f"degradation_{series.name(residual[-1])}.json",
+        out / f"degradation_{training_runs.name(residual[-1])}.json",
         "study",
         "degradation",
         claims(**found),
         seeds=seeds,
-        budget=series.budget(plain[0]),
+        budget=training_runs.budget(plain[0]),
         details={form: [network._asdict() for network in found[form]] for form in forms},
         figure=_figure(found, plain[0].data),
         failed=failed,
@@ -117,7 +117,7 @@ def degradation(
 
 
 def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None) -> Found:
-    trained = series.finished(training, seeds, runs)
+    trained = training_runs.finished(training, seeds, runs)
     facts = [
         kept(run, "degradation", {"batch": BATCH}, partial(_facts, run, data_dir))
         for run in trained
@@ -215,8 +215,8 @@ def _cost(networks: Sequence[Found], split: str) -> _Cost:
 
 
 def _error_claims(name: str, plain: _Cost, residual: _Cost) -> list[Claim]:
-    ours, theirs = (comparisons.geometric_mean(cost.by_seed) for cost in (plain, residual))
-    more = comparisons.ratio(plain.by_seed, residual.by_seed)
+    ours, theirs = (estimates.geometric_mean(cost.by_seed) for cost in (plain, residual))
+    more = estimates.ratio(plain.by_seed, residual.by_seed)
     return [
         Claim(
             f"{plain.deep} has a higher {name} error than {plain.shallow} (times)",

@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import anatomy
-from ..records import Claim, write_record
-from ..summary import short
+from ..experiments.record import Claim, write_record
+from ..inspection import anatomy
+from ..inspection.summary import short
 from ..zoo import ZOO
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
     from rich.console import RenderableType
 
-    from ..anatomy import Row
+    from ..inspection.anatomy import Row
     from ..models.inception import Widths
 
 
@@ -254,7 +254,7 @@ def tables(record: dict[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
 
-    from ..records import claims_table
+    from ..experiments.record import claims_table
 
     def table(title: str, *heads: str) -> Table:
         found = Table(title=title, title_justify="left", box=SIMPLE_HEAD)

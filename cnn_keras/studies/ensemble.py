@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import anatomy, data, series
-from ..comparisons import difference
-from ..ensemble import Size, require_replaceable, save, sizes
+from ..data import datasets
 from ..errors import Error
-from ..evaluate import results
-from ..records import Claim, write_record
-from ..runs import Run, predict
-from ..train import Training
+from ..experiments import training_runs
+from ..experiments.estimates import difference
+from ..experiments.record import Claim, write_record
+from ..inspection import anatomy
+from ..training.ensemble import Size, require_replaceable, save, sizes
+from ..training.evaluate import results
+from ..training.run_folder import Run, predict
+from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,15 +81,15 @@ def ensemble(
         UsageError: `folder` holds something else than an ensemble.
     """
     require_replaceable(folder)
-    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     if len(seeds) < 2:
         raise Error(f"One member is left, and no ensemble: {failed[-1]['reason']}")
-    members = series.finished(training, seeds, runs)
+    members = training_runs.finished(training, seeds, runs)
     rivals = []
     if against:
-        against_seeds, others = series.train_all([against], against_seeds, runs, data_dir)
+        against_seeds, others = training_runs.train_all([against], against_seeds, runs, data_dir)
         failed += others
-        rivals = series.finished(against, against_seeds, runs)
+        rivals = training_runs.finished(against, against_seeds, runs)
     loaded = members[0].load(data_dir)
     dataset = members[0].prepare(loaded)
     models = [run.model() for run in members]
@@ -124,7 +126,7 @@ def ensemble(
         *([_rival_claim(one, found, rival)] if rival else []),
     ]
     return write_record(
-        out / f"ensemble_{series.name(training)}.json",
+        out / f"ensemble_{training_runs.name(training)}.json",
         "study",
         "ensemble",
         claims,
@@ -162,7 +164,7 @@ def ensemble(
     )
 
 
-def _trained(runs: Sequence[Run], dataset: data.Dataset) -> Trained:
+def _trained(runs: Sequence[Run], dataset: datasets.Dataset) -> Trained:
     models = [run.model() for run in runs]
     wrong = [
         predict(model, run.preprocessing, dataset.test.images).argmax(axis=1) != dataset.test.labels
@@ -173,11 +175,13 @@ def _trained(runs: Sequence[Run], dataset: data.Dataset) -> Trained:
     return Trained(runs[0].config["network"], macs, errors, np.mean(wrong, axis=0))
 
 
-def _distinct(training: Training, dataset: data.Dataset, seeds: Sequence[int]) -> int:
+def _distinct(training: Training, dataset: datasets.Dataset, seeds: Sequence[int]) -> int:
     """Count the images that one member or another was trained on."""
     labels = dataset.train.labels
     count = training.train_images or len(labels)
-    return len({*np.concatenate([data.stratified(labels, count, seed) for seed in seeds]).tolist()})
+    return len(
+        {*np.concatenate([datasets.stratified(labels, count, seed) for seed in seeds]).tolist()}
+    )
 
 
 def _claim(claim: str, before: NDArray[Any], after: NDArray[Any]) -> Claim:

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import comparisons, series
-from ..findings import kept
-from ..preprocessing import Images
-from ..records import Claim, write_record
-from ..runs import Run, predict, uses_xla
-from ..train import Training, keras_weight_decay
+from ..data.preprocessing import Images
+from ..experiments import estimates, training_runs
+from ..experiments.cache import kept
+from ..experiments.record import Claim, write_record
+from ..training.run_folder import Run, predict, uses_xla
+from ..training.train import Training, keras_weight_decay
 
 if TYPE_CHECKING:
     import keras
@@ -131,9 +131,9 @@ def identity(
         The record; intervals are over seeds, of differences and ratios within a seed.
     """
     trainings = {"plain": plain, "residual": residual}
-    seeds, failed = series.train_all([*plain, *residual], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
     finished = {
-        form: [series.finished(training, seeds, runs) for training in networks]
+        form: [training_runs.finished(training, seeds, runs) for training in networks]
         for form, networks in trainings.items()
     }
     stacks = _stacks(finished["residual"][0], layers, steps, data_dir)
@@ -142,7 +142,7 @@ def identity(
         for form, networks in finished.items()
     }
     return write_record(
-        out / f"identity_{series.name(residual[-1])}.json",
+        out / f"identity_{training_runs.name(residual[-1])}.json",
         "study",
         "identity",
         [*stack_claims(stacks), *response_claims(**responses)],
@@ -151,7 +151,7 @@ def identity(
             "steps": steps,
             "batch_size": BATCH,
             "maps": TRAIN_MAPS,
-            "networks": series.budget(plain[0]),
+            "networks": training_runs.budget(plain[0]),
         },
         details={
             "stacks": [stack._asdict() for stack in stacks],
@@ -417,7 +417,7 @@ def stack_claims(stacks: Sequence[Stack]) -> list[Claim]:
     last = {(stack.form, stack.decay): stack for stack in stacks}  # the deepest ones
     for form, word in (("plain", "does not make"), ("residual", "makes")):
         none, some = (last[form, decay] for decay in DECAYS)
-        gain = comparisons.difference(none.last, some.last)
+        gain = estimates.difference(none.last, some.last)
         found.append(
             Claim(
                 f"weight decay {word} the identity easier for {form} stacks of {none.layers} "
@@ -432,16 +432,16 @@ def stack_claims(stacks: Sequence[Stack]) -> list[Claim]:
 def _stack_claims(plain: Sequence[Stack], residual: Sequence[Stack], how: str) -> list[Claim]:
     few, many = plain[0].layers, plain[-1].layers
     worse, as_well = (
-        comparisons.difference(stacks[-1].last, stacks[0].last) for stacks in (plain, residual)
+        estimates.difference(stacks[-1].last, stacks[0].last) for stacks in (plain, residual)
     )
     gaps = [
-        comparisons.difference(ours.last, theirs.last)
+        estimates.difference(ours.last, theirs.last)
         for ours, theirs in zip(plain, residual, strict=True)
     ]
     least = min(gaps, key=lambda gap: gap.value)
-    away = min((comparisons.mean(stack.distances) for stack in plain), key=lambda d: d.value)
-    sharp = max((comparisons.mean(stack.peaks) for stack in plain), key=lambda p: p.value)
-    near = max((comparisons.mean(stack.distances) for stack in residual), key=lambda d: d.value)
+    away = min((estimates.mean(stack.distances) for stack in plain), key=lambda d: d.value)
+    sharp = max((estimates.mean(stack.peaks) for stack in plain), key=lambda p: p.value)
+    near = max((estimates.mean(stack.distances) for stack in residual), key=lambda d: d.value)
     return [
         Claim(
             f"{how}, plain stacks of {many} layers learn the identity worse than those of {few}: "
@@ -490,7 +490,7 @@ def response_claims(plain: Sequence[Responses], residual: Sequence[Responses]) -
 
     found = []
     for ours, theirs in zip(residual, plain, strict=True):
-        ratio = comparisons.ratio(middle(ours.deviations), middle(theirs.deviations))
+        ratio = estimates.ratio(middle(ours.deviations), middle(theirs.deviations))
         found.append(
             Claim(
                 f"{ours.network} has smaller responses than {theirs.network}: ratio of their mean "
@@ -500,7 +500,7 @@ def response_claims(plain: Sequence[Responses], residual: Sequence[Responses]) -
             )
         )
     for ours, theirs in zip(residual, plain, strict=True):
-        ratio = comparisons.ratio(middle(ours.changes), middle(theirs.changes))
+        ratio = estimates.ratio(middle(ours.changes), middle(theirs.changes))
         found.append(
             Claim(
                 f"a module of {ours.network} changes what it gets less than one of "
@@ -511,7 +511,7 @@ def response_claims(plain: Sequence[Responses], residual: Sequence[Responses]) -
         )
     shallow, deep = residual[0], residual[-1]
     for what, values in (("responses", "deviations"), ("changes by module", "changes")):
-        ratio = comparisons.ratio(middle(getattr(deep, values)), middle(getattr(shallow, values)))
+        ratio = estimates.ratio(middle(getattr(deep, values)), middle(getattr(shallow, values)))
         found.append(
             Claim(
                 f"{deep.network} has smaller {what} than {shallow.network}: ratio of the means",

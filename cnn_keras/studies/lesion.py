@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import series
-from ..chain import Chain, Plan, cut, errors, outputs
-from ..comparisons import (
+from ..data.datasets import Split
+from ..errors import Error
+from ..experiments import training_runs
+from ..experiments.cache import kept
+from ..experiments.estimates import (
     Estimate,
     difference,
     greatest_share,
@@ -31,13 +33,11 @@ from ..comparisons import (
     mean,
     rank_correlation,
 )
-from ..data import Split
-from ..errors import Error
-from ..evaluate import wilson
-from ..findings import kept
-from ..records import Claim, write_record
-from ..runs import Run
-from ..train import Training
+from ..experiments.record import Claim, write_record
+from ..inspection.surgery import Chain, Plan, cut, errors, outputs
+from ..training.evaluate import wilson
+from ..training.run_folder import Run
+from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,9 +124,9 @@ def lesion(
     """
     found, failed = [], []
     for training, wanted in trainings:
-        seeds, others = series.train_all([training], wanted, runs, data_dir)
+        seeds, others = training_runs.train_all([training], wanted, runs, data_dir)
         failed += others
-        finished = series.finished(training, seeds, runs)
+        finished = training_runs.finished(training, seeds, runs)
         test = finished[0].test(test_images, data_dir)
         found.append(_lesions(training.network, finished, test, count, draws))
         if (found[-1].intact >= found[-1].chance).any():
@@ -135,7 +135,7 @@ def lesion(
                 "deletion can cost nothing: train it longer, or at a lower rate."
             )
     return write_record(
-        out / f"lesion_{series.name(trainings[0][0])}.json",
+        out / f"lesion_{training_runs.name(trainings[0][0])}.json",
         "study",
         "lesion",
         claims(found),
@@ -144,7 +144,7 @@ def lesion(
             "test_images": found[0].images,
             "draws": draws,
             "trainings": {
-                training.network: series.budget(training) | {"seeds": list(seeds)}
+                training.network: training_runs.budget(training) | {"seeds": list(seeds)}
                 for training, seeds in trainings
             },
         },

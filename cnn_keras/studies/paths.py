@@ -17,16 +17,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import series
-from ..chain import cut
-from ..comparisons import difference, geometric_mean, mean
-from ..data import Dataset
+from ..data.datasets import Dataset
 from ..errors import Error
-from ..findings import kept
-from ..paths import central, counts, magnitudes
-from ..records import Claim, write_record
-from ..runs import Run
-from ..train import Training
+from ..experiments import training_runs
+from ..experiments.cache import kept
+from ..experiments.estimates import difference, geometric_mean, mean
+from ..experiments.record import Claim, write_record
+from ..inspection.gradient_paths import central, counts, magnitudes
+from ..inspection.surgery import cut
+from ..training.run_folder import Run
+from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,12 +157,12 @@ def paths(
         Error: A network lets no gradient through.
     """
     trainings = [training, control] if control else [training]
-    seeds, failed = series.train_all(trainings, seeds, runs, data_dir)
-    finished = series.finished(training, seeds, runs)
+    seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir)
+    finished = training_runs.finished(training, seeds, runs)
     found = _found(training.network, finished, images, data_dir)
     controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
-        out / f"paths_{series.name(training)}.json",
+        out / f"paths_{training_runs.name(training)}.json",
         "study",
         "paths",
         claims(found, controlled),
@@ -181,10 +181,10 @@ def paths(
 def _control(
     training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
 ) -> Control:
-    whole = series.finished(training, seeds, runs)
+    whole = training_runs.finished(training, seeds, runs)
     found = _found(training.network, whole, images, data_dir)
     branches = min(max(round(2 * float(np.mean(found.lengths))), 1), found.modules)
-    drawn = series.train_each(
+    drawn = training_runs.train_each(
         replace(training, options={**training.options, "branches": branches}),
         seeds,
         runs,

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import series
-from ..chain import cut, errors
-from ..comparisons import greatest_share, least_step, rank_correlation
-from ..data import Split
+from ..data.datasets import Split
 from ..errors import UsageError
-from ..findings import kept
-from ..records import Claim, write_record
-from ..runs import Run
-from ..train import Training
+from ..experiments import training_runs
+from ..experiments.cache import kept
+from ..experiments.estimates import greatest_share, least_step, rank_correlation
+from ..experiments.record import Claim, write_record
+from ..inspection.surgery import cut, errors
+from ..training.run_folder import Run
+from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,8 +132,8 @@ def shuffle(
         UsageError: The network has no two modules that can be exchanged, or a run folder holds
             another training.
     """
-    seeds, failed = series.train_all([training], seeds, runs, data_dir)
-    finished = series.finished(training, seeds, runs)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    finished = training_runs.finished(training, seeds, runs)
     test = finished[0].test(test_images, data_dir)
     asked = {"test_images": len(test.labels), "count": count, "draws": draws}
     found = [
@@ -146,12 +146,12 @@ def shuffle(
     )
     chance = 1 - 1 / len(finished[0].classes)
     return write_record(
-        out / f"shuffle_{series.name(training)}.json",
+        out / f"shuffle_{training_runs.name(training)}.json",
         "study",
         "shuffle",
         claims(training.network, shuffles),
         seeds=seeds,
-        budget=series.budget(training) | asked,
+        budget=training_runs.budget(training) | asked,
         details={
             "network": training.network,
             "chance": chance,

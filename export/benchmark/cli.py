@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cnn_keras.machine import Host
 
-    from .report import Versus
+    from .results import Versus
     from .runner import Row, Spec
 
 NUM_IMAGES = 100  # of the validation split; the runs take them in turn
@@ -70,10 +70,10 @@ class Benchmark:
         from cnn_keras.cli import shown
         from cnn_keras.machine import host
 
-        from ..flatbuffer import has_dynamic_batch
-        from ..interpreter import DYNAMIC_BATCH, ModelFileError
+        from ..tflite.flatbuffer import has_dynamic_batch
+        from ..tflite.interpreter import DYNAMIC_BATCH, ModelFileError
         from .integer_speed import integer_note
-        from .report import table
+        from .results import table
 
         self._check()
         machine = host()
@@ -116,8 +116,8 @@ class Benchmark:
         """
         from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 
-        from ..interpreter import check_identifier
-        from .report import append, record
+        from ..tflite.interpreter import check_identifier
+        from .results import append, record
 
         check_identifier(file)
         with self._inputs(file) as inputs:
@@ -143,8 +143,8 @@ class Benchmark:
             ModelFileError: The file to compare with is none.
             Error: The results cannot be written.
         """
-        from ..interpreter import check_identifier
-        from .report import require_writable
+        from ..tflite.interpreter import check_identifier
+        from .results import require_writable
 
         if not self.files:
             raise UsageError("Name at least one .tflite file.")
@@ -167,7 +167,7 @@ class Benchmark:
         """Measure a file alone, or in turns with the one it is compared with."""
         from .compare import compare
         from .process import measure
-        from .report import Versus
+        from .results import Versus
         from .runner import Block
 
         block = Block(self.num_runs, self.min_secs, self.max_secs)
@@ -211,7 +211,7 @@ class Benchmark:
             return None
 
     def _results_of(self, file: Path) -> Path:
-        from .report import FILE_NAME
+        from .results import FILE_NAME
 
         return self.out or file.parent / FILE_NAME
 
@@ -247,8 +247,8 @@ def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.flo
     """
     import numpy as np
 
-    from cnn_keras.data import SPLIT_SEED
-    from cnn_keras.runs import Run
+    from cnn_keras.data.datasets import SPLIT_SEED
+    from cnn_keras.training.run_folder import Run
 
     run = Run.open(run_path)
     images = run.load(data_dir).validation.sample(NUM_IMAGES).images
@@ -262,8 +262,8 @@ def same_network(file: str, other: str) -> bool:
 
     They have the same weights' shapes and name, and come from one run where their runs are known.
     """
-    from ..flatbuffer import weight_shapes
-    from ..metadata import name_of
+    from ..tflite.flatbuffer import weight_shapes
+    from ..tflite.metadata import name_of
 
     runs = {run.resolve() for each in (file, other) if (run := run_of(Path(each)))}
     return len(runs) < 2 and all(found(file) == found(other) for found in (name_of, weight_shapes))

@@ -9,8 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from .. import child
-from ..interpreter import ModelFileError
+from ..tflite import isolation
+from ..tflite.interpreter import ModelFileError
 from .runner import Block, Row, Spec
 
 
@@ -34,7 +34,7 @@ class Process:
 
     def __init__(self, spec: Spec) -> None:
         self._file = spec.file
-        self._process = child.start(
+        self._process = isolation.start(
             f"{__package__}.runner",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,16 +81,16 @@ class Process:
     def _answer(self, seconds: float = 0.0) -> Any:
         assert self._process.stdout
         assert self._process.stderr
-        limit = child.SECONDS + seconds
+        limit = isolation.SECONDS + seconds
         if not select.select([self._process.stdout], [], [], limit)[0]:
-            raise child.silent(self._file, limit)
+            raise isolation.silent(self._file, limit)
         if line := self._process.stdout.readline():
             return json.loads(line)
         said = self._process.stderr.read()
         code = self._process.wait()
         if code == ModelFileError.exit_code and said.count("\n") == 1:
             raise ModelFileError(said.strip())
-        raise child.epitaph(self._file, code, said, f"{__package__}.runner")
+        raise isolation.epitaph(self._file, code, said, f"{__package__}.runner")
 
     def _close(self) -> None:
         """End the process, whatever it is doing, and its pipes."""

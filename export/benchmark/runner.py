@@ -32,8 +32,8 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..child import confine
-from ..interpreter import Interpreter, ModelFileError
+from ..tflite.interpreter import Interpreter, ModelFileError
+from ..tflite.isolation import confine
 
 _RANDOM_IMAGES = 10  # different ones, so that no run repeats the one before it
 _LEAD_IN_RUNS = 3  # untimed at the start of a block: caches and worker threads wake up

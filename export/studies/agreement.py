@@ -25,13 +25,13 @@ import numpy as np
 
 from cnn_keras.command import log, quiet
 from cnn_keras.errors import Error
+from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
-from cnn_keras.records import Claim, write_record
 
 from ..benchmark.compare import bootstrap, take_turns
 from ..benchmark.process import measure
 from ..benchmark.runner import Block, Spec
-from ..interpreter import Interpreter
+from ..tflite.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnn_keras import photographs, series
 from cnn_keras.command import log
-from cnn_keras.evaluate import Probabilities
-from cnn_keras.preprocessing import Images
-from cnn_keras.records import Claim, write_record
+from cnn_keras.data import photographs
+from cnn_keras.data.preprocessing import Images
+from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.training.evaluate import Probabilities
 from cnn_keras.zoo import build, network
 
-from ..audit import audit
-from ..convert import convert
-from ..interpreter import Interpreter
-from ..quantize import quantize
+from ..conversion.convert import convert
+from ..conversion.quantize import quantize
+from ..tflite.interpreter import Interpreter
+from ..verification.audit import audit
 
 if TYPE_CHECKING:
     import keras
@@ -45,13 +46,13 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
         The record.
     """
     rows: list[dict[str, Any]] = []
-    failed: list[series.Failed] = []
+    failed: list[training_runs.Failed] = []
     for name in networks:
         log(name)
-        with series.going_on(name, failed):
+        with training_runs.going_on(name, failed):
             rows += convert_network(name)
         gc.collect()
-    series.require_any(rows, failed)
+    training_runs.require_any(rows, failed)
     return write_record(
         out / "conversion.json",
         "study",

@@ -14,13 +14,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnn_keras import photographs, zoo
+from cnn_keras import zoo
 from cnn_keras.command import log, progress, quiet
-from cnn_keras.preprocessing import Images
-from cnn_keras.records import Claim, write_record
+from cnn_keras.data import photographs
+from cnn_keras.data.preprocessing import Images
+from cnn_keras.experiments.record import Claim, write_record
 
-from ..convert import convert
-from ..quantize import Ranges, observe, quantize
+from ..conversion.convert import convert
+from ..conversion.quantize import Ranges, observe, quantize
 from ..recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:

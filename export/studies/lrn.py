@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cnn_keras import series, zoo
+from cnn_keras import zoo
 from cnn_keras.command import log, progress
+from cnn_keras.data.preprocessing import Images
+from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
-from cnn_keras.preprocessing import Images
-from cnn_keras.records import Claim, write_record
 
-from ..audit import audit
 from ..benchmark.compare import bootstrap, compare_once
 from ..benchmark.runner import Block, Spec
-from ..convert import convert
-from ..quantize import quantize
+from ..conversion.convert import convert
+from ..conversion.quantize import quantize
+from ..verification.audit import audit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,12 +106,12 @@ def lrn(
     """
     costs: list[Cost] = []
     files: list[File] = []
-    failed: list[series.Failed] = []
+    failed: list[training_runs.Failed] = []
     for network in networks:
-        with series.going_on(network, failed), tempfile.TemporaryDirectory() as folder:
+        with training_runs.going_on(network, failed), tempfile.TemporaryDirectory() as folder:
             files += _write(network, image_size, Path(folder))
             costs += list(_costs(network, Path(folder), secs, rounds))
-    series.require_any(costs, failed)
+    training_runs.require_any(costs, failed)
     return write_record(
         out / "lrn.json",
         "benchmark",

@@ -35,12 +35,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras import series, zoo
+from cnn_keras import zoo
 from cnn_keras.command import log, progress, quiet, start_keras
+from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.errors import Error, unknown
+from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
-from cnn_keras.preprocessing import Preprocessing
-from cnn_keras.records import Claim, write_record
 
 from ..benchmark.compare import bootstrap
 
@@ -158,11 +159,11 @@ def peers(
     """
     everyone = [LITERT, *(name for name in engines if name != LITERT)]
     parts = []
-    failed: list[series.Failed] = []
+    failed: list[training_runs.Failed] = []
     for network in networks:
-        with series.going_on(network, failed):
+        with training_runs.going_on(network, failed):
             parts.append(_measure(network, everyone, threads, secs, rounds))
-    series.require_any(parts, failed)
+    training_runs.require_any(parts, failed)
     found = Found(*(list(chain(*lists)) for lists in zip(*parts, strict=True)))
     installed = {package: version(package) for package in PACKAGES if find_spec(package)}
     return write_record(
@@ -477,13 +478,13 @@ def _reason(error: Exception) -> str:
 
 
 def _write_tflite(model: keras.Model, folder: Path) -> None:
-    from ..convert import convert
+    from ..conversion.convert import convert
 
     (folder / "network.tflite").write_bytes(convert(model))
 
 
 def _litert(folder: Path, threads: int) -> Inference:
-    from ..interpreter import Interpreter
+    from ..tflite.interpreter import Interpreter
 
     interpreter = Interpreter(folder / "network.tflite", threads)
     interpreter.set_input(_image(folder))

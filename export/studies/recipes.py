@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnn_keras import series
-from cnn_keras.records import Claim, write_record
-from cnn_keras.train import Training
+from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.training.train import Training
 
 from ..pipeline import Source, export
 from ..recipes import Recipe
@@ -46,14 +46,14 @@ def recipes(
         The record.
     """
     rows: list[dict[str, Any]] = []
-    failed: list[series.Failed] = []
+    failed: list[training_runs.Failed] = []
     for training in trainings:
-        with series.going_on(training.network, failed):
-            [run] = series.train_each(training, [training.seed], runs, data_dir)
+        with training_runs.going_on(training.network, failed):
+            [run] = training_runs.train_each(training, [training.seed], runs, data_dir)
             source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)
             rows += [{"network": training.network, **row} for row in document["files"]]
-    series.require_any(rows, failed)
+    training_runs.require_any(rows, failed)
     return write_record(
         out / f"recipes_{document['data']}.json",
         "study",
@@ -61,7 +61,9 @@ def recipes(
         _claims(rows, document["data"]),
         seeds=[trainings[0].seed],
         budget={
-            "trainings": {training.network: series.budget(training) for training in trainings},
+            "trainings": {
+                training.network: training_runs.budget(training) for training in trainings
+            },
             "tuning_epochs": tuning_epochs,
         },
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},

@@ -17,22 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnn_keras import series
 from cnn_keras.command import log
 from cnn_keras.errors import UsageError, unknown
-from cnn_keras.records import Claim, write_record
-from cnn_keras.runs import Run, predict
-from cnn_keras.train import Training
+from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.training.run_folder import Run, predict
+from cnn_keras.training.train import Training
 
 from ..benchmark.compare import Ratio
 from ..benchmark.compare import compare as time_in_turns
 from ..benchmark.runner import Block, Spec
-from ..convert import convert
-from ..layers import COMPARED_IMAGES, Layer, compare, figure, repair
+from ..conversion.convert import convert
+from ..conversion.quantize import observe, quantize
 from ..pipeline import calibration_of
-from ..quantize import observe, quantize
 from ..recipes import Recipe, recipe
-from ..verify import Verdict, verify
+from ..verification.layer_errors import COMPARED_IMAGES, Layer, compare, figure, repair
+from ..verification.verify import Verdict, verify
 
 if TYPE_CHECKING:
     import keras
@@ -101,19 +101,19 @@ def repairing(
     Returns:
         The record. Files are judged on the test split.
     """
-    seeds, failed = series.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     found = []
-    for run in series.finished(training, seeds, runs):
-        with series.going_on(run.path.name, failed):
+    for run in training_runs.finished(training, seeds, runs):
+        with training_runs.going_on(run.path.name, failed):
             found.append(_mend(run, normalization, data_dir))
-    series.require_any(found, failed)
+    training_runs.require_any(found, failed)
     return write_record(
         out / "repair.json",
         "study",
         "repair",
         claims([mended for mended, _ in found], normalization),
         seeds=seeds,
-        budget=series.budget(training),
+        budget=training_runs.budget(training),
         details={
             "network": training.network,
             "ruined": normalization,

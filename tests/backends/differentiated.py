@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnn_keras.chain import cut
-from cnn_keras.gradients import gradient, weight_gradients
-from cnn_keras.paths import gradients_along
+from cnn_keras.inspection.gradient_paths import gradients_along
+from cnn_keras.inspection.gradients import gradient, weight_gradients
+from cnn_keras.inspection.surgery import cut
 
 
 def gradients(model: keras.Model, images: Any, labels: Any) -> dict[str, Any]:

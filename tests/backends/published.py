@@ -3,7 +3,7 @@
 Run by a Python that has torch: `published.py FOLDER NETWORK...` writes NETWORK.pth, .safetensors
 and .npz for each network; layouts.json, the tensors of every network by name and shape; and
 formats.pth and formats_stream.pth, the few tensors of `FORMATS` in both of torch's formats. Those
-two stand in tests/cnn_keras/ too.
+two stand in tests/fixtures/ too.
 """
 
 from __future__ import annotations

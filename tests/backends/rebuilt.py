@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from cnn_keras import zoo
-from cnn_keras.transfer import CLASSIFIER
+from cnn_keras.model_files.layer_weights import CLASSIFIER
 
 
 def answers(model: keras.Model, images: Any) -> tuple[Any, Any]:

@@ -14,10 +14,18 @@ import pytest
 from numpy.typing import NDArray
 
 import cnn_keras
-from cnn_keras import photographs, state_dict, weights
-from cnn_keras.preprocessing import Preprocessing
-from tests.cnn_keras.test_state_dict import FORMATS
-from tests.cnn_keras.test_weights import TOLERANCE, logits, randomize, require_equal, with_tensors
+from cnn_keras.data import photographs
+from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.weights import published as weights
+from cnn_keras.weights import torch_file
+from tests.cnn_keras.weights.test_published import (
+    TOLERANCE,
+    logits,
+    randomize,
+    require_equal,
+    with_tensors,
+)
+from tests.cnn_keras.weights.test_torch_file import FORMATS
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +108,7 @@ def test_every_row_of_torchvision_fits_its_tensors(published: Path) -> None:
 
 @pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
 def test_reads_what_torch_writes_today(name: str, published: Path) -> None:
-    found = state_dict.read(published / name)
+    found = torch_file.read(published / name)
     assert list(found) == list(FORMATS)
     for key, expected in FORMATS.items():
         np.testing.assert_array_equal(found[key], expected)

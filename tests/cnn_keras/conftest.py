@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import cnn_keras
-from cnn_keras.anatomy import outline
+from cnn_keras.inspection.anatomy import outline
 
 
 @pytest.fixture(scope="session")

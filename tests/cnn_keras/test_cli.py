@@ -16,7 +16,7 @@ from PIL import Image
 from cnn_keras.cli import COMMANDS, main, table
 from cnn_keras.command import Outcome
 from cnn_keras.errors import Error
-from cnn_keras.runs import Run
+from cnn_keras.training.run_folder import Run
 from cnn_keras.zoo import ZOO
 
 

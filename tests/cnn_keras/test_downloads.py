@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from cnn_keras import saved_model, state_dict, transfer
+from cnn_keras.data.preprocessing import open_image
 from cnn_keras.downloads import require_downloaded
 from cnn_keras.errors import Error
-from cnn_keras.preprocessing import open_image
-from cnn_keras.runs import load_model
-from cnn_keras.weights import KERAS, TORCHVISION
-from export.interpreter import check_identifier
+from cnn_keras.model_files import layer_weights, saved_model
+from cnn_keras.training.run_folder import load_model
+from cnn_keras.weights import torch_file
+from cnn_keras.weights.published import KERAS, TORCHVISION
+from export.tflite.interpreter import check_identifier
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 LEFT = {
@@ -23,9 +24,9 @@ LEFT = {
 READERS: dict[str, Callable[[Path], Any]] = {
     "a.keras": load_model,
     "a.h5": load_model,
-    "a.weights.h5": transfer.read_weights,
+    "a.weights.h5": layer_weights.read_weights,
     "vgg16.h5": KERAS.read,
-    "a.pth": state_dict.read,
+    "a.pth": torch_file.read,
     "a.safetensors": TORCHVISION.read,
     "saved_model.pb": lambda path: saved_model.load(path.parent, "a"),
     "a.png": open_image,
@@ -52,4 +53,4 @@ def test_other_files_pass(tmp_path: Path) -> None:
 def test_a_reason_ends_with_one_full_stop(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"<svg>")
     with pytest.raises(Error, match=r"invalid load key, '<'\.$"):
-        state_dict.read(tmp_path / "a.pth")
+        torch_file.read(tmp_path / "a.pth")

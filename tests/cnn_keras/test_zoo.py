@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import cnn_keras
-from cnn_keras import anatomy
 from cnn_keras.errors import UsageError
+from cnn_keras.inspection import anatomy
 from cnn_keras.models.lenet import TABLE_I
 from cnn_keras.zoo import ZOO
 

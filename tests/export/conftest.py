@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import export
-from export import calibration
+from export.conversion import calibration
 from export.recipes import RECIPES
 
 STORED = [name for name, row in RECIPES.items() if not row.tuning]

@@ -11,11 +11,17 @@ from safetensors.numpy import save_file
 
 import cnn_keras
 import export
-from cnn_keras import weights
-from export import metadata
+from cnn_keras.weights import published
 from export.cli import main
 from export.recipes import RECIPES
-from tests.cnn_keras.test_weights import SIDE, images_of, logits, randomize, resnet18_as_torchvision
+from export.tflite import metadata
+from tests.cnn_keras.weights.test_published import (
+    SIDE,
+    images_of,
+    logits,
+    randomize,
+    resnet18_as_torchvision,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.get_layer("logits").set_weights([kernel / scale, bias / scale])
     folder: Path = tmp_path_factory.mktemp("imported")
     save_file(resnet18_as_torchvision(model), folder / "mine.safetensors")
-    weights.import_weights("resnet18", folder / "mine.safetensors", folder / "r18", image_size=SIDE)
+    published.import_weights(
+        "resnet18", folder / "mine.safetensors", folder / "r18", image_size=SIDE
+    )
     return folder / "r18"
 
 

@@ -20,14 +20,15 @@ from rich.console import Console
 import cnn_keras
 from cnn_keras.command import one_line
 from cnn_keras.machine import host
-from cnn_keras.runs import Run
-from export import metadata, report
+from cnn_keras.training.run_folder import Run
 from export.benchmark import runner
 from export.cli import export_table, main
 from export.pipeline import _require_writable
 from export.recipes import DEFAULT
+from export.report import report
 from export.studies import recipes as study
-from tests.kills import copies_before_each_rename
+from export.tflite import metadata
+from tests.fixtures.kills import copies_before_each_rename
 
 AWARE = ("_aware.json", "_aware.keras")
 

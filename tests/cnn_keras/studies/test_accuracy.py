@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cnn_keras import series
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.runs import Run
+from cnn_keras.experiments import training_runs
 from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import Accuracy
-from cnn_keras.train import Training
-from tests.cnn_keras.studies.finished import damage, finish
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training
+from tests.fixtures.finished import damage, finish
 
 
 def test_it_claims_what_the_runs_found(tmp_path: Path) -> None:
@@ -51,20 +51,20 @@ def of(network: str) -> Training:
 
 
 def test_seeds_are_those_with_which_all_networks_were_trained(runs: Path) -> None:
-    seeds, failed = series.train_all([of("lenet5"), of("nin")], (0, 1, 2), runs)
+    seeds, failed = training_runs.train_all([of("lenet5"), of("nin")], (0, 1, 2), runs)
     assert seeds == [0]
     assert [row["run"] for row in failed] == ["lenet5_digits_1", "nin_digits_2"]
     for row in failed:
         assert "last.keras cannot be loaded" in row["reason"]
-    assert [run.config["seed"] for run in series.finished(of("nin"), (0, 1), runs)] == [0, 1]
+    assert [run.config["seed"] for run in training_runs.finished(of("nin"), (0, 1), runs)] == [0, 1]
     with pytest.raises(Error, match="Nothing is left of the study: nin_digits_2: "):
-        series.train_all([of("lenet5"), of("nin")], (1, 2), runs)
+        training_runs.train_all([of("lenet5"), of("nin")], (1, 2), runs)
 
 
 def test_other_configurations_stay_wrong_usage(runs: Path) -> None:
     other = Training.of("lenet5", "digits", recipe={"epochs": 3}, train_images=320)
     with pytest.raises(UsageError):
-        series.train_all([other], (0, 1), runs)
+        training_runs.train_all([other], (0, 1), runs)
 
 
 def test_a_run_that_fails_leaves_the_others(

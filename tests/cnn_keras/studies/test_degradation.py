@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import UsageError
-from cnn_keras.evaluate import scores
-from cnn_keras.gradients import gradient
-from cnn_keras.runs import Run
+from cnn_keras.inspection.gradients import gradient
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.degradation import Found, claims, degradation, gradient_norms
-from cnn_keras.train import Training, initial_model
-from tests.cnn_keras.studies.finished import finish
+from cnn_keras.training.evaluate import scores
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training, initial_model
+from tests.fixtures.finished import finish
 
 RECIPE = {"epochs": 3, "batch_size": 8}
 SIZES = {"20": 8, "32": 14}  # depths that take no time under names that they do not have

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pytest
 
-from cnn_keras.anatomy import rows
+from cnn_keras.inspection.anatomy import rows
 from cnn_keras.models.inception import Widths
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.depth import REVOLUTION, depth, module

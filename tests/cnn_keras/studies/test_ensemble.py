@@ -10,13 +10,13 @@ import pytest
 
 from cnn_keras.cli import main
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.runs import Run
-from cnn_keras.train import Training
-from cnn_keras.transfer import read_weights
-from export import metadata
-from export.audit import audit
+from cnn_keras.model_files.layer_weights import read_weights
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training
 from export.cli import COMMANDS, EnsembleStudy
-from export.interpreter import Interpreter
+from export.tflite import metadata
+from export.tflite.interpreter import Interpreter
+from export.verification.audit import audit
 
 
 @pytest.fixture(scope="module")

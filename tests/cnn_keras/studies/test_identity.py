@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import cnn_keras
-from cnn_keras.chain import cut
 from cnn_keras.errors import UsageError
+from cnn_keras.inspection.surgery import cut
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.identity import (
     DECAYS,
@@ -29,9 +29,9 @@ from cnn_keras.studies.identity import (
     stack,
     stack_claims,
 )
-from cnn_keras.train import Training
-from tests.cnn_keras.studies.finished import finish
-from tests.cnn_keras.test_weights import randomize
+from cnn_keras.training.train import Training
+from tests.cnn_keras.weights.test_published import randomize
+from tests.fixtures.finished import finish
 
 CHANNELS = 8
 

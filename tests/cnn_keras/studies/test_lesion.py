@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnn_keras.chain import cut
-from cnn_keras.data import stratified
+from cnn_keras.data.datasets import stratified
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.runs import Run
+from cnn_keras.inspection.surgery import cut
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
-from cnn_keras.train import Training
-from tests.cnn_keras.studies.finished import finish, teach
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training
+from tests.fixtures.finished import finish, teach
 
 TWINS = [
     (Training.of(network, "digits", recipe={}, image_size=16, options={"depth": 8}), (0,))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.runs import Run
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import Found, claims, paths
-from cnn_keras.train import Training
-from tests.cnn_keras.studies.finished import finish
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training
+from tests.fixtures.finished import finish
 
 TRAINING = Training.of(
     "resnet20",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.tiny_files import broken_files, tiny_files
+from tests.fixtures.tiny_files import broken_files, tiny_files
 
 ROOT = Path(__file__).resolve().parents[3]
 

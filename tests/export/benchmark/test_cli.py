@@ -15,14 +15,14 @@ from rich.console import Console
 
 from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.runs import Run
-from export import metadata
-from export.benchmark import report
+from cnn_keras.training.run_folder import Run
+from export.benchmark import results
 from export.benchmark.cli import Benchmark, _real_inputs, same_network
 from export.benchmark.runner import Row
-from export.interpreter import DYNAMIC_BATCH, ModelFileError
+from export.tflite import metadata
+from export.tflite.interpreter import DYNAMIC_BATCH, ModelFileError
 from tests.export.benchmark.conftest import lines
-from tests.export.tiny_files import BROKEN, tiny_files
+from tests.fixtures.tiny_files import BROKEN, tiny_files
 
 File = Callable[[str], Path]
 RunWithout = Callable[..., subprocess.CompletedProcess[str]]
@@ -170,11 +170,11 @@ def test_place_that_cannot_be_written(file: File, tmp_path: Path) -> None:
 
 def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.jsonl"
-    report.append(path, {"row": 1})
+    results.append(path, {"row": 1})
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:4]))
     with pytest.raises(OSError, match="No space left") as caught:
-        report.append(path, {"row": 2})
+        results.append(path, {"row": 2})
     assert caught.value.errno == errno.ENOSPC
     assert lines(path) == [{"row": 1}]
 
@@ -230,7 +230,7 @@ def test_a_disk_that_is_full_after_measuring_loses_no_rows(file: File) -> None:
 def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: report.append(path, {"row": n, "pad": "x" * 9000}), range(64)))
+        list(pool.map(lambda n: results.append(path, {"row": n, "pad": "x" * 9000}), range(64)))
     assert sorted(int(str(line["row"])) for line in lines(path)) == list(range(64))
 
 

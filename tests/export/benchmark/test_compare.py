@@ -15,8 +15,8 @@ from export.benchmark.compare import (
     take_turns,
 )
 from export.benchmark.runner import Block, Spec
-from export.interpreter import ModelFileError
 from export.studies.agreement import claims
+from export.tflite.interpreter import ModelFileError
 
 File = Callable[[str], Path]
 

@@ -12,8 +12,8 @@ import pytest
 
 from export.benchmark.process import Process, measure
 from export.benchmark.runner import Block, Row, Spec
-from export.interpreter import ModelFileError
-from tests.export.tiny_files import BROKEN, SHAPE, tiny_files
+from export.tflite.interpreter import ModelFileError
+from tests.fixtures.tiny_files import BROKEN, SHAPE, tiny_files
 
 QUICK = Block(num_runs=20, min_secs=0.05)
 File = Callable[[str], Path]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from export.studies.agreement import agreement
-from tests.export.tiny_files import tiny_files
+from tests.fixtures.tiny_files import tiny_files
 
 
 def test_it_is_recorded_with_its_figure(tmp_path: Path) -> None:

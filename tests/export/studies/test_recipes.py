@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cnn_keras.runs import Run
-from cnn_keras.train import Training
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import Training
 from export.recipes import DEFAULT, chosen
 from export.studies.recipes import recipes
-from tests.cnn_keras.studies.finished import damage, finish
+from tests.fixtures.finished import damage, finish
 
 
 def training(network: str, **recipe: Any) -> Training:

@@ -1,0 +1,1 @@
+"""Trainings, estimates and records that studies share."""

@@ -1,0 +1,96 @@
+"""Records of what was found: claims, true or not, with what they were found by and on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..command import write_together
+from ..machine import hardware, versions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Claim(NamedTuple):
+    """One sentence, and whether it was found to hold."""
+
+    claim: str
+    holds: bool
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+def command_line() -> str:
+    """Return the command that is running, as a user would type it."""
+    return " ".join(["cnn-keras", *map(shlex.quote, sys.argv[1:])])
+
+
+def write_record(
+    path: Path,
+    kind: str,
+    name: str,
+    claims: Sequence[Claim],
+    *,
+    seeds: Sequence[int],
+    budget: Mapping[str, Any],
+    details: Mapping[str, Any],
+    figure: Figure,
+    failed: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """Write a record and, beside it under the same name, its figure.
+
+    Args:
+        path: The JSON file; the figure is its `.svg`.
+        kind: ``"study"`` or ``"benchmark"``.
+        name: Of the study.
+        claims: What was claimed and found.
+        seeds: Of the runs behind it.
+        budget: Epochs, images, seconds.
+        details: The numbers behind the claims.
+        figure: Shows them.
+        failed: Runs that failed, and so are not among these, each with its reason.
+
+    Returns:
+        The record.
+    """
+    import io
+
+    import matplotlib as mpl
+
+    document = {
+        kind: name,
+        "command": command_line(),
+        "seeds": list(seeds),
+        "budget": dict(budget),
+        "hardware": hardware(),
+        "versions": versions(),
+        "claims": [claim._asdict() for claim in claims],
+        **({"failed": list(failed)} if failed else {}),
+        **details,
+    }
+    drawn = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    text = json.dumps(document, indent=2) + "\n"
+    write_together({path.with_suffix(".svg"): drawn.getvalue(), path: text})
+    return document
+
+
+def claims_table(document: Mapping[str, Any]) -> Any:
+    """Return a record's claims as a table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("claim", "holds", "value", "interval", box=SIMPLE_HEAD)
+    for row in document["claims"]:
+        interval = row["interval"]
+        shown = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"
+        claim = escape(row["claim"])  # names in it may have brackets
+        table.add_row(claim, "yes" if row["holds"] else "no", f"{row['value']:.4g}", shown)
+    return table

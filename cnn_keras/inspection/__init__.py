@@ -1,0 +1,1 @@
+"""Analysis of networks: rows and costs, modules, gradients."""

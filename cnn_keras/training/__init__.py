@@ -1,0 +1,1 @@
+"""Training with `model.fit`, the run folder that it writes, and evaluation."""

@@ -1,0 +1,112 @@
+"""Training recipes as the papers state them: pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import unknown
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: stochastic gradient descent with a step schedule.
+
+    Attributes:
+        learning_rate: Rate until the first milestone.
+        momentum: Of the gradient.
+        weight_decay: Coefficient of the L2 penalty's gradient, as papers and Caffe give it.
+        batch_size: Images a step.
+        epochs: Passes over the training images.
+        milestones: Fractions of the training after which the rate falls.
+        factor: What the rate is multiplied with at a milestone.
+        shift: Largest random shift, as a fraction of the image's side.
+        rotation: Largest random rotation, in degrees.
+        flip: Whether images are mirrored at random, where the data set allows it.
+        warmup_steps: Steps at `warmup_rate` before the schedule's own rate; left out of a training
+            whose first milestone comes sooner.
+        warmup_rate: Learning rate of the warm-up.
+    """
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    epochs: int
+    milestones: tuple[float, ...]
+    factor: float
+    shift: float = 0.0
+    rotation: float = 0.0
+    flip: bool = False
+    warmup_steps: int = 0
+    warmup_rate: float = 0.0
+
+
+# He et al., arXiv:1512.03385, section 4.2: mini-batch 128, weight decay 1e-4, momentum 0.9, rate
+# 0.1 divided by 10 at 32k and 48k of 64k iterations (164 epochs of 391 steps on CIFAR-10), shifts
+# by up to 4 of 32 pixels and mirroring.
+CIFAR_RESNET = Recipe(0.1, 0.9, 1e-4, 128, 164, (0.5, 0.75), 0.1, shift=4 / 32, flip=True)
+
+# Krizhevsky et al. 2012, section 5: batches of 128, momentum 0.9, weight decay 5e-4, rate 0.01
+# divided by 10 three times over about 90 passes "when the validation error stopped improving".
+ALEXNET = Recipe(0.01, 0.9, 5e-4, 128, 90, (1 / 3, 2 / 3, 0.9), 0.1, flip=True)
+
+# Szegedy et al., arXiv:1409.4842, section 6: momentum 0.9, rate falling by 4 % every 8 epochs. The
+# paper gives neither rate nor length; 0.01, batches of 32, weight decay 2e-4 and 60 passes are
+# those of Caffe's `bvlc_googlenet`.
+GOOGLENET = Recipe(
+    0.01, 0.9, 2e-4, 32, 60, tuple(epoch / 60 for epoch in range(8, 60, 8)), 0.96, flip=True
+)
+
+# Lin et al., arXiv:1312.4400, section 4: batches of 128, rate divided by 10 twice; the rest is in
+# the authors' release for CIFAR-10 (rate 0.1 for its own initialization, weight decay 1e-4, 230
+# passes). 0.01 suits He's initialization, whose gradients are greater.
+NIN = Recipe(0.01, 0.9, 1e-4, 128, 230, (0.87, 0.96), 0.1, shift=4 / 32, flip=True)
+
+RECIPES = {
+    # LeCun et al. 1998, section III: online gradient descent over 20 passes with a rate that falls
+    # in steps, and planar distortions of the digits. Small batches with momentum stand in for
+    # online learning with the paper's diagonal Levenberg-Marquardt rates.
+    "lenet5": Recipe(0.05, 0.9, 1e-4, 32, 30, (0.5, 0.8), 0.2, shift=2 / 32, rotation=10.0),
+    "alexnet": ALEXNET,
+    "nin": NIN,
+    # Simonyan and Zisserman, arXiv:1409.1556, section 3.1: batches of 256, momentum 0.9, weight
+    # decay 5e-4, rate 0.01 divided by 10 three times over 74 epochs.
+    "vgg": Recipe(0.01, 0.9, 5e-4, 256, 74, (0.4, 0.7, 0.9), 0.1, flip=True),
+    "googlenet": GOOGLENET,
+    # He et al., arXiv:1512.03385, section 3.4: batches of 256, weight decay 1e-4, momentum 0.9,
+    # rate 0.1 divided by 10 when the error stops falling, 60e4 iterations; 30, 60 and 90 of 120
+    # epochs are where it is divided in most later work.
+    "resnet": Recipe(0.1, 0.9, 1e-4, 256, 120, (0.25, 0.5, 0.75), 0.1, flip=True),
+    "cifar_resnet": CIFAR_RESNET,
+    # The same, with 0.01 for about 400 iterations: 0.1 is "slightly too large" for 110 layers.
+    "cifar_resnet110": Recipe(
+        0.1,
+        0.9,
+        1e-4,
+        128,
+        164,
+        (0.5, 0.75),
+        0.1,
+        shift=4 / 32,
+        flip=True,
+        warmup_steps=400,
+        warmup_rate=0.01,
+    ),
+}
+
+# For networks of which nobody says how they were trained: most later ones have shortcuts and batch
+# normalization. Batches of 32 at 224×224 fit into any machine's memory; the rate goes with the
+# batch (Goyal et al., arXiv:1706.02677, section 2.1). Nobody says that a mirrored image keeps its
+# class, either.
+ADOPTED = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256, flip=False)
+
+
+def recipe(name: str) -> Recipe:
+    """Return a recipe by name.
+
+    Raises:
+        UsageError: There is no such recipe.
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]

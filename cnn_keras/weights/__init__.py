@@ -1,0 +1,1 @@
+"""Published weights and any Keras model as a run folder."""

@@ -1,0 +1,1 @@
+"""Conversion of Keras models to TFLite files, quantized or trained further."""

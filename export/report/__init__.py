@@ -1,0 +1,1 @@
+"""The report of a whole chain, as HTML and Markdown."""

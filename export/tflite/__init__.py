@@ -1,0 +1,1 @@
+"""TFLite files: parse, run, describe and isolate."""

@@ -1,0 +1,1 @@
+"""Checks that accept or refuse a TFLite file."""

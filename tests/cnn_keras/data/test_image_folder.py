@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_keras.data import datasets, image_folder
+from cnn_keras.data.preprocessing import Preprocessing, open_image
+from cnn_keras.errors import Error, UsageError
+from tests.fixtures.picture_folder import NAMES, write
+
+SPLITS = ("train", "validation", "test")
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def named(folder: Path) -> str:
+    return f"folder:{folder}"
+
+
+def test_a_folder_is_split_by_seed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=20)
+    first, second = (datasets.load(named(folder), shape=(24, 20, 3)) for _ in range(2))
+    assert first.name == "digits"
+    assert first.classes == NAMES
+    counts = {name: np.bincount(first.split(name).labels).tolist() for name in SPLITS}
+    assert counts == {"train": [14, 14, 14], "validation": [2, 2, 2], "test": [4, 4, 4]}
+    for name in SPLITS:
+        np.testing.assert_array_equal(first.split(name).images, second.split(name).images)
+    everything = np.concatenate([first.split(name).images for name in SPLITS])
+    assert everything.shape == (60, 24, 20, 3)
+    assert len(np.unique(everything.reshape(60, -1), axis=0)) == 60
+
+
+def test_pictures_are_seen_as_predict_sees_them(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=20)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    with Image.open(folder / "one" / "001.JPG") as picture:
+        picture.save(folder / "one" / "001.JPG", exif=turned)
+    listing = image_folder.listing(folder)
+    found = image_folder.decode(listing.paths, (32, 32, 1))
+    preprocessing = Preprocessing(32, 32, 1, (0.0,), (1.0,))
+    for path, pixels in zip(listing.paths, found, strict=True):
+        np.testing.assert_array_equal(pixels, preprocessing.pixels(open_image(path)))
+    assert {open_image(path).format for path in listing.paths} == {"PNG", "JPEG", "WEBP"}
+
+
+def test_train_and_val_serve_as_they_are_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "train", count=6)
+    write(tmp_path / "val", count=3, first=6)
+    both = datasets.load(named(tmp_path), shape=(8, 8, 1))
+    assert [len(both.split(name).labels) for name in SPLITS] == [18, 9, 9]
+    assert both.test is both.validation
+    assert "9 test pictures (val/, for there is no test/)" in capsys.readouterr().err
+    write(tmp_path / "test", count=4, first=9)
+    all_three = datasets.load(named(tmp_path), shape=(8, 8, 1))
+    assert [len(all_three.split(name).labels) for name in SPLITS] == [18, 9, 12]
+    np.testing.assert_array_equal(all_three.validation.images, both.validation.images)
+    assert "no test/" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "counts"),
+    [
+        (("Training", "Testing"), (27, 3, 30)),
+        (("training_set", "test_set"), (27, 3, 30)),
+        (("seg_train/seg_train", "seg_test/seg_test"), (27, 3, 30)),
+        (("archive/TRAIN", "archive/TEST"), (27, 3, 30)),
+        (("asl_alphabet_train", "asl_alphabet_test"), (27, 3, 30)),
+        (("Train", "Val", "Test"), (30, 30, 30)),
+        (("train", "valid"), (30, 30, 30)),
+        (("Training Data", "Validation Data"), (30, 30, 30)),
+        (("training", "dev", "eval"), (30, 30, 30)),
+        (("train",), (21, 3, 6)),
+    ],
+    ids=lambda value: " ".join(map(str, value)),
+)
+def test_splits_by_any_common_name(
+    names: tuple[str, ...], counts: tuple[int, ...], tmp_path: Path
+) -> None:
+    for place, name in enumerate(names):
+        write(tmp_path / name, first=10 * place)
+    found = datasets.load(named(tmp_path), shape=(8, 8, 1))
+    assert found.classes == NAMES
+    assert tuple(len(found.split(name).labels) for name in SPLITS) == counts
+    assert all(len(np.unique(found.split(name).labels)) == 3 for name in SPLITS)
+
+
+def test_a_validation_split_is_cut_where_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "train", count=20)
+    write(tmp_path / "test", first=20)
+    write(tmp_path / "extra")
+    first, second = (datasets.load(named(tmp_path), shape=(8, 8, 1)) for _ in range(2))
+    assert np.bincount(first.validation.labels).tolist() == [2, 2, 2]
+    np.testing.assert_array_equal(first.validation.images, second.validation.images)
+    images = np.concatenate([first.train.images, first.validation.images]).reshape(60, -1)
+    assert len(np.unique(images, axis=0)) == 60
+    said = capsys.readouterr().err.splitlines()[0]
+    assert "54 training, 6 validation (a tenth of train/) and 30 test pictures; extra left" in said
+
+
+@pytest.mark.parametrize("classes", [("train", "car"), ("valid", "invalid"), ("a_train", "b_test")])
+def test_classes_may_be_called_like_splits(classes: tuple[str, ...], tmp_path: Path) -> None:
+    for name, own in zip(NAMES, classes, strict=False):
+        (write(tmp_path / "all") / name).rename(tmp_path / own)
+        shutil.rmtree(tmp_path / "all")
+    assert datasets.load(named(tmp_path), shape=(8, 8, 1)).classes == tuple(sorted(classes))
+
+
+def test_each_class_may_have_its_pictures_in_a_folder_of_the_same_name(tmp_path: Path) -> None:
+    for name in NAMES:
+        (write(tmp_path / "all") / name).rename(tmp_path / f"{name}.")
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.").rename(tmp_path / name / "images")
+        shutil.rmtree(tmp_path / "all")
+    assert datasets.load(named(tmp_path), shape=(8, 8, 1)).classes == NAMES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        (".jfif", "JPEG"),
+        (".JPE", "JPEG"),
+        (".bmp", "BMP"),
+        (".gif", "GIF"),
+        (".tif", "TIFF"),
+        (".tiff", "TIFF"),
+        (".pgm", "PPM"),
+    ],
+)
+def test_formats_that_predict_reads_are_taken(suffix: str, kind: str, tmp_path: Path) -> None:
+    write(tmp_path / "digits")
+    path = tmp_path / "digits" / "one" / f"added{suffix}"
+    Image.new("L", (9, 9), 200).save(path, kind)
+    listing = image_folder.listing(tmp_path / "digits")
+    assert path in listing.paths
+    assert abs(image_folder.decode([path], (8, 8, 1)).astype(int) - 200).max() <= 1
+
+
+def test_all_broken_pictures_are_named_at_once(tmp_path: Path) -> None:
+    train, test = write(tmp_path / "train", count=20), write(tmp_path / "test", count=20)
+    (train / "one" / "empty.jpg").touch()
+    (train / "two" / "gone.png").symlink_to(tmp_path / "nothing")
+    a_truncated_picture(tmp_path / "spare")
+    (tmp_path / "spare" / "one" / "000.png").rename(test / "one" / "cut.png")
+    shutil.rmtree(tmp_path / "spare")
+    Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(test / "two" / "nan.tif")
+    with pytest.raises(Error) as caught:
+        datasets.load(named(tmp_path), shape=(8, 8, 1))
+    assert str(caught.value) == (
+        f"4 of 124 pictures cannot be read: in {tmp_path}, test/one/cut.png, test/two/nan.tif, "
+        "train/one/empty.jpg, train/two/gone.png. Mend or delete them."
+    )
+    for place in range(30):
+        (train / "one" / f"empty{place:02}.jpg").touch()
+    with pytest.raises(Error, match=r"^34 of 154 .*, train/one/empty16\.jpg and 14 more\. Mend"):
+        datasets.load(named(tmp_path), shape=(8, 8, 1))
+
+
+def test_photographs_of_phones_among_the_pictures_are_counted_by_kind(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{place}.jpg" for place in range(5)]
+    for path in paths[:3]:
+        path.write_bytes(HEIC)
+    paths[3].write_text("not a picture")
+    Image.new("L", (8, 8)).save(paths[4])
+    with pytest.raises(
+        Error, match=r"^4 of 5 .* Mend or delete them\. 3 of them are in HEIC: convert"
+    ):
+        image_folder.decode(paths, (8, 8, 1))
+
+
+@pytest.mark.parametrize("values", [np.nan, np.inf, -np.inf, 2.0, 200.0, -1.0])
+def test_floats_that_are_no_brightness_are_refused_by_file(values: float, tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8), np.float32)
+    pixels[2, 3] = values
+    path = tmp_path / "odd.tif"
+    Image.fromarray(pixels).save(path)
+    with pytest.raises(Error) as caught:
+        image_folder.decode([path], (8, 8, 1))
+    assert str(caught.value).startswith(f"{path} cannot be read as an image: ")
+    assert ("1 of its 64 pixels" in str(caught.value)) == (not np.isfinite(values))
+    assert "\n" not in str(caught.value)
+
+
+def test_large_pictures_are_one_line_and_not_pillow_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("L", (40, 30)).save(tmp_path / name)
+    Image.new("L", (10, 10)).save(tmp_path / "c.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    paths = sorted(tmp_path.iterdir())
+    assert image_folder.decode(paths, (8, 8, 1)).shape == (3, 8, 8, 1)  # warnings would be errors
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"2 of 3 pictures have more than 0 megapixels, {paths[0]} 40×30: ")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(Error, match=r"^2 of 3 pictures cannot be read: in .*, a\.png, b\.png\."):
+        image_folder.decode(paths, (8, 8, 1))
+
+
+def test_other_files_are_counted_and_pictures_may_lie_deeper(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path / "digits")
+    (folder / "one" / "notes.txt").write_text("not a picture")
+    (folder / "one" / ".hidden.png").write_bytes(b"not a picture")
+    (folder / ".git").mkdir()
+    (folder / "README.md").write_text("not a class")
+    (folder / "two" / "second roll").mkdir()
+    (folder / "two" / "000.png").rename(folder / "two" / "second roll" / "000.png")
+    found = datasets.load(named(folder), shape=(8, 8, 1))
+    assert sum(len(found.split(name).labels) for name in SPLITS) == 30
+    assert "3 classes; 21 training" in (said := capsys.readouterr().err)
+    assert "2 other files skipped (1 .txt, 1 hidden); seen as 8×8 gray" in said
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "two").rename(tmp_path / "train")
+    assert datasets.load(named(tmp_path), shape=(8, 8, 1)).classes == ("Zero", "one", "train")
+
+
+def test_contents_tell_that_pictures_changed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits")
+
+    def contents() -> str | None:
+        return datasets.load(named(folder), shape=(8, 8, 1)).contents
+
+    before = contents()
+    assert before is not None
+    assert before.startswith("30 pictures, ")
+    assert contents() == before
+    os.utime(folder / "one" / "000.png", (0, 0))
+    assert contents() == before
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert datasets.load(named(moved), shape=(8, 8, 1)).contents == before
+    (moved / "one" / "000.png").rename(moved / "two" / "other.png")
+    assert datasets.load(named(moved), shape=(8, 8, 1)).contents not in (before, None)
+
+
+def test_a_moved_folder_is_found_in_the_data_folder(tmp_path: Path) -> None:
+    write(tmp_path / "new" / "digits")
+    gone = named(tmp_path / "old" / "digits")
+    assert datasets.load(gone, tmp_path / "new", (8, 8, 1)).classes == NAMES
+    with pytest.raises(Error, match="No such folder of pictures"):
+        datasets.load(gone, tmp_path, (8, 8, 1))
+
+
+def no_classes(folder: Path) -> None:
+    folder.mkdir()
+    Image.new("L", (8, 8)).save(folder / "a.png")
+
+
+def one_class(folder: Path) -> None:
+    (folder / "a").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(folder / "a" / "a.png")
+
+
+def an_empty_class(folder: Path) -> None:
+    write(folder)
+    (folder / "three").mkdir()
+    (folder / "three" / "a.heic").touch()
+
+
+def a_small_class(folder: Path) -> None:
+    write(folder)
+    for path in sorted((folder / "one").iterdir())[4:]:
+        path.unlink()
+
+
+def no_val(folder: Path) -> None:
+    write(folder / "Train")
+    (folder / "unsorted").mkdir()
+
+
+def train_twice(folder: Path) -> None:
+    for name in ("Train", "training_set", "test"):
+        write(folder / name)
+
+
+def few_to_cut(folder: Path) -> None:
+    write(folder / "train", count=3)
+    write(folder / "test")
+
+
+def folds(folder: Path) -> None:
+    for name in ("fold 1", "fold 2"):
+        write(folder / name)
+
+
+def folds_in_train(folder: Path) -> None:
+    folds(folder / "train")
+    write(folder / "test")
+
+
+def unsorted_splits(folder: Path) -> None:
+    for name in ("train", "test"):
+        (folder / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / name / "a.png")
+
+
+def a_linked_class_that_is_gone(folder: Path) -> None:
+    (write(folder) / "four").symlink_to(folder / "gone")
+
+
+def photographs_of_phones(folder: Path) -> None:
+    (write(folder) / "four").mkdir()
+    for name in ("1.HEIC", "2.heic", "3.heif"):
+        (folder / "four" / name).write_bytes(HEIC)
+
+
+def no_train(folder: Path) -> None:
+    write(folder / "val")
+
+
+def no_classes_in_train(folder: Path) -> None:
+    write(folder / "val")
+    no_classes(folder / "train")
+
+
+def a_new_class_in_val(folder: Path) -> None:
+    write(folder / "train")
+    (write(folder / "val") / "two").rename(folder / "val" / "three")
+
+
+def a_truncated_picture(folder: Path) -> None:
+    path = write(folder) / "one" / "000.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def a_text_called_picture(folder: Path) -> None:
+    (write(folder) / "one" / "000.png").write_text("not a picture")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "No such folder of pictures: {}"),
+        (no_classes, "{} holds no folders: it needs one for each class"),
+        (one_class, "{} holds only the class 'a'"),
+        (
+            photographs_of_phones,
+            "{0}/four holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (3 "
+            "other files: 2 .heic, 1 .heif): add some, convert these",
+        ),
+        (an_empty_class, "{}/three holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (1 "),
+        (a_small_class, "{}/one holds 4 pictures, and a split needs 5"),
+        (no_val, "{} holds Train/ but no val/ or test/, and unsorted beside it"),
+        (train_twice, "{} holds Train/ and training_set/, which are called the same"),
+        (few_to_cut, "{}/train holds 9 pictures, too few to cut a tenth"),
+        (folds, "{0}/fold 1 and {0}/fold 2 are no classes: they hold no pictures themselves"),
+        (folds_in_train, "{0}/train/fold 1 and {0}/train/fold 2 are no classes"),
+        (unsorted_splits, "{}/train holds no folders"),
+        (a_linked_class_that_is_gone, "{}/four is a link to what does not exist"),
+        (no_train, "{} holds val/ but no train/"),
+        (no_classes_in_train, "{}/train holds no folders"),
+        (a_new_class_in_val, "{}/val/three is a class that the training pictures lack"),
+        (a_truncated_picture, "{}/one/000.png cannot be read as an image"),
+        (a_text_called_picture, "{}/one/000.png is not an image"),
+    ],
+)
+def test_folders_no_network_can_learn_from(
+    make: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    make(folder)
+    with pytest.raises(Error) as caught:
+        datasets.load(named(folder), shape=(8, 8, 1))
+    assert str(caught.value).startswith(message.format(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert datasets.full_name("folder:digits") == named(tmp_path / "digits")
+    assert datasets.full_name("digits") == "digits"
+    with pytest.raises(UsageError, match="Did you mean 'folder:PATH'"):
+        datasets.full_name("folder:")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"cat\nblack", "line break"),
+        (b"cat\r", "line break"),
+        ("cat\u2028black".encode(), "line break"),
+        (b"gr\xf6\xdfe", "UTF-8"),
+    ],
+)
+def test_a_class_that_no_line_of_labels_can_hold_is_refused(
+    name: bytes, why: str, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "digits", count=5)
+    next(folder.iterdir()).rename(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    with pytest.raises(Error, match=why) as caught:
+        datasets.load(named(folder))
+    assert len(str(caught.value).splitlines()) == 1
+    str(caught.value).encode()
+
+
+def test_a_picture_may_be_called_in_any_encoding(tmp_path: Path) -> None:
+    folder = write(tmp_path / "digits", count=5)
+    picture = next(next(folder.iterdir()).iterdir())
+    picture.rename(picture.with_name(os.fsdecode(b"gr\xf6\xdfe.png")))
+    dataset = datasets.load(named(folder), shape=(8, 8, 1))
+    assert dataset.contents
+    assert dataset.contents.startswith("15 pictures")

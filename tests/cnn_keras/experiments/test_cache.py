@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnn_keras.experiments.cache import kept
+from cnn_keras.training.run_folder import Run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    return Run(tmp_path)
+
+
+def never() -> object:
+    raise AssertionError("It was computed again.")
+
+
+def test_a_finding_is_computed_once(run: Run) -> None:
+    first = kept(run, "errors", {"images": 100}, lambda: {"error": (0.25, 0.5)})
+    assert first == {"error": [0.25, 0.5]}
+    assert kept(Run(run.path), "errors", {"images": 100}, never) == first
+    assert kept(run, "others", {"images": 100}, lambda: [1]) == [1]
+
+
+def test_what_is_asked_and_the_weights_decide(run: Run) -> None:
+    kept(run, "errors", {"images": 100}, lambda: 1)
+    assert kept(run, "errors", {"images": 200}, lambda: 2) == 2
+    (run.path / "model.keras").write_bytes(b"other weights")
+    assert kept(run, "errors", {"images": 200}, lambda: 3) == 3
+    assert kept(run, "errors", {"images": 200}, never) == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"asked": {}}', '{"found": 1}', '"asked"'])
+def test_a_file_of_something_else_is_replaced(run: Run, text: str) -> None:
+    path = run.path / "findings" / "errors.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    assert kept(run, "errors", {}, lambda: 1) == 1
+    assert kept(run, "errors", {}, never) == 1
+
+
+def test_a_computation_that_fails_leaves_nothing(run: Run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        kept(run, "errors", {}, lambda: 1 / 0)
+    assert [path.name for path in run.path.iterdir()] == ["model.keras"]

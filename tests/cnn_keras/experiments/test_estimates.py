@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from cnn_keras.experiments.estimates import (
+    Estimate,
+    difference,
+    greatest_share,
+    least_step,
+    mean,
+    ratio,
+)
+
+VALUES, OTHERS = [5.1, 7.0, 6.2, 9.9], [4.0, 6.5, 5.9, 8.1]
+
+
+def test_a_difference_is_that_of_a_paired_test() -> None:
+    expected = ttest_rel(VALUES, OTHERS).confidence_interval(0.95)
+    found = difference(VALUES, OTHERS)
+    assert found.value == pytest.approx(0.925)
+    assert found.interval == pytest.approx((expected.low, expected.high))
+
+
+def test_a_ratio_does_not_depend_on_which_is_the_unit() -> None:
+    found, back = ratio(VALUES, OTHERS), ratio(OTHERS, VALUES)
+    assert found.interval is not None
+    assert back.interval is not None
+    assert found.value == pytest.approx(1 / back.value)
+    assert found.interval == pytest.approx((1 / back.interval[1], 1 / back.interval[0]))
+
+
+@pytest.mark.parametrize(
+    ("found", "above", "below"),
+    [
+        (Estimate(2.0, (1.0, 3.0)), True, False),
+        (Estimate(2.0, (-1.0, 5.0)), False, False),
+        (Estimate(-2.0, (-3.0, -1.0)), False, True),
+        (mean([0.5]), True, False),
+        (mean([-0.5]), False, True),
+        (ratio([1.0], [1.0]), True, False),
+    ],
+)
+def test_it_is_above_or_below_zero_with_its_whole_interval(
+    found: Estimate, above: bool, below: bool
+) -> None:
+    assert (found.above(0), found.below(0)) == (above, below)
+
+
+def test_pairs_have_two_sides() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        difference([1.0, 2.0], [1.0])
+
+
+def test_steps_of_curves() -> None:
+    curves = np.array([[0.0, 0.1, 0.4, 0.5], [0.0, 0.2, 0.4, 0.8]])
+    least = least_step(curves)
+    assert least.value == pytest.approx(0.15)  # 0.1 and 0.2; the next are 0.25 on average
+    assert least.interval is not None
+    assert least.interval[0] < 0.1 < 0.2 < least.interval[1]
+    assert greatest_share(curves).value == pytest.approx((0.3 / 0.5 + 0.4 / 0.8) / 2)
+    assert greatest_share(curves[:, ::-1]).value == 1

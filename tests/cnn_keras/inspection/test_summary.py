@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+
+from cnn_keras.cli import main
+from cnn_keras.inspection import summary
+from cnn_keras.inspection.summary import notes, summarize
+from cnn_keras.zoo import ZOO
+
+# Networks that their papers print figures of; `lenet5` is the taught form.
+PRINTED = set(ZOO) - {"lenet5", "nin"}
+
+
+@pytest.fixture(scope="module", params=ZOO)
+def network(request: pytest.FixtureRequest) -> summary.Summary:
+    return summarize(request.param)
+
+
+def printed_rows(found: summary.Summary) -> set[str]:
+    return {row.row for row, printed in (*found.rows, found.total) if any(printed)}
+
+
+def test_only_rows_in_which_papers_err_have_a_note(network: summary.Summary) -> None:
+    marked = {note.row: note.fields for note in notes(network)}
+    assert marked == {
+        "alexnet": {"conv1": ["neurons"]},
+        "googlenet": {
+            "conv1": ["parameters", "macs"],
+            "4c": ["parameters"],
+            "4d": ["parameters"],
+            "5a": ["parameters", "macs"],
+            "5b": ["parameters"],
+        },
+    }.get(network.name, {})
+    contradictions = {row.row for row, printed in network.rows if printed.contradiction}
+    assert contradictions == {"alexnet": {"conv1"}, "googlenet": {"conv1", "4c", "5a"}}.get(
+        network.name, set()
+    )
+
+
+def test_every_printed_row_is_a_row_of_the_network(network: summary.Summary) -> None:
+    assert bool(printed_rows(network)) == (network.name in PRINTED)
+    row = ZOO[network.name]
+    family = importlib.import_module(f"cnn_keras.models.{row.builder.split(':')[0]}")
+    assert set(family.printed(**row.options)) - {"total"} <= {r.row for r, _ in network.rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("alexnet", {"options": {"form": "2014"}}),
+        ("alexnet", {"options": {"stem": "small"}}),
+        ("alexnet", {"input_shape": (224, 224, 3)}),
+        ("alexnet", {"num_classes": 10}),
+        ("googlenet", {"options": {"normalization": "batch_norm"}}),
+        ("googlenet", {"options": {"form": "torchvision"}}),
+        ("vgg16", {"options": {"batch_normalization": True}}),
+        ("resnet50", {"options": {"stride_on": "3x3"}}),
+        ("resnet50", {"options": {"shortcut": "C"}}),
+        ("resnet18", {"options": {"preactivation": True}}),
+        ("resnet20", {"options": {"shortcut": "B"}}),
+        ("lenet5", {}),
+    ],
+)
+def test_nothing_is_printed_of_what_is_not_in_the_paper(
+    name: str, arguments: dict[str, Any]
+) -> None:
+    assert printed_rows(summarize(name, **arguments)) == set()
+
+
+def test_auxiliary_heads_leave_the_papers_rows_alone() -> None:
+    found = summarize("googlenet", options={"auxiliary": True})
+    assert [row.row for row, _ in found.rows if "aux" in row.row]
+    assert len(notes(found)) == 5
+
+
+def test_other_disagreements_are_said_in_numbers() -> None:
+    (note,) = (note for note in notes(summarize("googlenet")) if note.row == "4d")
+    assert note.mark == "³"
+    assert note.text == (
+        "the paper prints 580K parameters, which is 593,920; the network has 605,376, 1.9% more."
+    )
+
+
+def test_markdown_is_one_table_with_its_notes_below() -> None:
+    text = summary.markdown(summarize("googlenet"))
+    title, table, *footnotes = text.split("\n\n")
+    lines = table.splitlines()
+    assert "6,998,552 parameters, 1,582,671,872 multiply-adds" in title
+    assert len(lines) == 2 + 18 + 1
+    assert len({line.count("|") for line in lines}) == 1
+    assert "| 118.0M | 34M¹ |" in lines[2]
+    assert footnotes[0].startswith("¹ conv1: ")
+    assert len(footnotes) == 5 + 1
+
+
+def test_json_is_exact_and_has_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv=["summary", "alexnet", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["neurons"], document["macs"]) == (659_272, 724_406_816)
+    assert document["depth"] == 8
+    assert document["printed"] == {"parameters": 60e6, "neurons": 650_000}
+    conv1 = document["rows"][0]
+    assert conv1["neurons"] == 290_400
+    assert conv1["printed"] == {"output_shape": [55, 55, 96], "neurons": 253_440}
+    assert conv1["differs"] == ["neurons"]
+    assert "55×48×96" in conv1["contradiction"]
+    assert conv1["receptive_field"] == [11, 11]
+    for field in ("parameters", "macs", "neurons", "activation_bytes"):
+        assert document[field] == sum(row[field] for row in document["rows"])
+
+
+def test_a_pipe_gets_the_table_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv=["summary", "lenet5", "--options", "form=1998"]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 160
+    assert "340,908" in out
+    assert main(argv=["summary", "lenet5", "--markdown"]) == 0
+    assert "| c3 | Conv2D Activation | 10×10×16 | 14 | 2,416 |" in capsys.readouterr().out
+
+
+def test_list_has_what_the_zoo_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv=["list", "--json"]) == 0
+    rows = {row.pop("name"): row for row in json.loads(capsys.readouterr().out)}
+    assert rows["googlenet"] == {
+        "depth": 22,
+        "parameters": 6_998_552,
+        "macs": 1_582_671_872,
+        "input_shape": [224, 224, 3],
+        "num_classes": 1000,
+        "top5_error": 6.7,
+        "paper": "Szegedy et al. arXiv:1409.4842, table 1",
+    }
+    assert rows["resnet50"]["top5_error"] is None

@@ -1,0 +1,194 @@
+"""Both fixtures are torch's own; `tests/backends/published.py` wrote them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from cnn_keras.errors import Error
+from cnn_keras.weights import torch_file
+from tests.fixtures import FIXTURES
+
+SHARED = np.arange(12.0, dtype=np.float32)
+FORMATS = {
+    "whole": np.arange(6.0, dtype=np.float32).reshape(2, 3),
+    "parameter": np.array([1, 2], np.float32),
+    "transposed": SHARED.reshape(3, 4).T,
+    "part": SHARED[4:6],
+    "half": np.array([0.5, 1.5], np.float16),
+    "brain": np.array([0.5, -1.5], ml_dtypes.bfloat16),
+    "truth": np.array([True, False]),
+    "int16": np.array([-300, 300], np.int16),
+    "int8": np.array([-3, 3], np.int8),
+    "uint8": np.array([3, 200], np.uint8),
+    "number": np.array(7),
+}
+
+
+@pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
+def test_reads_what_torch_wrote(name: str) -> None:
+    found = torch_file.read(FIXTURES / name)
+    assert list(found) == list(FORMATS)
+    for key, expected in FORMATS.items():
+        np.testing.assert_array_equal(found[key], expected)
+        assert found[key].dtype == expected.dtype
+
+
+def literal(value: object) -> bytes:
+    """Pickle a number, string, tuple or None, without the frame around it."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def stream(pickled: bytes, *storages: np.ndarray) -> bytes:
+    """A file from before torch 1.6, of a pickled state dict and the storages "0", "1", ..."""
+    head = b"".join(
+        pickle.dumps(value, 2)
+        for value in (torch_file.MAGIC_NUMBER, torch_file.PROTOCOL_VERSION, {"little_endian": True})
+    )
+    keys = pickle.dumps([str(place) for place in range(len(storages))], 2)
+    data = b"".join(len(part).to_bytes(8, "little") + part.tobytes() for part in storages)
+    return head + pickled + keys + data
+
+
+def tensor(key: str, size: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]):
+    storage = literal("storage") + b"ctorch\nFloatStorage\n" + literal(key) + literal("cuda:0")
+    storage = b"(" + storage + literal(size) + literal(None) + b"tQ"
+    place = literal(offset) + literal(shape) + literal(strides)
+    return b"ctorch._utils\n_rebuild_tensor\n(" + storage + place + b"tR"
+
+
+def test_reads_the_parameters_of_2017(tmp_path: Path) -> None:
+    """resnet18-5c106cde.pth has them so: made empty, the tensor in their state."""
+    values = np.arange(4, dtype=np.float32)
+    parameter = b"ctorch.nn.parameter\nParameter\n)\x81(" + tensor("0", 4, 0, (2, 2), (2, 1))
+    parameter += literal(None) * 2 + literal(True) + literal(False) + b"tb"
+    path = tmp_path / "old.pth"
+    path.write_bytes(stream(b"}" + literal("weight") + parameter + b"s.", values))
+    np.testing.assert_array_equal(torch_file.read(path)["weight"], values.reshape(2, 2))
+
+
+@pytest.mark.parametrize("kind", ["stream", "zip"])
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])
+def test_a_checkpoint_has_its_state_dict_taken(key: str, kind: str, tmp_path: Path) -> None:
+    """Beside it: the optimizer's tensors and counts, the command line, the epoch."""
+    values = np.arange(8, dtype=np.float32)
+    optimizer = b"}" + literal("momentum") + tensor("0", 4, 0, (4,), (1,)) + b"s"
+    state = b"}" + literal("weight") + tensor("1", 4, 0, (2, 2), (2, 1)) + b"s"
+    parts = {
+        "args": literal(Namespace(lr=0.1, device="cuda")),
+        "optimizer": optimizer,
+        key: state,
+        "epoch": literal(3),
+        "milestones": literal(Counter([30, 60])),
+    }
+    pickled = b"}" + b"".join(literal(name) + part + b"s" for name, part in parts.items()) + b"."
+    path = tmp_path / "checkpoint.pth.tar"
+    if kind == "stream":
+        path.write_bytes(stream(pickled, values[:4], values[4:]))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02" + pickled)
+            archive.writestr("archive/data/1", values[4:].tobytes())
+    found = torch_file.read(path)
+    assert list(found) == ["weight"]
+    np.testing.assert_array_equal(found["weight"], values[4:].reshape(2, 2))
+
+
+class Touch:
+    """Pickled, it makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def attribute_of_an_allowed_name(_: Path) -> bytes:
+    """Protocol 4 follows the dots of a name: `OrderedDict.__init__.__globals__` would lead out."""
+    name = "OrderedDict.fromkeys"
+    return b"\x80\x04" + literal("collections") + literal(name) + b"\x93)R."
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (lambda marker: pickle.dumps({"weight": Touch(marker)}, 2), "posix.system"),
+        (lambda marker: pickle.dumps(Touch(marker), 4), "posix.system"),
+        (lambda marker: b"cbuiltins\neval\n(" + literal("1 + 1") + b"tR.", "builtins.eval"),
+        (attribute_of_an_allowed_name, "collections.OrderedDict.fromkeys"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bare", "stream", "zip"])
+def test_no_code_in_a_file_is_run(
+    payload: Callable[[Path], bytes], said: str, kind: str, tmp_path: Path
+) -> None:
+    marker, path = tmp_path / "it_ran", tmp_path / "evil.pth"
+    content = payload(marker)
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+    else:
+        path.write_bytes(content if kind == "bare" else stream(content))
+    with pytest.raises(Error, match=f"it holds {said}, and nothing but tensors is loaded"):
+        torch_file.read(path)
+    assert not marker.exists()
+    if "posix" in said:  # the payload does what it is thought to do
+        pickle.loads(content)
+        assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (0, (5,), (1,)),
+        (2, (3,), (1,)),
+        (0, (2, 2), (3, 1)),
+        (-1, (2,), (1,)),
+        (0, (2,), (-1,)),
+    ],
+)
+def test_a_tensor_outside_its_storage_is_refused(place: tuple[object, ...], tmp_path: Path) -> None:
+    path = tmp_path / "outside.pth"
+    state = b"}" + literal("weight") + tensor("0", 4, *place) + b"s."
+    path.write_bytes(stream(state, np.zeros(4, np.float32)))
+    with pytest.raises(Error, match="cannot be read as a state dict"):
+        torch_file.read(path)
+
+
+@pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
+def test_a_cut_off_file_is_refused(name: str, tmp_path: Path) -> None:
+    whole = (FIXTURES / name).read_bytes()
+    path = tmp_path / name
+    for length in range(0, len(whole) - 1, 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(Error, match="cannot be read as a state dict"):
+            torch_file.read(path)
+
+
+def test_other_contents_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    for state, said in (
+        (literal(3) + b".", "it holds a int, not a dict of tensors"),
+        (b"}" + literal("epoch") + literal(3) + b"s.", "its 'epoch' is no tensor"),
+        (b"ctorchvision.models.resnet\nResNet\n)R.", "torchvision.models.resnet.ResNet"),
+    ):
+        path.write_bytes(stream(state))
+        with pytest.raises(Error, match=said):
+            torch_file.read(path)
+    path.write_text("no weights at all")
+    with pytest.raises(Error, match="cannot be read as a state dict"):
+        torch_file.read(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(Error, match=r"holds no data\.pkl"):
+        torch_file.read(path)

@@ -1,0 +1,114 @@
+"""A folder's pictures are in the order of their classes; what looks at a few sees all classes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnn_keras.data import datasets
+from cnn_keras.errors import UsageError
+from cnn_keras.training.recipes import Recipe
+from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import save_model
+from export import pipeline
+from export.benchmark import cli as benchmark
+from export.cli import main
+from export.conversion import compression
+from export.recipes import recipe
+from export.tflite import metadata
+from export.verification.layer_errors import COMPARED_IMAGES
+
+SIZE = 8
+
+
+def square(side: int) -> Image.Image:
+    picture = Image.new("L", (SIZE, SIZE))
+    picture.paste(255, (0, 0, side, side))
+    return picture
+
+
+def write(folder: Path, sides: dict[str, int], count: int) -> None:
+    for name, side in sides.items():
+        (folder / name).mkdir(parents=True)
+        for place in range(count):
+            square(side).save(folder / name / f"{place:02}.png")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run whose first class is of small squares, and of none in the validation split."""
+    folder = tmp_path_factory.mktemp("sorted")
+    write(folder / "pictures" / "train", {"a": 4, "b": 8}, count=10)
+    write(folder / "pictures" / "val", {"a": 0, "b": 8}, count=COMPARED_IMAGES + 4)
+    run = Run(folder / "run")
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 1))
+    x = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(image))
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(x), name="tiny")
+    run.path.mkdir()
+    save_model(model, run.path / "model.keras")
+    normalization = {"height": SIZE, "width": SIZE, "channels": 1, "mean": [0.0], "std": [255.0]}
+    run.write_json("preprocessing.json", normalization)
+    (run.path / "labels.txt").write_text("a\nb\n")
+    name = f"folder:{folder / 'pictures'}"
+    config = {
+        "network": "tiny",
+        "data": name,
+        "contents": datasets.load(name, shape=(SIZE, SIZE, 1)).contents,
+        "train_images": None,
+        "adopted": {"origin": "of a test", "modules": []},
+    }
+    run.write_json("config.json", config)
+    return run
+
+
+def test_drawings_and_layers_are_measured_on_all_classes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline, "DRAWN_IMAGES", 10)
+    source = pipeline.Source("tiny", run.model(), run, run.dataset())
+    (row,) = pipeline.export(source, tmp_path, [recipe("static_wi8_ai8")])["files"]
+    about = metadata.read((tmp_path / row["file"]).read_bytes())
+    assert about is not None
+    assert about.drawing is not None
+    assert about.drawing["extent"] == 0.75  # half of the squares fill half of the frame
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path / row["file"]), "--layers", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["layers"]
+    assert max(layer["mse"] for layer in found) > 0  # black pictures are exact in integers
+
+
+def test_equality_in_training_is_proved_on_all_classes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[NDArray[np.float32]] = []
+
+    def proof(model: keras.Model, twin: object, images: NDArray[np.float32]) -> None:
+        shown.append(images)
+        raise UsageError("seen enough")
+
+    monkeypatch.setattr(compression, "prove_equal", proof)
+    tuning = compression.Tuning(
+        run.dataset().train, run.preprocessing, Recipe(0.1, 0.9, 0, 4, 1, (), 0.1), False, 0, 1
+    )
+    with pytest.raises(UsageError, match="seen enough"):
+        compression.tune(run.model(), "aware", tuning)
+    assert len(np.unique(shown[0], axis=0)) == 2
+
+
+@pytest.mark.parametrize("count", [8, 40])
+def test_inputs_of_a_benchmark_are_of_all_classes_from_the_start(
+    count: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "NUM_IMAGES", count)
+    benchmark._real_inputs.cache_clear()
+    inputs = benchmark._real_inputs(run.path)
+    assert len(inputs) == count
+    assert len(np.unique(inputs[:8], axis=0)) == 2

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+import export
+from cnn_keras.errors import Error, UsageError
+from export.conversion.quantize import Ranges, observe
+from export.recipes import Limits, Recipe, recipe
+from export.studies.repair import ruin
+from export.tflite.flatbuffer import scope_of
+from export.tflite.interpreter import DYNAMIC_BATCH
+from export.verification.audit import audit, problems, remarks
+from export.verification.layer_errors import compare, layer_of, repair
+from export.verification.verify import Verdict, verify
+from tests.export.conftest import Trained
+
+STATIC = recipe("static_wi8_ai8")
+
+
+@pytest.fixture(scope="module")
+def ruined(trained: Trained) -> bytes:
+    """Return a file of an equal network that one loud channel leaves no 8-bit range."""
+    model = ruin(trained.model, "conv1_bn")
+    same = model.predict(trained.images, verbose=0)
+    np.testing.assert_allclose(same, trained.reference, atol=1e-5)
+    return export.convert(model)
+
+
+@pytest.fixture(scope="module")
+def ranges(trained: Trained) -> Ranges:
+    return observe(trained.float32, trained.calibration)
+
+
+@pytest.fixture
+def judge(trained: Trained) -> Callable[[bytes, Recipe], Verdict]:
+    def judged(content: bytes, row: Recipe) -> Verdict:
+        return verify(content, trained.reference, trained.images, trained.labels, row)
+
+    return judged
+
+
+def test_no_layer_of_a_sound_file_stands_out(trained: Trained) -> None:
+    file = export.quantize(trained.float32, STATIC, trained.calibration)
+    layers = compare(trained.float32, file, trained.images[:8])
+    assert all(layer.lost < 0.02 for layer in layers)
+    assert all(layer.snr_db is None or layer.snr_db > 30 for layer in layers)
+    same = compare(trained.float32, trained.float32, trained.images[:2])
+    assert {(layer.mse, layer.snr_db, layer.lost) for layer in same} == {(0, None, 0)}
+
+
+def test_the_ruined_layer_comes_first(trained: Trained, ruined: bytes) -> None:
+    file = export.quantize(ruined, STATIC, trained.calibration)
+    first, second, *_ = compare(ruined, file, trained.images[:8])
+    assert "conv1" in first.tensor
+    assert first.lost == pytest.approx(15 / 16, abs=0.01)  # of 16 channels one is loud
+    assert first.snr_db is not None
+    assert first.snr_db > 30  # and hides the others
+    assert second.added < 0.1
+
+
+def test_two_layers_in_floating_point_mend_it(
+    trained: Trained, ruined: bytes, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    ranges = observe(ruined, trained.calibration)
+    broken = export.quantize(ruined, STATIC, ranges)
+    assert not judge(broken, STATIC).accepted
+    found = repair(ruined, STATIC, ranges, judge, trained.images[:8])
+    assert found.verdict.accepted
+    assert 1 <= len(found.layers) <= 2
+    assert problems(audit(found.content), found.recipe) == []
+    assert problems(audit(found.content), STATIC) != []  # its islands are not on the recipe's list
+    assert len(broken) < len(found.content) < len(ruined)
+
+
+def test_what_needs_no_repair_stays(
+    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    file = export.quantize(trained.float32, STATIC, trained.calibration)
+    found = repair(trained.float32, STATIC, ranges, judge, trained.images[:8])
+    assert (found.content, found.layers, found.files) == (file, (), 1)
+
+
+def test_what_cannot_be_mended_is_said(
+    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
+) -> None:
+    impossible = STATIC._replace(limits=Limits(0.5, 0.95, max_abs_error=-1.0))
+    with pytest.raises(Error, match="No set of layers in floating point mends the file: differs"):
+        repair(trained.float32, impossible, ranges, judge, trained.images[:2])
+
+
+def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None:
+    other = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    other.add(keras.layers.Dense(10, activation="softmax"))
+    with pytest.raises(UsageError, match="it is of another network"):
+        compare(trained.float32, export.convert(other), trained.images[:1])
+    with pytest.raises(UsageError, match="no images"):
+        compare(trained.float32, trained.float32, trained.images[:0])
+
+
+def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Trained) -> None:
+    import tensorflow as tf
+
+    file = bytes(tf.lite.TFLiteConverter.from_keras_model(trained.model).convert())
+    assert remarks(audit(file))[0] == DYNAMIC_BATCH
+    verdict = verify(file, trained.reference, trained.images, None, recipe("float32"))
+    assert verdict.accepted
+    layers = compare(trained.float32, file, trained.images[:4])
+    assert {"conv3", "pool", "probabilities"} <= {layer.row for layer in layers}
+    assert max(layer.lost for layer in layers) < 1e-9
+
+
+@pytest.fixture(scope="module")
+def flattened() -> bytes:
+    """The float32 file of a network that flattens a map, then goes on value by value."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv1")(image)
+    halves = keras.ops.split(x, 2, axis=-1)
+    x = keras.layers.Concatenate(name="exchanged")(halves[::-1])
+    x = keras.layers.MaxPooling2D(2, name="pool")(x)
+    x = keras.layers.Flatten(name="flat")(x)
+    x = keras.layers.Activation("tanh", name="flat_tanh")(x)
+    x = keras.layers.Dense(10, activation="softmax")(x)
+    return export.convert(keras.Model(image, x, name="net"))
+
+
+def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -> None:
+    file = export.quantize(flattened, STATIC, trained.calibration[:16])
+    layers = compare(flattened, file, trained.images[:4])
+    found = {layer.op: layer for layer in layers}
+    for op in ("SPLIT", "MAX_POOL_2D", "RESHAPE", "SOFTMAX"):
+        assert (found[op].rounds, found[op].added) == (False, 0.0)
+    assert {found[op].rounds for op in ("CONV_2D", "FULLY_CONNECTED", "TANH")} == {True}
+    assert layers[0].rounds
+    # Both halves of the split are known, so the concatenation is not taken for what lost them.
+    assert abs(found["CONCATENATION"].added) < found["CONV_2D"].lost
+
+
+def test_what_was_flattened_keeps_its_channels(flattened: bytes, trained: Trained) -> None:
+    file = export.quantize(flattened, STATIC, trained.calibration[:16])
+    found = {layer.op: layer for layer in compare(flattened, file, trained.images[:4])}
+    # Value by value, and then flattened: 36 values have no other loss than their 4 channels.
+    assert found["RESHAPE"].lost == pytest.approx(found["TANH"].lost)
+
+
+@pytest.mark.parametrize("name", ["dynamic_wi8_afp32", "weight_only_wi8_afp32", "float16"])
+def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
+    layers = compare(
+        trained.float32,
+        export.quantize(trained.float32, name),
+        trained.images[:2],
+    )
+    rounding = {layer.layer for layer in layers if layer.rounds}
+    assert {"conv1_bn", "conv3"} & rounding
+    assert "pool" not in rounding
+
+
+@pytest.mark.parametrize(
+    ("tensor", "scope", "layer"),
+    [
+        ("net_1/conv2_1_1/convolution", "net_1/conv2_1_1", "conv2_1"),
+        ("net_1/body_1/conv_3/convolution", "net_1/body_1/conv_3", "conv"),  # of a model inside
+        ("net_1/norm_1/moments/mean", "net_1/norm_1", "norm"),
+        ("net_1/Square", None, None),  # of keras.ops: of no layer
+        ("net_1/moments/mean", None, None),
+        ("probabilities", None, None),
+        # Keras 2, whose models are called "model_1" or after their size
+        ("sequential/conv2_1/Conv2D;net_1/saved_model_1/x", "sequential/conv2_1", "conv2_1"),
+        ("model_1/dense/MatMul", "model_1/dense", "dense"),
+        ("model_1/norm/batchnorm/add_1", "model_1/norm", "norm"),
+        ("sequential/mobilenet_224/Conv1/Relu6", "sequential/mobilenet_224/Conv1", "Conv1"),
+    ],
+)
+def test_a_tensor_belongs_to_its_layer(tensor: str, scope: str | None, layer: str | None) -> None:
+    assert (scope_of(tensor), layer_of(tensor)) == (scope or tensor, layer or tensor)
+
+
+def test_an_operation_of_no_layer_is_kept_float_by_itself(trained: Trained) -> None:
+    image = keras.Input((8, 8, 1))
+    x = keras.ops.square(keras.layers.Conv2D(4, 3, name="conv1")(image))
+    x = -keras.layers.Conv2D(4, 3, name="conv2")(-x)
+    x = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x))
+    float32 = export.convert(keras.Model(image, x, name="net"))
+    (reason,) = problems(audit(export.quantize(float32, STATIC, trained.calibration[:8])), STATIC)
+    row = STATIC.keeping(reason.split("'")[1])
+    found = audit(export.quantize(float32, row, trained.calibration[:8]))
+    assert problems(found, row) == []
+    assert {island.split()[0] for island in found.float_islands} == {"SQUARE", "NEG"}
