@@ -1,8 +1,8 @@
 """Training that prepares a network for a small file: aware of 8 bits, pruned, clustered.
 
-TensorFlow's model optimization toolkit wraps the layers of a `tf_keras_twin`, which goes on training
-on the run's own data; its weights then go back into the Keras 3 model. So all files are converted,
-quantized, verified and audited in one way, whatever their weights went through.
+TensorFlow's model optimization toolkit wraps the layers of a copy in tf_keras, which is trained
+further on the run's own data; its weights then go back into the Keras 3 model. So every file is
+converted, quantized, verified and audited in the same way.
 
 Reference:
     Jacob et al., "Quantization and training of neural networks for efficient

@@ -18,12 +18,7 @@ from cnn_keras.command import Outcome
 from cnn_keras.errors import Error
 from cnn_keras.training.run_folder import Run
 from cnn_keras.zoo import ZOO
-
-
-def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = main(argv=[str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
+from tests.fixtures.command_line import run_main
 
 
 def test_list_names_every_network(capsys: pytest.CaptureFixture[str]) -> None:

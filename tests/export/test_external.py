@@ -10,7 +10,7 @@ import pytest
 
 from cnn_keras.training.run_folder import Run
 from export.tflite import metadata
-from tests.export.test_pipeline import run_main
+from tests.fixtures.command_line import run_main
 from tests.fixtures.strangers import digits, rgb, saved
 
 OPTIONS = ("--data", "digits", "--json")

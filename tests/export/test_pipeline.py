@@ -28,15 +28,10 @@ from export.recipes import DEFAULT
 from export.report import report
 from export.studies import recipes as study
 from export.tflite import metadata
+from tests.fixtures.command_line import run_main
 from tests.fixtures.kills import copies_before_each_rename
 
 AWARE = ("_aware.json", "_aware.keras")
-
-
-def run_main(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.fixture(scope="module")

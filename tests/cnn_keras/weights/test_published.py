@@ -21,7 +21,7 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.model_files.layer_weights import CLASSIFIER
 from cnn_keras.training.run_folder import Run
 from cnn_keras.weights import published
-from tests.cnn_keras.test_cli import run_main
+from tests.fixtures.command_line import run_main
 
 SIDE = 64  # a sixteenth of the published networks' work, and of VGG's first dense layer
 TOLERANCE = 1e-4  # of the largest logit
