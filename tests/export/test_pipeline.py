@@ -22,7 +22,8 @@ from cnn_keras.command import one_line
 from cnn_keras.machine import host
 from cnn_keras.training.run_folder import Run
 from export.benchmark import runner
-from export.cli import export_table, main
+from export.cli import main
+from export.export_table import export_table
 from export.pipeline import _require_writable
 from export.recipes import DEFAULT
 from export.report import report

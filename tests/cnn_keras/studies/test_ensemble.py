@@ -13,7 +13,8 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import Training
-from export.cli import COMMANDS, EnsembleStudy
+from export.cli import COMMANDS
+from export.studies.cli import EnsembleStudy
 from export.tflite import metadata
 from export.tflite.interpreter import Interpreter
 from export.verification.audit import audit
