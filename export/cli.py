@@ -17,7 +17,7 @@ from cnn_keras.weights.source_options import Told
 
 from .benchmark.cli import Benchmark
 from .export_table import export_table, number
-from .recipes import Number
+from .recipes import IOType
 from .studies.cli import STUDIES
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class Export(Told):
     """What stays in floating point: a regular expression that is found in names of tensors, as
     `verify --layers` shows them, for example '/(conv1|logits)_'. They begin with the model's name
     and a slash."""
-    input_type: Number = "float32"
+    input_type: IOType = "float32"
     """Of the files' input. int8 and uint8 are for static_wi8_ai8 and what is made by it: the
     integers are the raw pixels (int8: less 128), to half a gray level, where all channels have the
     same mean and std. int16 is for static_wi8_ai16."""
-    output_type: Number = "float32"
+    output_type: IOType = "float32"
     """Of the files' output, likewise."""
     android: bool = False
     """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
@@ -174,14 +174,14 @@ class Export(Told):
         Raises:
             UsageError: A name is none of them, or has no such input or output.
         """
-        from .recipes import chosen
+        from .recipes import select
 
-        rows = chosen(self.recipes or (ANDROID_RECIPES if self.android else ()))
-        rows = [row.with_ends(self.input_type, self.output_type) for row in rows]
+        rows = select(self.recipes or (ANDROID_RECIPES if self.android else ()))
+        rows = [row.with_io_types(self.input_type, self.output_type) for row in rows]
         if self.keep_float is None:
             return rows
         kept = regular_expression(self.keep_float)
-        return [row if row.stored_as == "float32" else row.keeping(kept) for row in rows]
+        return [row if row.stored_as == "float32" else row.with_float_layers(kept) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Verify:
             raise UsageError(f"{self.file} looks like no known recipe: name one with --recipe.")
         limits = as_stated(name, stated)
         if self.keep_float is not None:
-            limits = limits.keeping(regular_expression(self.keep_float))
+            limits = limits.with_float_layers(regular_expression(self.keep_float))
         run = Run.open(path)
         if self.run is None and stated.get("model"):
             run = replace(run, model_file=self.file.parent / stated["model"])
@@ -248,7 +248,7 @@ class Verify:
         labels = split.labels if dataset.labeled else None
         reference, images = run.predict(split.images), run.preprocessing(split.images)
         origin = None
-        if limits.tuning:
+        if limits.techniques:
             from .pipeline import made_from
 
             tuned = made_from(run, limits, stated.get("tuned_weights"))
@@ -292,7 +292,7 @@ class Verify:
                 ranges = observe(float32, calibration_of(run, dataset))
             repaired = repair(
                 float32,
-                limits.with_ends(found.input.dtype, found.output.dtype),
+                limits.with_io_types(found.input.dtype, found.output.dtype),
                 ranges,
                 lambda data, row: verify(data, reference, images, labels, row, origin),
                 sample,

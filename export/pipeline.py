@@ -31,7 +31,7 @@ from .benchmark.compare import student, take_turns
 from .conversion.calibration import sample
 from .conversion.convert import convert
 from .conversion.quantize import Ranges, observe, quantize
-from .recipes import RECIPES, Recipe, Step
+from .recipes import RECIPES, Recipe, Technique
 from .tflite import metadata
 from .tflite.interpreter import Interpreter
 from .verification.audit import Audit, audit, refusals, remarks
@@ -90,7 +90,7 @@ def export(
             training needs is not installed.
         OSError: `out` cannot be written.
     """
-    if training := [recipe for recipe in recipes if recipe.tuning]:
+    if training := [recipe for recipe in recipes if recipe.techniques]:
         _require_trainable(source, training[0])
         for package in ("tf_keras", "tensorflow_model_optimization"):
             if find_spec(package) is None:
@@ -114,19 +114,19 @@ def export(
     )
     full_size = len(metadata.write(float32, about))
     files, about_files = [], out / "export.json"
-    ranges: dict[Sequence[Step], Ranges] = {}
+    ranges: dict[Sequence[Technique], Ranges] = {}
 
     def made(recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
         """Make a recipe's file, and judge it."""
         trained, origin, tuned_weights, said = float32, None, None, list[str]()
-        if recipe.tuning:
-            tuned, said = _tuned(source, recipe.tuning, _tuning(source, tuning_epochs, flip))
+        if recipe.techniques:
+            tuned, said = _tuned(source, recipe.techniques, _tuning(source, tuning_epochs, flip))
             trained, tuned_weights = convert(tuned), _hash_of_weights(tuned)
             origin = predict(tuned, preprocessing, held_out.images)
-        if recipe.needs_calibration and recipe.tuning not in ranges:
+        if recipe.needs_calibration and recipe.techniques not in ranges:
             with progress(f"{source.name}: calibrate", len(calibration)) as advance:
-                ranges[recipe.tuning] = observe(trained, calibration, advance)
-        found_ranges = ranges.get(recipe.tuning)
+                ranges[recipe.techniques] = observe(trained, calibration, advance)
+        found_ranges = ranges.get(recipe.techniques)
         content = quantize(trained, recipe, found_ranges, input_range=preprocessing.range)
         content = metadata.write(content, about)
         log(f"{source.name}: verify {recipe.name} on {len(images)} {split} images")
@@ -239,10 +239,10 @@ def made_from(run: Run, recipe: Recipe, weights: str | None = None) -> keras.Mod
         UsageError: The recipe trains the network on, and the run keeps no such network.
         Error: It keeps another one, of a later training.
     """
-    if not recipe.tuning:
+    if not recipe.techniques:
         return run.model()
     run.import_layers()
-    path = _tuned_path(run, recipe.tuning)
+    path = _tuned_path(run, recipe.techniques)
     if not path.is_file():
         raise UsageError(f"{path} is missing, which {recipe.name} files are made from: export one.")
     model = load_model(path)
@@ -273,11 +273,13 @@ def _require_trainable(source: Source, recipe: Recipe) -> None:
         )
 
 
-def _tuned_path(run: Run, steps: Sequence[Step]) -> Path:
+def _tuned_path(run: Run, steps: Sequence[Technique]) -> Path:
     return run.path / "tuned" / f"{'_'.join(steps)}.keras"
 
 
-def _tuned(source: Source, steps: Sequence[Step], tuning: Tuning) -> tuple[keras.Model, list[str]]:
+def _tuned(
+    source: Source, steps: Sequence[Technique], tuning: Tuning
+) -> tuple[keras.Model, list[str]]:
     """Train a network on, or take what was trained on so before; and say if that brought nothing.
 
     It is kept in the run folder as `tuned/STEPS.keras`, so that recipes which begin alike, and a
@@ -388,7 +390,7 @@ def _latency(data: bytes, image: Images) -> Callable[[], float]:
 
 def file_name(source: Source, recipe: Recipe) -> str:
     """Return what a file is called, whether it passes or not."""
-    return f"{source.name}_{recipe.title}.tflite"
+    return f"{source.name}_{recipe.file_suffix}.tflite"
 
 
 def add_to_app(document: dict[str, Any], names: Sequence[str], out: Path, models: Path) -> None:

@@ -30,7 +30,7 @@ from cnn_keras.training.recipes import Recipe
 from cnn_keras.training.run_folder import predict
 from cnn_keras.training.train import keras_weight_decay, training_batches
 
-from ..recipes import Step
+from ..recipes import Technique
 from .tf_keras_twin import Stateless, prove_equal, twin
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ CLUSTERS = 16
 
 # What part of the recipe's rate each training has. A trained network only has to give way to
 # rounding; where three weights of four are lost, the others have to take over.
-RATES: dict[Step, float] = {"aware": 0.01, "pruned": 0.1, "pruned_2_4": 0.1, "clustered": 0.01}
+RATES: dict[Technique, float] = {"aware": 0.01, "pruned": 0.1, "pruned_2_4": 0.1, "clustered": 0.01}
 
 _EQUALITY_IMAGES = 8
 
@@ -79,10 +79,10 @@ class Tuning(NamedTuple):
 
 def tune(
     model: keras.Model,
-    step: Step,
+    step: Technique,
     tuning: Tuning,
     advance: Callable[[], None] = lambda: None,
-    before: Sequence[Step] = (),
+    before: Sequence[Technique] = (),
 ) -> keras.Model:
     """Train a network on for its file.
 
@@ -229,7 +229,11 @@ def _is_compressed(layer: Layer) -> bool:
 
 
 def _pruned(
-    model: tf_keras.Model, fit: _Fit, before: Sequence[Step], *, pattern: tuple[int, int] | None
+    model: tf_keras.Model,
+    fit: _Fit,
+    before: Sequence[Technique],
+    *,
+    pattern: tuple[int, int] | None,
 ) -> Weights:
     """Set the least weights to zero, more and more of them over the first three quarters."""
     from tensorflow_model_optimization.sparsity import keras as sparsity
@@ -252,7 +256,7 @@ def _pruned(
     return _weights(sparsity.strip_pruning(pruned))
 
 
-def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
+def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Technique]) -> Weights:
     """Let the weights of a layer share a few values, and train those."""
     from tensorflow_model_optimization.clustering import keras as clustering
 
@@ -267,7 +271,7 @@ def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weig
     return _weights(clustering.strip_clustering(clustered))
 
 
-def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
+def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Technique]) -> Weights:
     """Round weights and activations as an 8-bit file does, forwards but not backwards."""
     from tensorflow_model_optimization.quantization import keras as quantization
 
@@ -284,7 +288,7 @@ def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Step]) -> Weights:
     }
 
 
-def _scheme(before: Sequence[Step]) -> Any:
+def _scheme(before: Sequence[Technique]) -> Any:
     """Return how the toolkit rounds, and what it keeps of the steps before."""
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts import (
         cluster_preserve,
@@ -333,7 +337,7 @@ def _weights(model: tf_keras.Model) -> Weights:
     return {layer.name: layer.get_weights() for layer in model.layers}
 
 
-_STEPS: dict[Step, Callable[[tf_keras.Model, _Fit, Sequence[Step]], Weights]] = {
+_STEPS: dict[Technique, Callable[[tf_keras.Model, _Fit, Sequence[Technique]], Weights]] = {
     "aware": _aware,
     "pruned": partial(_pruned, pattern=None),
     "pruned_2_4": partial(_pruned, pattern=(2, 4)),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError
 
-from ..recipes import Number, Recipe
+from ..recipes import IOType, Recipe
 from ..recipes import recipe as find_recipe
 from ..tflite import metadata
 from ..tflite.flatbuffer import name_of, op_names, pack, parse, shape_of
@@ -52,8 +52,8 @@ def quantize(
     calibration: Images | Ranges | None = None,
     advance: Callable[[], None] | None = None,
     *,
-    input_type: Number | None = None,
-    output_type: Number | None = None,
+    input_type: IOType | None = None,
+    output_type: IOType | None = None,
     input_range: tuple[float, float] | None = None,
 ) -> bytes:
     """Store a float32 file's numbers by another recipe.
@@ -89,7 +89,7 @@ def quantize(
         int8 = quantize(float32, "static_wi8_ai8", images)
     """
     row = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    row = row.with_ends(input_type or row.input_type, output_type or row.output_type)
+    row = row.with_io_types(input_type or row.input_type, output_type or row.output_type)
     model = _float32(flatbuffer)
     if row.stored_as == "float32":
         return flatbuffer
@@ -209,7 +209,7 @@ def _float_scopes(row: Recipe, model: Any) -> list[str]:
     """
     graph = model.subgraphs[0]
     outputs = [[name_of(graph.tensors[index]) for index in op.outputs] for op in graph.operators]
-    if row.float_layers and not any(row.keeps(name) for names in outputs for name in names):
+    if row.float_layers and not any(row.keeps_float(name) for names in outputs for name in names):
         raise UsageError(
             f"No tensor of the file has a name with '{row.float_layers}', which is to stay float: "
             "`verify --layers` lists them."
@@ -218,7 +218,7 @@ def _float_scopes(row: Recipe, model: Any) -> list[str]:
     return [
         "".join(f"{name};" for name in names)
         for names in outputs
-        if any(name in normalized or row.keeps(name) for name in names)
+        if any(name in normalized or row.keeps_float(name) for name in names)
     ]
 
 

@@ -539,7 +539,7 @@ def _terms(heading: str, pairs: Iterable[tuple[str, str]]) -> Html:
 def _limits(recipe: Recipe) -> str:
     limits = recipe.limits
     text = f"{recipe.summary}. May lose {limits.max_drop_points:g} points and agrees "
-    text += "with the network that was trained on " if recipe.tuning else ""
+    text += "with the network that was trained on " if recipe.techniques else ""
     text += f"on {100 * limits.min_agreement:g} % of the images, both but for chance"
     if limits.max_abs_error is not None:
         text += f", no probability differs by more than {limits.max_abs_error:g}"

@@ -33,13 +33,13 @@ class EnsembleStudy(studies.EnsembleStudy):
         from cnn_keras.experiments.record import claims_table
         from cnn_keras.training.run_folder import Run
 
-        from ..recipes import chosen
+        from ..recipes import select
 
         if self.export is None:
             if self.recipes:
                 raise UsageError("Name a folder for the files with --export.")
             return super().__call__()
-        recipes = chosen(self.recipes)  # a wrong name is reported before the training
+        recipes = select(self.recipes)  # a wrong name is reported before the training
         document = self.record()
 
         from ..export_table import export_table
@@ -86,9 +86,9 @@ class RecipeStudy(cli.RecipeValues):
     def __call__(self) -> Outcome:
         from cnn_keras.training.train import Training
 
-        from ..recipes import chosen
+        from ..recipes import select
 
-        rows = chosen(self.recipes)
+        rows = select(self.recipes)
         trainings = [
             Training.of(
                 name,

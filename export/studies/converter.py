@@ -66,7 +66,7 @@ def converter(network: str, out: Path, images: int = 200) -> dict[str, Any]:
     """
     shape = zoo.network(network).input_shape
     calibration = photographs.tensors(shape, images, half=0)
-    rows = [row for row in RECIPES.values() if not row.tuning]
+    rows = [row for row in RECIPES.values() if not row.techniques]
     model = zoo.build(network)
     made = ours(model, rows, calibration) + theirs(model, rows, calibration)
     return write_record(

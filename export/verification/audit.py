@@ -236,7 +236,7 @@ def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
     op, _, tensor = island.partition(" ")
     if tensor in audit.lrn:
         return True
-    return recipe is not None and (op in recipe.float_ops or recipe.keeps(tensor))
+    return recipe is not None and (op in recipe.float_ops or recipe.keeps_float(tensor))
 
 
 def remarks(audit: Audit) -> list[str]:

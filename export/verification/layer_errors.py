@@ -280,7 +280,7 @@ def repair(
         tensors = [tensor for layer in layers for tensor in operations[scope_of(layer.tensor)]]
         row = recipe
         if tensors:
-            row = recipe.keeping(f"^({'|'.join(map(re.escape, tensors))})$")
+            row = recipe.with_float_layers(f"^({'|'.join(map(re.escape, tensors))})$")
         content = quantize(float32, row, ranges, input_range=input_range)
         verdict, found = judge(content, row), problems(audit(content), row)
         if found:

@@ -160,7 +160,7 @@ def verify(
         )
     like = "the Keras model" if made_from is None else "the network that it was made from"
     reasons = _faults(outputs, reference) or _losses(comparison, lost, gained, recipe, like)
-    counted = recipe.limits.max_abs_error is None or bool(recipe.tuning)
+    counted = recipe.limits.max_abs_error is None or bool(recipe.techniques)
     too_few = not reasons and counted and len(images) < ENOUGH_IMAGES
     enough = f"too few pictures to judge: {len(images)}, and {ENOUGH_IMAGES} would be enough"
     return Verdict(

@@ -12,7 +12,7 @@ import export
 from export.conversion import calibration
 from export.recipes import RECIPES
 
-STORED = [name for name, row in RECIPES.items() if not row.tuning]
+STORED = [name for name, row in RECIPES.items() if not row.techniques]
 """The recipes that say how a file is stored; the others store so what was trained on."""
 
 

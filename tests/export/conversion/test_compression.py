@@ -23,7 +23,7 @@ from cnn_keras.training.run_folder import Run
 from export import pipeline
 from export.conversion.compression import CLUSTERS, SPARSITY, Best, Tuning, tune
 from export.pipeline import Source
-from export.recipes import Step, recipe
+from export.recipes import Technique, recipe
 from export.verification.verify import verify
 from tests.export.conftest import Trained
 
@@ -53,7 +53,7 @@ def accuracy(model: keras.Model, trained: Trained) -> float:
     return float((answers == trained.labels).mean())
 
 
-def tuned(trained: Trained, tuning: Tuning, *steps: Step) -> keras.Model:
+def tuned(trained: Trained, tuning: Tuning, *steps: Technique) -> keras.Model:
     original = [weight.copy() for weight in trained.model.get_weights()]
     model = trained.model
     for at, step in enumerate(steps):
@@ -140,7 +140,7 @@ def test_the_best_epoch_is_kept(
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [("pruned", "aware"), ("clustered", "aware")])
 def test_aware_training_keeps_what_was_before_it(
-    trained: Trained, tuning: Tuning, steps: Sequence[Step]
+    trained: Trained, tuning: Tuning, steps: Sequence[Technique]
 ) -> None:
     for kernel in kernels(tuned(trained, tuning, *steps)):
         if steps[0] == "pruned":

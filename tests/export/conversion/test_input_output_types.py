@@ -29,7 +29,7 @@ PIXELS = np.arange(256, dtype=np.uint8).repeat(4).reshape(16, 8, 8, 1)
     "ends", [("int8", "int8"), ("uint8", "uint8"), ("uint8", "float32"), ("float32", "uint8")]
 )
 def test_xnnpack_runs_integer_ends_whole(trained: Trained, ends: tuple[Any, Any]) -> None:
-    row = STATIC.with_ends(*ends)
+    row = STATIC.with_io_types(*ends)
     file = export.quantize(trained.float32, row, trained.calibration)
     found = export.audit(file)
     assert (found.input.dtype, found.output.dtype) == ends
@@ -86,7 +86,7 @@ def test_raw_pixels_are_the_input(trained: Trained, dtype: Any, offset: int, mea
 
 
 def test_sixteen_bits_have_their_own_ends(trained: Trained) -> None:
-    row = recipe("static_wi8_ai16").with_ends("int16", "int16")
+    row = recipe("static_wi8_ai16").with_io_types("int16", "int16")
     file = export.quantize(trained.float32, row, trained.calibration)
     found = export.audit(file)
     assert (found.input.dtype, found.output.dtype) == ("int16", "int16")
@@ -98,10 +98,10 @@ def test_sixteen_bits_have_their_own_ends(trained: Trained) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_ends_belong_to_integer_recipes(name: str) -> None:
     row = RECIPES[name]
-    assert (len(row.ends) > 1) == row.integer
-    assert row.with_ends("float32", "float32") == row
+    assert (len(row.io_types) > 1) == row.integer
+    assert row.with_io_types("float32", "float32") == row
     with pytest.raises(UsageError, match=f"Recipe '{name}' has input and output in float32"):
-        row.with_ends("float32", "int8" if "ai16" in name or not row.integer else "int16")
+        row.with_io_types("float32", "int8" if "ai16" in name or not row.integer else "int16")
 
 
 def test_one_scale_a_layer(trained: Trained) -> None:

@@ -13,7 +13,7 @@ def test_both_tools_make_the_files_that_need_no_training(tmp_path: Path) -> None
         made[file["tool"]].add(file["recipe"])
         assert file["seconds"] > 0
         assert file["size_bytes"] > 60_000 / 4  # LeNet-5 has as many parameters
-    assert made["cnn-keras"] == {row.name for row in RECIPES.values() if not row.tuning}
+    assert made["cnn-keras"] == {row.name for row in RECIPES.values() if not row.techniques}
     assert made["TFLiteConverter"] == {
         "float32",
         "float16",

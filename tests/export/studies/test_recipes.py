@@ -8,7 +8,7 @@ import pytest
 
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import Training
-from export.recipes import DEFAULT, chosen
+from export.recipes import DEFAULT, select
 from export.studies.recipes import recipes
 from tests.fixtures.finished import damage, finish
 
@@ -20,7 +20,7 @@ def training(network: str, **recipe: Any) -> Training:
 def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) -> None:
     def record() -> dict[str, Any]:
         return recipes(
-            [training("lenet5", epochs=3)], chosen(()), tmp_path / "runs", tmp_path / "results"
+            [training("lenet5", epochs=3)], select(()), tmp_path / "runs", tmp_path / "results"
         )
 
     found = record()
@@ -39,7 +39,7 @@ def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) 
 
 
 def test_files_that_were_trained_on_are_held_against_their_own_limit(tmp_path: Path) -> None:
-    found = recipes([training("lenet5", epochs=3)], chosen(["aware_wi8_ai8"]), tmp_path, tmp_path)
+    found = recipes([training("lenet5", epochs=3)], select(["aware_wi8_ai8"]), tmp_path, tmp_path)
     [claim] = [row for row in found["claims"] if row["claim"].startswith("aware_wi8_ai8 is within")]
     [row] = found["files"]
     assert claim["value"] == row["drop_points"]
@@ -51,7 +51,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
     for each in trainings:
         run = finish(each, 0, tmp_path / "runs", [0.5, 0.9])
     damage(Run(tmp_path / "runs" / "nin_digits_0"))
-    found = recipes(trainings, chosen(["float32"]), tmp_path / "runs", tmp_path)
+    found = recipes(trainings, select(["float32"]), tmp_path / "runs", tmp_path)
     assert [row["network"] for row in found["files"]] == [run.config["network"]] == ["lenet5"]
     [failed] = found["failed"]
     assert failed["run"] == "nin"
@@ -62,7 +62,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
 def test_trained_networks_pass_by_every_recipe_on_the_test_split(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
     trainings = [training(name, **given) for name in ("lenet5", "plain20", "resnet20")]
-    record = recipes(trainings, chosen(()), tmp_path, tmp_path)
+    record = recipes(trainings, select(()), tmp_path, tmp_path)
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     assert min(row["top1_float"] for row in record["files"]) > 0.9
     assert len(record["claims"]) == 6

@@ -92,7 +92,7 @@ def test_other_normalizations_are_not_lrn(layer: layers.Layer) -> None:
 @pytest.mark.parametrize("expression", ["conv2", "/conv2_", ".*/conv2_.*", "^small_1/conv2_"])
 def test_what_is_kept_float_is_allowed(trained: Trained, expression: str) -> None:
     """The quantizer and the audit find the same tensors by one expression."""
-    row = STATIC.keeping(expression)
+    row = STATIC.with_float_layers(expression)
     found = export.audit(export.quantize(trained.float32, row, trained.calibration[:8]))
     assert any("conv2" in island for island in found.float_islands)
     assert problems(found, row) == []
@@ -119,4 +119,4 @@ def test_files_of_earlier_exports_are_judged_and_repaired(
 
 def test_an_expression_that_finds_nothing_is_refused(trained: Trained) -> None:
     with pytest.raises(UsageError, match=r"a name with 'conv9', which is to stay float"):
-        export.quantize(trained.float32, STATIC.keeping("conv9"), trained.calibration[:8])
+        export.quantize(trained.float32, STATIC.with_float_layers("conv9"), trained.calibration[:8])

@@ -290,9 +290,12 @@ def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_pat
         (tmp_path / "pictures" / label).mkdir(parents=True)
         Image.new("L", (8, 8)).save(tmp_path / "pictures" / label / "größe.png")
     own = (
-        "from cnn_keras import pictures, runs, weights; from pathlib import Path\n"
-        "print(ascii(pictures.listing(Path('pictures')).classes))\n"
-        "print(ascii((runs.Run(Path()).classes, weights.class_names(10, Path('labels.txt')))))"
+        "from pathlib import Path\n"
+        "from cnn_keras.data import image_folder\n"
+        "from cnn_keras.training.run_folder import Run\n"
+        "from cnn_keras.weights.published import class_names\n"
+        "print(ascii(image_folder.listing(Path('pictures')).classes))\n"
+        "print(ascii((Run(Path()).classes, class_names(10, Path('labels.txt')))))"
     )
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for arguments, code, expected in (

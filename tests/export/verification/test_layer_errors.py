@@ -186,7 +186,7 @@ def test_an_operation_of_no_layer_is_kept_float_by_itself(trained: Trained) -> N
     x = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x))
     float32 = export.convert(keras.Model(image, x, name="net"))
     (reason,) = problems(audit(export.quantize(float32, STATIC, trained.calibration[:8])), STATIC)
-    row = STATIC.keeping(reason.split("'")[1])
+    row = STATIC.with_float_layers(reason.split("'")[1])
     found = audit(export.quantize(float32, row, trained.calibration[:8]))
     assert problems(found, row) == []
     assert {island.split()[0] for island in found.float_islands} == {"SQUARE", "NEG"}

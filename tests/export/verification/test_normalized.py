@@ -61,7 +61,7 @@ def test_the_reason_names_an_expression_that_keeps_them(normalized: Normalized) 
     (reason,) = problems(audit(content), STATIC)
     found = re.search(r"--keep-float '(.*)'", reason)
     assert found
-    row = STATIC.keeping(found[1])
+    row = STATIC.with_float_layers(found[1])
     content = export.quantize(normalized.float32, row, normalized.ranges)
     assert problems(audit(content), row) == []
     assert normalized.judge(content, row).accepted
@@ -110,4 +110,4 @@ def test_a_loss_without_islands_names_the_expression_too() -> None:
     assert loss.startswith("agrees with the Keras model on")
     found = re.search(r"--keep-float '(.*)'", advice)
     assert found
-    assert reasons(STATIC.keeping(found[1])) == []
+    assert reasons(STATIC.with_float_layers(found[1])) == []

@@ -158,7 +158,7 @@ def test_other_answers_refuse_unless_chance_explains_them(
         assert verdict.too_few_images is (accepted and num_images < ENOUGH_IMAGES)
 
 
-@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if row.tuning])
+@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if row.techniques])
 def test_a_file_is_held_against_the_network_it_was_made_from(trained, name):
     """Which answers 20 % of the images otherwise than before it was trained on, and 5 % better."""
     recipe, images = RECIPES[name], trained.images[:200]
