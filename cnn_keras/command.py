@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,26 @@ class Outcome:
     document: object
     text: RenderableType
     exit_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(ABC):
+    """A command of the command line: its fields are the options, and calling it does the work.
+
+    See `options` for options that several commands share.
+    """
+
+    json: bool = False
+    """Print one JSON document."""
+
+    @abstractmethod
+    def __call__(self) -> Outcome:
+        """Do the work.
+
+        Raises:
+            Error: The work failed.
+            UsageError: An option is wrong.
+        """
 
 
 def log(message: str) -> None:

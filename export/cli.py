@@ -13,6 +13,7 @@ import tyro
 from cnn_keras import cli
 from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
+from cnn_keras.tables import escape, table
 from cnn_keras.weights.source_options import Told
 
 from .benchmark.cli import Benchmark
@@ -378,7 +379,7 @@ def layers_table(layers: Sequence[dict[str, Any]]) -> Any:
         for layer in layers
     ]
     columns = ("row", "tensor", "op", "type", "loses", "lost behind it", "SNR dB", "MSE")
-    return cli.table(columns, lines, title="Signal lost by channel, the worst layer first")
+    return table(columns, lines, title="Signal lost by channel, the worst layer first")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -433,7 +434,7 @@ def fields(document: dict[str, Any]) -> Any:
             text = ", ".join(map(str, value)) or "none"
         elif isinstance(value, float):
             text = f"{value:.6g}"
-        result.add_row(key.replace("_", " "), cli.shown(text))
+        result.add_row(key.replace("_", " "), escape(text))
     return result
 
 

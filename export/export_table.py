@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cnn_keras import cli
+from cnn_keras.tables import table
 
 
 def export_table(document: dict[str, Any], out: Path) -> Any:
@@ -47,7 +47,7 @@ def export_table(document: dict[str, Any], out: Path) -> Any:
     if document["labeled"]:
         judged = f"Keras top-1 {document['files'][0]['top1_float']:.2%} on {images}"
     title = f"{out}: {judged}"
-    return cli.table(columns, lines, title=title, remarks=document["remarks"])
+    return table(columns, lines, title=title, remarks=document["remarks"])
 
 
 def number(value: float | None, spec: str, unit: int = 1) -> str:

@@ -52,6 +52,11 @@ class Preprocessing:
         return ((pixels.astype(np.float32) - mean) / std).astype(np.float32)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the tensor."""
+        return self.height, self.width, self.channels
+
+    @property
     def range(self) -> tuple[float, float]:
         """What the darkest and the brightest pixel become, over all channels."""
         ends = self(np.array([[0] * self.channels, [255] * self.channels], np.uint8))

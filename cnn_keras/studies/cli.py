@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from .. import zoo
-from ..cli import NetworkName, RecipeValues, parse_options
 from ..command import Outcome, start_keras
 from ..errors import UsageError
+from ..options import NetworkName, RecipeOptions, parse_options
 
 if TYPE_CHECKING:
     from ..training.train import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyTrainings(RecipeValues):
+class StudyTrainings(RecipeOptions):
     """What studies of trained networks train, alike in all of them so that they share the runs.
 
     The defaults suit a processor: small images, and small batches, for more steps, at a rate that
@@ -65,7 +65,7 @@ class StudyTrainings(RecipeValues):
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
-        recipe = self.recipe() | others.pop("recipe", {})
+        recipe = self.recipe_overrides() | others.pop("recipe", {})
         return Training.of(
             network,
             self.data,
@@ -84,7 +84,7 @@ class StudyTrainings(RecipeValues):
 
 
 @dataclass(frozen=True)
-class Accuracy(RecipeValues):
+class Accuracy(RecipeOptions):
     """Train a network with several seeds and record its test accuracy.
 
     Finished runs are skipped, so that the command resumes.
@@ -122,7 +122,7 @@ class Accuracy(RecipeValues):
         training = Training.of(
             self.name,
             self.data,
-            recipe=self.recipe(),
+            recipe=self.recipe_overrides(),
             train_images=self.train_images,
             image_size=self.image_size,
             options=parse_options(self.options),

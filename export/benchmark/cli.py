@@ -67,8 +67,8 @@ class Benchmark:
     def __call__(self) -> Outcome:
         from rich.console import Group
 
-        from cnn_keras.cli import shown
         from cnn_keras.machine import host
+        from cnn_keras.tables import escape
 
         from ..tflite.flatbuffer import has_dynamic_batch
         from ..tflite.interpreter import DYNAMIC_BATCH, ModelFileError
@@ -95,7 +95,7 @@ class Benchmark:
         failed += [{"file": str(path), "reason": why} for path, why in unwritten.items()]
         lines += [*remarks, *([note] if note else []), *(row["reason"] for row in failed)]
         document = {"rows": records, "note": note, "remarks": remarks, "failed": failed}
-        text = Group(table(rows), *map(shown, (_host_line(machine), *lines)))
+        text = Group(table(rows), *map(escape, (_host_line(machine), *lines)))
         return Outcome(document, text, exit_code=1 if failed else 0)
 
     def _time(

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from cnn_keras.cli import shown
 from cnn_keras.machine import Host
+from cnn_keras.tables import escape
 
 from .runner import Row
 
@@ -112,7 +112,7 @@ def table(rows: Sequence[Row]) -> Table:
     result.add_column("inputs")
     for row in rows:
         result.add_row(
-            shown(Path(row.file).name),
+            escape(Path(row.file).name),
             _dtype(row),
             str(row.num_threads),
             *(significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),

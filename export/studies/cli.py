@@ -7,9 +7,9 @@ from pathlib import Path
 
 import tyro
 
-from cnn_keras import cli
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
+from cnn_keras.options import RecipeOptions
 from cnn_keras.studies import cli as studies
 from cnn_keras.zoo import ZOO, network
 
@@ -54,7 +54,7 @@ class EnsembleStudy(studies.EnsembleStudy):
 
 
 @dataclass(frozen=True)
-class RecipeStudy(cli.RecipeValues):
+class RecipeStudy(RecipeOptions):
     """Export every network by every recipe and record what each costs on the test split.
 
     Finished trainings are skipped, so that the command resumes.
@@ -93,7 +93,7 @@ class RecipeStudy(cli.RecipeValues):
             Training.of(
                 name,
                 self.data,
-                recipe=self.recipe(),
+                recipe=self.recipe_overrides(),
                 seed=self.seed,
                 train_images=self.train_images,
                 image_size=studies.side(self.image_size, name),

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_keras.cli import COMMANDS, main, table
-from cnn_keras.command import Outcome
+from cnn_keras.cli import COMMANDS, main
+from cnn_keras.command import Command, Outcome
 from cnn_keras.errors import Error
+from cnn_keras.tables import table
 from cnn_keras.training.run_folder import Run
 from cnn_keras.zoo import ZOO
 from tests.fixtures.command_line import run_main
@@ -114,8 +115,8 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("predict {run} {}/cut.jpg", 1, "cannot be read as an image"),
         ("predict {run} {}/cut.jpg {}/whole.jpg {}/no.png", 1, "2 of 3 pictures cannot be read"),
         ("predict {run}", 2, "image"),
-        ("predict {run} {}/whole.jpg --top 0", 2, "--top is 1 or more, not 0"),
-        ("predict {run} {}/whole.jpg --top -1", 2, "--top is 1 or more, not -1"),
+        ("predict {run} {}/whole.jpg --top 0", 2, "--top must be 1 or more, not 0"),
+        ("predict {run} {}/whole.jpg --top -1", 2, "--top must be 1 or more, not -1"),
         ("train lenet5 --data digits --out {}/new --options name=x", 2, "option of lenet5 'name'"),
         ("summary lenet5 --options num_classes=3", 2, "option of lenet5 'num_classes'"),
     ],
@@ -139,11 +140,10 @@ def test_bad_input_is_said_in_one_line(
 
 
 @dataclass(frozen=True)
-class Say:
-    """Say what only some terminals show."""
+class Say(Command):
+    """Print what only some terminals show."""
 
     kind: Literal["text", "table", "error"] = "text"
-    json: bool = False
 
     def __call__(self) -> Outcome:
         if self.kind == "error":

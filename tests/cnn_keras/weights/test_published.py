@@ -388,7 +388,7 @@ def test_without_labels_nothing_is_evaluated(
     assert sizes == [200, 100, 100]
     code, said, err = run_main(capsys, "evaluate", out)
     assert (code, said, err.count("\n")) == (2, "", 1)
-    assert "Nobody has labeled the photographs" in err
+    assert "have no labels" in err
     training = ("train", "resnet18", "--data", "photographs", "--out", tmp_path / "trained")
     assert run_main(capsys, *training)[0] == 2
 

@@ -1,0 +1,128 @@
+"""Options that several commands share, each declared once.
+
+A command inherits the classes whose options it takes; `Command` itself declares `--json`:
+
+    @dataclass(frozen=True, kw_only=True)
+    class Evaluate(DataDirOption, Command):
+        run: tyro.conf.Positional[Path]
+        ...
+
+All fields are keyword-only, so that a command may declare arguments without a default after them.
+A command that needs another default or another help text declares the field again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from .errors import UsageError
+
+NetworkName = Annotated[str, tyro.conf.arg(metavar="NAME")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgument:
+    """The network that a command is about."""
+
+    name: tyro.conf.Positional[NetworkName]
+    """Network, as `list` names it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Options of a network's family, for its builder."""
+
+    options: tuple[str, ...] = ()
+    """Options of the network's family, for example form=1998 or shortcut=B."""
+
+    def model_options(self) -> dict[str, str]:
+        """Return the options by name.
+
+        Raises:
+            UsageError: An option has no value.
+        """
+        return parse_options(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDirOption:
+    """Where data sets are."""
+
+    data_dir: Path | None = None
+    """Search this folder for the data set first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDataOptions(DataDirOption):
+    """The images that a network is trained on."""
+
+    data: str
+    """Data set, as `train` names it."""
+    train_images: int | None = None
+    """Train on this many images, a seeded stratified sample; on all by default."""
+    image_size: int | None = None
+    """Side of the network's input; the data set's by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """Values that replace those of a network's own training recipe."""
+
+    epochs: int | None = None
+    """Passes over the training images; the schedule is stretched to them."""
+    batch_size: int | None = None
+    """Images per step."""
+    learning_rate: float | None = None
+    """Learning rate before the first milestone."""
+    momentum: float | None = None
+    """Momentum of the optimizer."""
+    weight_decay: float | None = None
+    """Coefficient of the L2 penalty."""
+    milestones: tuple[float, ...] | None = None
+    """Fractions of the training after which the learning rate falls, for example 0.5 0.75."""
+    factor: float | None = None
+    """Factor of the learning rate at each milestone."""
+    shift: float | None = None
+    """Largest random shift, as a fraction of the image's width and height; 0 for none."""
+    rotation: float | None = None
+    """Largest random rotation, in degrees; 0 for none."""
+    flip: bool | None = None
+    """Mirror images at random; ignored for a known data set whose classes it would change."""
+    warmup_steps: int | None = None
+    """Steps of the warm-up; 0 for none. There is no warm-up if the learning rate falls before these
+    steps are over."""
+    warmup_rate: float | None = None
+    """Learning rate of the warm-up."""
+
+    def recipe_overrides(self) -> dict[str, Any]:
+        """Return the values that were given, by the names of the recipe's fields."""
+        given = {field.name: getattr(self, field.name) for field in fields(RecipeOptions)}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFolderOption:
+    """Where a study writes."""
+
+    out: Path = Path("docs/results")
+    """Folder of the record and its figure."""
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse `["depth=20", "form=1998"]` into options by name, as `zoo.build` takes them.
+
+    Raises:
+        UsageError: An option has no value.
+    """
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"An option is KEY=VALUE, not '{pair}'.")
+        options[key] = value
+    return options

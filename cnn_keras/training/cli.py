@@ -1,0 +1,165 @@
+"""The commands `train`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from ..command import Command, Outcome, log, start_keras
+from ..errors import Error, UsageError
+from ..options import (
+    DataDirOption,
+    ModelOptions,
+    NetworkArgument,
+    RecipeOptions,
+    TrainingDataOptions,
+)
+from ..tables import table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, Command):
+    """Train a network by its paper's recipe.
+
+    The same command resumes a training that was interrupted or killed.
+    """
+
+    data: str
+    """Data set: digits, fashion_mnist, mnist, cifar10 or cifar100; or folder:PATH. The folder has
+    train/ and val/ or test/, each with a sub-folder of images for each class; or it has the
+    sub-folders of the classes, and is split."""
+    out: Path
+    """Run folder to write."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the images and their augmentation."""
+    image_size: int | None = None
+    """Side of the network's input; by default that of the pretrained weights, the data set or the
+    paper."""
+    weights: Path | None = None
+    """Pretrained weights: a run folder, .keras or .weights.h5 file of the same network. A run's
+    options, input size and normalization are taken over."""
+    freeze_until: str | None = None
+    """Freeze the pretrained weights up to and including this row of the network, as `summary` names
+    it."""
+    tensorboard: bool = False
+    """Also write logs for TensorBoard."""
+
+    def __call__(self) -> Outcome:
+        from .train import Training, train
+
+        training = Training.of(
+            self.name,
+            self.data,
+            recipe=self.recipe_overrides(),
+            seed=self.seed,
+            options=self.model_options(),
+            train_images=self.train_images,
+            image_size=self.image_size,
+            weights=self.weights,
+            freeze_until=self.freeze_until,
+        )
+        if self.tensorboard:
+            require_tensorboard()
+        start_keras()
+        try:
+            run = train(training, self.out, self.data_dir, self.tensorboard)
+        except KeyboardInterrupt:
+            log(f"Interrupted; the same command resumes {self.out} after its last complete epoch.")
+            return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code=130)
+        metrics = run.metrics
+        text = (
+            f"{self.out}: test accuracy {metrics['test']['accuracy']:.4f} on "
+            f"{metrics['test']['num_images']} images, validation "
+            f"{metrics['validation']['accuracy']:.4f}, {metrics['train_seconds']:.0f} s of training"
+        )
+        return Outcome({"run": str(self.out), **metrics}, text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(DataDirOption, Command):
+    """Evaluate a run's network on a split of its data set."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    split: str = "test"
+    """train, validation or test."""
+
+    def __call__(self) -> Outcome:
+        from .evaluate import confusion_matrix, scores
+        from .run_folder import Run
+
+        run = Run.open(self.run)
+        start_keras()
+        dataset = run.dataset(self.data_dir)
+        split = dataset.split(self.split)
+        if not dataset.labeled:
+            raise UsageError(
+                f"The {dataset.name} of {self.run} have no labels: import its weights, or export "
+                "its model, with --data folder:PATH."
+            )
+        probabilities = run.predict(split.images)
+        confusion = confusion_matrix(probabilities, split.labels)
+        found = scores(probabilities, split.labels)
+        document = {
+            "run": str(self.run),
+            "split": self.split,
+            **found,
+            "confusion_matrix": confusion.tolist(),
+        }
+        rows = [
+            (name, int(row.sum()), f"{row[i] / max(row.sum(), 1):.4f}")
+            for i, (name, row) in enumerate(zip(run.classes, confusion, strict=True))
+            if row.any()  # a network may have classes that its data set lacks
+        ]
+        rows.append(("all", found["num_images"], f"{found['accuracy']:.4f}"))
+        columns = ("class", "images", "accuracy")
+        return Outcome(document, table(columns, rows, title=f"{self.run}, {self.split} split"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(Command):
+    """Classify images with a run's network."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    images: tyro.conf.Positional[tuple[Path, ...]]
+    """Images of any format, mode, orientation and size that Pillow reads."""
+    top: int = 3
+    """Number of classes to print for each image."""
+
+    def __call__(self) -> Outcome:
+        from ..data import image_folder
+        from .evaluate import top_k
+        from .run_folder import Run
+
+        if not self.images:
+            raise UsageError("Name one image or more.")
+        if self.top < 1:
+            raise UsageError(f"--top must be 1 or more, not {self.top}.")
+        run = Run.open(self.run)
+        images = image_folder.decode(self.images, run.preprocessing.shape)
+        start_keras()
+        predictions = [top_k(row, run.classes, self.top) for row in run.predict(images)]
+        document = [
+            {"image": str(path), "top": [guess._asdict() for guess in guesses]}
+            for path, guesses in zip(self.images, predictions, strict=True)
+        ]
+        rows = [
+            (str(path), ", ".join(f"{g.label} {g.probability:.3f}" for g in guesses))
+            for path, guesses in zip(self.images, predictions, strict=True)
+        ]
+        return Outcome(document, table(("image", "classes"), rows))
+
+
+def require_tensorboard() -> None:
+    """Check that TensorBoard is installed.
+
+    Raises:
+        Error: It is not.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("tensorboard") is None:
+        raise Error("This needs tensorboard: pip install tensorboard.")
