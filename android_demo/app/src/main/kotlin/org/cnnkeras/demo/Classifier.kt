@@ -3,20 +3,20 @@ package org.cnnkeras.demo
 import java.io.Closeable
 import org.cnnkeras.demo.engine.Engine
 import org.cnnkeras.demo.engine.EngineTimes
-import org.cnnkeras.demo.image.Decoded
+import org.cnnkeras.demo.image.DecodedImage
 import org.cnnkeras.demo.image.Pixels
 import org.cnnkeras.demo.image.TensorCodec
-import org.cnnkeras.demo.image.fit
+import org.cnnkeras.demo.image.cropAndResize
 import org.cnnkeras.demo.image.normalize
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.Score
 import org.cnnkeras.demo.model.topK
 
 /**
- * A loaded network: a picture in, classes out. To be used by one thread at a time.
+ * A loaded network that classifies images. It is not thread-safe.
  *
- * @param engine made of the same file; closed with the classifier
- * @param k how many classes are listed
+ * @param engine loaded from the same file; [close] closes it
+ * @param k the number of classes in [Classification.top]
  */
 class Classifier(
     val model: ModelFile,
@@ -29,28 +29,28 @@ class Classifier(
     private val output = model.output.newBuffer()
 
     /**
-     * Classifies one picture.
+     * Classifies one image.
      *
-     * @param decode makes the picture; passed as a function so that its time is taken too
-     * @throws org.cnnkeras.demo.image.ImageException if [decode] does
+     * @param decode decodes the image; a function, so that its time is measured too
+     * @throws org.cnnkeras.demo.image.ImageException if [decode] throws it
      * @throws org.cnnkeras.demo.engine.EngineException if an operation fails
      */
-    fun classify(decode: () -> Decoded): Classification {
-        val clock = Laps()
+    fun classify(decode: () -> DecodedImage): Classification {
+        val stopwatch = Stopwatch()
         val decoded = decode()
-        val decodeNanos = clock.lap()
-        val pixels = fit(decoded.picture, decoded.orientation, model.preprocessing)
-        val resizeNanos = clock.lap()
+        val decodeNanos = stopwatch.lap()
+        val pixels = cropAndResize(decoded.image, decoded.orientation, model.preprocessing)
+        val resizeNanos = stopwatch.lap()
         val values = normalize(pixels, model.preprocessing)
-        val normalizeNanos = clock.lap()
+        val normalizeNanos = stopwatch.lap()
         inputCodec.write(values, input)
-        val quantizeNanos = clock.lap()
+        val quantizeNanos = stopwatch.lap()
         val engineTimes: EngineTimes = engine.run(input, output)
-        clock.lap()
+        stopwatch.lap()
         val probabilities = outputCodec.read(output)
-        val dequantizeNanos = clock.lap()
+        val dequantizeNanos = stopwatch.lap()
         val top = topK(probabilities, model.labels, k)
-        val topKNanos = clock.lap()
+        val topKNanos = stopwatch.lap()
         val times = StageTimes(
             decode = decodeNanos,
             resize = resizeNanos,
@@ -67,11 +67,11 @@ class Classifier(
 }
 
 /**
- * What a network says about a picture.
+ * The result of a classification.
  *
- * @property top the most probable classes, best first
- * @property probabilities of all classes
- * @property pixels the picture as the network saw it
+ * @property top the most probable classes, in descending order
+ * @property probabilities the probability of each class
+ * @property pixels the network input, before normalization
  */
 class Classification(
     val top: List<Score>,
@@ -80,7 +80,7 @@ class Classification(
     val times: StageTimes,
 )
 
-/** How long the stages of a classification took, in nanoseconds. */
+/** Durations of the stages of a classification, in nanoseconds. */
 data class StageTimes(
     val decode: Long,
     val resize: Long,
@@ -90,13 +90,13 @@ data class StageTimes(
     val copyOut: Long,
     val topK: Long,
 ) {
-    /** All of them together. */
+    /** The sum of all stages. */
     val total: Long
         get() = decode + resize + normalize + quantizeAndCopyIn + invoke + copyOut + topK
 }
 
-/** A clock that tells how long ago it was asked last. */
-private class Laps {
+/** Measures laps: [lap] returns the nanoseconds since the previous call. */
+private class Stopwatch {
     private var last = System.nanoTime()
 
     fun lap(): Long {

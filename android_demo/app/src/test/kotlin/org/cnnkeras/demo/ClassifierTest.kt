@@ -4,10 +4,10 @@ import kotlin.math.PI
 import kotlin.math.cos
 import kotlin.math.sin
 import org.cnnkeras.demo.engine.HostEngineFactory
-import org.cnnkeras.demo.image.Decoded
+import org.cnnkeras.demo.image.DecodedImage
 import org.cnnkeras.demo.image.ImageException
 import org.cnnkeras.demo.image.Point
-import org.cnnkeras.demo.image.Sketch
+import org.cnnkeras.demo.image.StrokeDrawing
 import org.cnnkeras.demo.model.ModelReader
 import org.junit.After
 import org.junit.Assert.assertEquals
@@ -15,7 +15,7 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** LeNet-5 in LiteRT, on what a finger drew. */
+/** Classifies drawings with LeNet-5 in LiteRT. */
 class ClassifierTest {
     private val facts = Fixtures.models.first { it.name.startsWith("lenet5_digits") }
     private val model = ModelReader.read(Fixtures.model(facts), facts.file)
@@ -24,28 +24,28 @@ class ClassifierTest {
     @After
     fun close() = classifier.close()
 
-    /** The writers of scikit-learn's digits put a bar through their sevens. */
+    /** Most sevens in scikit-learn's digits have a bar. */
     @Test
-    fun drawnDigitsAreWhatTheyAre() {
+    fun everyDrawnDigitIsRecognized() {
         for ((digit, strokes) in DIGITS) {
-            val seen = classifier.classify { draw(Sketch(strokes)) }
-            assertEquals(digit, seen.top[0].label)
-            assertEquals(seen.top[0].probability, seen.probabilities[digit.toInt()], 0f)
+            val result = classifier.classify { decoded(StrokeDrawing(strokes)) }
+            assertEquals(digit, result.top[0].label)
+            assertEquals(result.top[0].probability, result.probabilities[digit.toInt()], 0f)
         }
     }
 
     @Test
-    fun theBestFiveComeInOrder() {
-        val top = classifier.classify { draw(Sketch(listOf(listOf(Point(0f, 0f))))) }.top
+    fun topFiveAreInDescendingOrder() {
+        val top = classifier.classify { decoded(StrokeDrawing(listOf(listOf(Point(0f, 0f))))) }.top
         assertEquals(5, top.size)
         assertEquals(top.sortedByDescending { it.probability }, top)
     }
 
     @Test
-    fun everyStageHasItsTime() {
+    fun everyStageIsTimed() {
         val times = classifier.classify {
             Thread.sleep(20)
-            draw(Sketch(emptyList()))
+            decoded(StrokeDrawing(emptyList()))
         }.times
         assertTrue(times.decode >= 20_000_000)
         val stages = listOf(
@@ -57,15 +57,16 @@ class ClassifierTest {
     }
 
     @Test
-    fun aPictureThatCannotBeDecodedLeavesItUsable() {
+    fun classifierWorksAfterADecodingError() {
         assertThrows(ImageException::class.java) {
-            classifier.classify { throw ImageException("No picture.") }
+            classifier.classify { throw ImageException("Not an image.") }
         }
-        assertEquals(10, classifier.classify { draw(Sketch(emptyList())) }.probabilities.size)
+        val result = classifier.classify { decoded(StrokeDrawing(emptyList())) }
+        assertEquals(10, result.probabilities.size)
     }
 
-    private fun draw(sketch: Sketch) = Decoded(
-        sketch.picture(model.preprocessing.width, model.preprocessing.height, model.drawing),
+    private fun decoded(drawing: StrokeDrawing) = DecodedImage(
+        drawing.render(model.preprocessing.width, model.preprocessing.height, model.drawingStyle),
     )
 
     private companion object {
@@ -88,10 +89,10 @@ class ClassifierTest {
             "9" to listOf(arc(220, 230, 130, 120, 0.0, 2.0) + line(345, 260, 300, 600)),
         )
 
-        fun line(vararg places: Int): List<Point> =
-            places.toList().chunked(2) { (x, y) -> Point(x.toFloat(), y.toFloat()) }
+        fun line(vararg coordinates: Int): List<Point> =
+            coordinates.toList().chunked(2) { (x, y) -> Point(x.toFloat(), y.toFloat()) }
 
-        /** Part of an ellipse; angles in half turns, clockwise from the right. */
+        /** An elliptic arc; angles in multiples of π, clockwise from the right. */
         fun arc(x: Int, y: Int, width: Int, height: Int, from: Double, to: Double): List<Point> =
             List(24) {
                 val angle = PI * (from + (to - from) * it / 23)

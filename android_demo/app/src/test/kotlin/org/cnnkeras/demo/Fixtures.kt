@@ -10,17 +10,17 @@ import org.cnnkeras.demo.model.TensorType
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** What `python -m tests.fixtures.write` wrote; `tests/fixtures/__init__.py` says what that is. */
+/** The files of `python -m tests.fixtures.write`, which `tests/fixtures/__init__.py` describes. */
 object Fixtures {
     private val folder = File("../../tests/fixtures")
     private val assets = File("src/main/assets/models")
 
-    /** The pictures, in the order of the arrays. */
+    /** The images, in the order of the arrays. */
     val images: List<File> by lazy {
         array("images.json").objects().map { File(folder, "images/${it.getString("file")}") }
     }
 
-    /** What Python says of each model. */
+    /** The properties of each model, as Python reads them. */
     val models: List<ModelFacts> by lazy {
         json("models.json").getJSONArray("models").objects().map(::ModelFacts)
     }
@@ -33,7 +33,7 @@ object Fixtures {
 
     fun array(name: String) = JSONArray(File(folder, name).readText())
 
-    /** A model's file, direct and in native order. */
+    /** Returns a model file in a direct buffer in native order. */
     fun model(facts: ModelFacts): ByteBuffer {
         val parent = if (facts.folder == "integers") File(folder, "integers") else assets
         val bytes = File(parent, facts.file).readBytes()
@@ -43,7 +43,7 @@ object Fixtures {
         return buffer
     }
 
-    /** What Python makes of the pictures: `pixels`, `tensor`, `output`, `probabilities`. */
+    /** Returns the results of Python: `pixels`, `tensor`, `output` and `probabilities`. */
     fun expected(name: String): Map<String, NumpyArray> {
         val arrays = mutableMapOf<String, NumpyArray>()
         ZipInputStream(File(folder, "expected/$name.npz").inputStream()).use { zip ->
@@ -63,7 +63,7 @@ object Fixtures {
     )
 }
 
-/** What stands in a model's file, as Python reads it. */
+/** The properties of a model, as Python reads them. */
 class ModelFacts(json: JSONObject) {
     val file: String = json.getString("file")
     val folder: String = json.getString("folder")
@@ -83,20 +83,20 @@ class ModelFacts(json: JSONObject) {
 }
 
 /**
- * A numpy array; its first axis counts the pictures.
+ * A NumPy array; its first axis is the image.
  *
- * Reference: numpy, `numpy/lib/_format_impl.py`, version 1.0.
+ * Reference: NumPy, `numpy/lib/_format_impl.py`, version 1.0.
  */
 class NumpyArray(val shape: List<Int>, private val type: String, private val data: ByteBuffer) {
     private val size = shape.drop(1).fold(1) { product, length -> product * length }
 
-    /** The numbers of one picture, whatever their type. */
+    /** Returns the values of one image as floats. */
     fun floats(index: Int): FloatArray = FloatArray(size) { at ->
-        val place = index * size + at
+        val position = index * size + at
         when (type) {
-            "<f4" -> data.getFloat(4 * place)
-            "|u1" -> (data.get(place).toInt() and 0xFF).toFloat()
-            "|i1" -> data.get(place).toFloat()
+            "<f4" -> data.getFloat(4 * position)
+            "|u1" -> (data.get(position).toInt() and 0xFF).toFloat()
+            "|i1" -> data.get(position).toFloat()
             else -> error("No reader for $type")
         }
     }

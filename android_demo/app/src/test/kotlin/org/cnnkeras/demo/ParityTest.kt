@@ -8,7 +8,7 @@ import kotlin.math.max
 import org.cnnkeras.demo.engine.HostEngineFactory
 import org.cnnkeras.demo.image.Pixels
 import org.cnnkeras.demo.image.TensorCodec
-import org.cnnkeras.demo.image.fit
+import org.cnnkeras.demo.image.cropAndResize
 import org.cnnkeras.demo.image.normalize
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.ModelReader
@@ -26,7 +26,7 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-/** The app computes what Python does, from a file's bytes to the probabilities. */
+/** The app and Python compute the same values, from the bytes of a file to the probabilities. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34])
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
@@ -34,13 +34,13 @@ class ParityTest {
     private val decoder = BitmapDecoder()
 
     @Test
-    fun thereAreThirtyPicturesAndTheAppsModels() {
+    fun fixturesHaveThirtyImagesAndFourModels() {
         assertTrue(Fixtures.images.size >= 30)
         assertTrue(Fixtures.models.size >= 4)
     }
 
     @Test
-    fun modelsSayOfThemselvesWhatTheySayInPython() {
+    fun modelPropertiesAreEqual() {
         for (facts in Fixtures.models) {
             val model = read(facts)
             assertEquals(facts.labels, model.labels)
@@ -51,7 +51,7 @@ class ParityTest {
     }
 
     @Test
-    fun pixelsAreEqualToTheBit() {
+    fun pixelsAreEqual() {
         val networks = Fixtures.models.map { it.name to it.preprocessing }
         for ((name, preprocessing) in networks + ("color" to Fixtures.color)) {
             val expected = Fixtures.expected(name).getValue("pixels")
@@ -63,7 +63,7 @@ class ParityTest {
     }
 
     @Test
-    fun colorsAreNormalizedToTheBit() {
+    fun normalizedColorsAreEqual() {
         val expected = Fixtures.expected("color")
         for (index in Fixtures.images.indices) {
             val values = expected.getValue("pixels").floats(index)
@@ -75,7 +75,7 @@ class ParityTest {
     }
 
     @Test
-    fun tensorsAreEqual() {
+    fun inputTensorsAreEqual() {
         for (facts in Fixtures.models) {
             val model = read(facts)
             val expected = Fixtures.expected(facts.name).getValue("tensor")
@@ -83,7 +83,7 @@ class ParityTest {
                 val isFloat = facts.input.type == TensorType.FLOAT32
                 val level = if (isFloat) 1 / facts.preprocessing.std[0] else 1f
                 val difference = difference(expected.floats(index), tensor(model, file)) / level
-                // Where they differ, the difference of two floats is rounded itself.
+                // The difference of two floats is rounded too.
                 val tolerance = levels(file) * 1e-4f
                 assertEquals("${file.name} for ${facts.name}", levels(file), difference, tolerance)
             }
@@ -91,7 +91,7 @@ class ParityTest {
     }
 
     @Test
-    fun equalClassesComeInPythonsOrder() {
+    fun topKIsEqual() {
         for (case in Fixtures.array("top_k.json").objects()) {
             val expected = case.getJSONArray("top").objects().map {
                 val probability = it.getDouble("probability").toFloat()
@@ -103,28 +103,28 @@ class ParityTest {
         }
     }
 
-    /** LiteRT's library is the one that Python called. */
+    /** Both use the same LiteRT library. */
     @Test
-    fun theBestClassesAndTheirProbabilitiesAreEqual() {
+    fun probabilitiesAreEqual() {
         for (facts in Fixtures.models) {
             val expected = Fixtures.expected(facts.name).getValue("probabilities")
             val tolerance = max(1e-4f, facts.output.scale)
             Classifier(read(facts), HostEngineFactory().open(Fixtures.model(facts), 1)).use { app ->
                 for ((index, file) in Fixtures.images.withIndex()) {
-                    val said = "${file.name} by ${facts.name}"
+                    val message = "${file.name} by ${facts.name}"
                     val python = expected.floats(index)
-                    val seen = app.classify { decoder.decode(file.readBytes()) }
-                    assertEquals(said, python.indices.maxBy { python[it] }, seen.top[0].index)
+                    val actual = app.classify { decoder.decode(file.readBytes()) }
+                    assertEquals(message, python.indices.maxBy { python[it] }, actual.top[0].index)
                     if (levels(file) > 0) continue
-                    assertArrayEquals(said, python, seen.probabilities, tolerance)
+                    assertArrayEquals(message, python, actual.probabilities, tolerance)
                 }
             }
         }
     }
 
     /**
-     * How far a pixel may be off. Android keeps the upper byte of 16 bits, Python rounds to the
-     * nearest of 255 levels; the network then sees another picture, darker by half a level.
+     * Returns the tolerance of a pixel. Of 16-bit values Android keeps the upper byte, and Python
+     * rounds to the nearest of 255 levels, so that the image is half a level darker in the app.
      */
     private fun levels(file: File): Float = if (file.name == "china_16_bits.png") 1f else 0f
 
@@ -132,19 +132,19 @@ class ParityTest {
         ModelReader.read(Fixtures.model(facts), facts.file)
 
     private fun pixels(file: File, preprocessing: Preprocessing): FloatArray {
-        val values = fitted(file, preprocessing).values
+        val values = resized(file, preprocessing).values
         return FloatArray(values.size) { (values[it].toInt() and 0xFF).toFloat() }
     }
 
-    private fun fitted(file: File, preprocessing: Preprocessing): Pixels {
+    private fun resized(file: File, preprocessing: Preprocessing): Pixels {
         val decoded = decoder.decode(file.readBytes())
-        return fit(decoded.picture, decoded.orientation, preprocessing)
+        return cropAndResize(decoded.image, decoded.orientation, preprocessing)
     }
 
-    /** The input's numbers, integers as they are. */
+    /** Returns the input tensor; integers are not dequantized. */
     private fun tensor(model: ModelFile, file: File): FloatArray {
         val buffer = ByteBuffer.allocateDirect(model.input.bytes).order(ByteOrder.nativeOrder())
-        val pixels = fitted(file, model.preprocessing)
+        val pixels = resized(file, model.preprocessing)
         TensorCodec(model.input).write(normalize(pixels, model.preprocessing), buffer)
         return TensorCodec(model.input.copy(scale = 0f, zeroPoint = 0)).read(buffer)
     }

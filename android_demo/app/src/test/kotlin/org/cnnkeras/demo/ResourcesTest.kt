@@ -7,19 +7,19 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 
-/** The app as the framework installs it. */
+/** The installed app has the resources and the manifest of the build. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34])
 class ResourcesTest {
     private val application = RuntimeEnvironment.getApplication()
 
     @Test
-    fun theNameComesFromTheResources() {
+    fun nameComesFromTheResources() {
         assertEquals("cnn-keras", application.getString(R.string.app_name))
     }
 
     @Test
-    fun packageAndSdkLevelsAreTheBuilds() {
+    fun packageAndSdkLevelsAreThoseOfTheBuild() {
         assertEquals("org.cnnkeras.demo", application.packageName)
         assertEquals(26, application.applicationInfo.minSdkVersion)
         assertEquals(34, application.applicationInfo.targetSdkVersion)

@@ -12,13 +12,13 @@ import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.TensorType
 
 /**
- * How long to measure; the defaults are those of `cnn-keras benchmark` and LiteRT's
+ * The settings of a benchmark; the defaults are those of `cnn-keras benchmark` and of LiteRT's
  * `benchmark_model`.
  *
- * @property warmupSecs seconds of runs that are not timed
- * @property minRuns timed runs at least
- * @property minSecs seconds of timed runs at least
- * @property maxSecs seconds after which it ends even if [minRuns] is not reached
+ * @property warmupSecs duration of the warm-up runs, which are not timed
+ * @property minRuns minimum number of timed runs
+ * @property minSecs minimum duration of the timed runs
+ * @property maxSecs duration after which the benchmark stops even if [minRuns] is not reached
  */
 data class BenchmarkSettings(
     val numThreads: Int = 1,
@@ -28,18 +28,18 @@ data class BenchmarkSettings(
     val maxSecs: Double = 150.0,
 )
 
-/** How far a benchmark is: [fraction] of the timed part, from 0 to 1, and the timed [runs]. */
-data class Progress(val fraction: Double, val runs: Int)
+/** The progress of a benchmark: [fraction] of the timed part, from 0 to 1, and timed [runs]. */
+data class BenchmarkProgress(val fraction: Double, val runs: Int)
 
 /**
- * What was measured. Times of a run are in ms, less what reading the clock costs, in the order of
- * the runs.
+ * The measurements of a benchmark. Arrays have one duration in ms for each run, in order, without
+ * the timer overhead.
  *
- * @property loadMs creating the engine
- * @property firstMs the first inference
- * @property quantizeMs converting one image to the input's integers; null for float inputs
- * @property timerOverheadNanos what was subtracted
- * @property before memory before the engine was created
+ * @property loadMs time to create the engine
+ * @property firstMs time of the first inference
+ * @property quantizeMs time to quantize one image; null for a float input
+ * @property timerOverheadNanos the overhead that is subtracted from each duration
+ * @property before memory before the engine is created
  * @property afterFirst memory after the first inference
  */
 class Measurement(
@@ -51,20 +51,21 @@ class Measurement(
     val copyOutMs: DoubleArray,
     val quantizeMs: DoubleArray?,
     val timerOverheadNanos: Double,
-    val before: Memory?,
-    val afterFirst: Memory?,
+    val before: ProcessMemory?,
+    val afterFirst: ProcessMemory?,
 )
 
 /**
- * Measures a network by the definitions of `export/benchmark/runner.py`:
+ * Benchmarks a network with the definitions of `export/benchmark/runner.py`:
  *
- * - *latency* is the inference alone, with the image in place; copying in and out is timed apart.
- *   Back to back, as in a video stream: a pause would let the worker threads fall asleep;
- * - *warm-up* lasts [BenchmarkSettings.warmupSecs]; the timed runs end when both
- *   [BenchmarkSettings.minSecs] and [BenchmarkSettings.minRuns] are reached, or
- *   [BenchmarkSettings.maxSecs];
- * - what reading the clock costs is measured and subtracted;
- * - the images are seeded uniform noise in [-1, 1).
+ * - *Latency* is the time of the inference alone. Copying the input and the output is timed
+ *   separately. The runs follow each other without a pause, as in a video stream, because worker
+ *   threads go to sleep during a pause.
+ * - The *warm-up* lasts [BenchmarkSettings.warmupSecs]. The timed runs end when both
+ *   [BenchmarkSettings.minSecs] and [BenchmarkSettings.minRuns] are reached, or after
+ *   [BenchmarkSettings.maxSecs].
+ * - The overhead of the timer is measured and subtracted.
+ * - The images are uniform noise in [-1, 1) from a fixed seed.
  */
 class Benchmark(
     private val model: ModelFile,
@@ -74,30 +75,31 @@ class Benchmark(
     private val codec = TensorCodec(model.input)
 
     /**
-     * Measures; takes as long as the settings say.
+     * Runs the benchmark.
      *
-     * @param isCancelled asked between runs, from this thread
-     * @param onProgress told some ten times a second, between runs, from this thread
-     * @throws CancellationException as soon as [isCancelled] says so
-     * @throws org.cnnkeras.demo.engine.EngineException if the file does not load or does not run
+     * @param isCancelled called between runs, on this thread
+     * @param onProgress called about ten times a second, between runs, on this thread
+     * @throws CancellationException if [isCancelled] returns true
+     * @throws org.cnnkeras.demo.engine.EngineException if the model does not load or does not run
      */
     fun run(
         isCancelled: () -> Boolean = { false },
-        onProgress: (Progress) -> Unit = {},
+        onProgress: (BenchmarkProgress) -> Unit = {},
     ): Measurement {
         val images = noise()
-        val before = Memory.now()
+        val before = ProcessMemory.now()
         val start = System.nanoTime()
         factory.open(model.bytes, settings.numThreads).use { engine ->
             val loadNanos = System.nanoTime() - start
-            val runs = Runs(engine, images.map(::encoded), model.output.newBuffer(), isCancelled)
-            val firstNanos = runs.once()
-            val afterFirst = Memory.now()
+            val inputs = images.map(::encoded)
+            val runner = Runner(engine, inputs, model.output.newBuffer(), isCancelled)
+            val firstNanos = runner.runOnce()
+            val afterFirst = ProcessMemory.now()
             val quantizeNanos = timeQuantize(images)
             val overhead = timerOverheadNanos()
-            runs.until(1, settings.warmupSecs, settings.warmupSecs) {}
-            runs.until(LEAD_IN_RUNS, 0.0, settings.maxSecs) {}
-            val samples = runs.until(
+            runner.runUntil(1, settings.warmupSecs, settings.warmupSecs) {}
+            runner.runUntil(LEAD_IN_RUNS, 0.0, settings.maxSecs) {}
+            val samples = runner.runUntil(
                 settings.minRuns,
                 settings.minSecs,
                 settings.maxSecs,
@@ -118,7 +120,7 @@ class Benchmark(
         }
     }
 
-    /** Different images, so that no run repeats the one before it. */
+    /** Returns several images, so that consecutive runs differ. */
     private fun noise(): List<FloatArray> {
         val random = Random(0)
         return List(RANDOM_IMAGES) {
@@ -129,7 +131,7 @@ class Benchmark(
     private fun encoded(image: FloatArray): ByteBuffer =
         model.input.newBuffer().also { codec.write(image, it) }
 
-    /** Times the conversion of single images, apart from the runs so as not to pause them. */
+    /** Times the quantization of single images, separately from the runs to avoid pauses. */
     private fun timeQuantize(images: List<FloatArray>): LongArray? {
         if (model.input.type == TensorType.FLOAT32) return null
         val into = model.input.newBuffer()
@@ -145,37 +147,37 @@ class Benchmark(
 
     private companion object {
         const val RANDOM_IMAGES = 10
-        const val LEAD_IN_RUNS = 3 // caches and worker threads wake up
+        const val LEAD_IN_RUNS = 3 // to warm up caches and worker threads
         const val NANOS_PER_MS = 1e6
     }
 }
 
-/** Nanoseconds of the stages of each run. */
+/** Durations of the stages of each run, in nanoseconds. */
 private class Samples(val copyIn: LongArray, val invoke: LongArray, val copyOut: LongArray)
 
-/** Runs an engine on images in turn. */
-private class Runs(
+/** Runs an engine on the images in rotation. */
+private class Runner(
     private val engine: Engine,
     private val inputs: List<ByteBuffer>,
     private val output: ByteBuffer,
     private val isCancelled: () -> Boolean,
 ) {
     /** Runs the first image and returns the nanoseconds of its inference. */
-    fun once(): Long = engine.run(inputs[0], output).invokeNanos
+    fun runOnce(): Long = engine.run(inputs[0], output).invokeNanos
 
-    /** Runs until [minRuns] and [minSecs] are reached, or [maxSecs]. */
-    fun until(
+    /** Runs until both [minRuns] and [minSecs] are reached, or for [maxSecs]. */
+    fun runUntil(
         minRuns: Int,
         minSecs: Double,
         maxSecs: Double,
-        onProgress: (Progress) -> Unit,
+        onProgress: (BenchmarkProgress) -> Unit,
     ): Samples {
         var samples = List(STAGES) { LongArray(FIRST_CAPACITY) }
         var runs = 0
         val start = System.nanoTime()
-        var told = start
+        var lastProgress = start
         while (true) {
-            if (isCancelled()) throw CancellationException("The benchmark was cancelled")
+            if (isCancelled()) throw CancellationException("The benchmark is cancelled")
             val times = engine.run(inputs[runs % inputs.size], output)
             if (runs == samples[0].size) samples = samples.map { it.copyOf(2 * runs) }
             samples[0][runs] = times.copyInNanos
@@ -186,12 +188,12 @@ private class Runs(
             val secs = (now - start) / 1e9
             if (secs >= maxSecs || (secs >= minSecs && runs >= minRuns)) {
                 val (copyIn, invoke, copyOut) = samples.map { it.copyOf(runs) }
-                onProgress(Progress(1.0, runs))
+                onProgress(BenchmarkProgress(1.0, runs))
                 return Samples(copyIn, invoke, copyOut)
             }
-            if (now - told >= PROGRESS_NANOS) {
-                told = now
-                onProgress(Progress(fraction(secs, minSecs, runs, minRuns), runs))
+            if (now - lastProgress >= PROGRESS_NANOS) {
+                lastProgress = now
+                onProgress(BenchmarkProgress(fraction(secs, minSecs, runs, minRuns), runs))
             }
         }
     }
@@ -206,7 +208,7 @@ private class Runs(
     }
 }
 
-/** The median difference between two readings of the clock with nothing between. */
+/** Returns the median difference between two consecutive readings of the clock. */
 private fun timerOverheadNanos(): Double {
     val samples = DoubleArray(1000) {
         val start = System.nanoTime()

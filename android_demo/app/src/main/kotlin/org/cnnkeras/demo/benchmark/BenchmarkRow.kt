@@ -8,16 +8,15 @@ import org.json.JSONArray
 import org.json.JSONObject
 
 /**
- * What is kept of one measurement: when, what, on which phone, in the schema of
- * `export/benchmark/report.py`.
+ * One benchmark result in the schema of `export/benchmark/report.py`.
  *
- * What an app cannot know is null: how many operations a delegate took over, the type of most
- * activations. Beside that schema stand `throttling` and `state`, which a computer has not.
+ * Values that an app cannot determine are null, such as the number of delegated operations. The
+ * keys `throttling` and `state` are additions for phones.
  *
- * @property time the end of the measurement
- * @property before the phone's state before it
- * @property after the phone's state after it
- * @property versions of the app and the runtime
+ * @property time end of the benchmark
+ * @property before state of the phone before the benchmark
+ * @property after state of the phone after the benchmark
+ * @property versions versions of the app and of Android
  */
 class BenchmarkRow(
     private val time: Instant,
@@ -28,13 +27,13 @@ class BenchmarkRow(
     private val after: DeviceState,
     private val versions: Map<String, String>,
 ) {
-    /** Statistics of the inferences, in ms. */
+    /** Statistics of the latency, in ms. */
     val latency: Summary = Summary.of(measurement.latencyMs)
 
     /** Null for fewer than four runs. */
     val throttling: Throttling? = Throttling.of(measurement.latencyMs)
 
-    /** Returns the row as one line of a JSONL file, without the line's end. */
+    /** Returns the row as one line of a JSONL file, without a line break. */
     fun toJson(): String = row().toString()
 
     private fun row(): JSONObject = JSONObject()
@@ -72,8 +71,8 @@ class BenchmarkRow(
         .put("state", JSONObject().put("before", json(before)).put("after", json(after)))
 
     /**
-     * Peak memory up to the end of the first inference, if this model made it. The app has lived
-     * before, with camera and pictures: an older peak says nothing of the model.
+     * Returns the peak memory up to the end of the first inference, if the model causes it; null
+     * if the process had a higher peak before, for example with the camera.
      */
     private fun peakMb(): Double? {
         val earlier = measurement.before?.peakMb ?: return null
@@ -103,7 +102,7 @@ class BenchmarkRow(
         .put("charging", orNull(state.charging))
         .put("thermal_status", orNull(state.thermalStatus))
 
-    /** A key with null stays in the row; `put` drops one with Kotlin's null. */
+    /** Returns a JSON null for null, because `put` removes a key whose value is Kotlin's null. */
     private fun orNull(value: Any?): Any = value ?: JSONObject.NULL
 
     private companion object {

@@ -1,16 +1,16 @@
 package org.cnnkeras.demo.benchmark
 
 /**
- * The phone, in the words of `export/benchmark/host.py`; null is what it does not tell.
+ * The phone, with the fields of `host` in a benchmark row; a value is null if it is unknown.
  *
  * @property cpu name of the processor
  * @property architecture for example `"aarch64"`
  * @property instructions see [instructions]
  * @property governor frequency governor of the first core
- * @property loadAverage runnable processes, mean of the last minute, before the measurement
+ * @property loadAverage load average of the last minute, before the benchmark
  * @property memoryMb physical memory in MiB
  * @property os name and version of the operating system
- * @property kernel its release
+ * @property kernel release of the kernel
  * @property model name of the phone
  */
 data class Device(
@@ -27,11 +27,11 @@ data class Device(
 )
 
 /**
- * The phone's state at one moment; null is what it does not tell.
+ * The state of the phone at one moment; a value is null if it is unknown.
  *
  * @property batteryPercent from 0 to 100
  * @property batteryCelsius temperature of the battery
- * @property thermalStatus Android's words: none, light, moderate, severe, critical, emergency,
+ * @property thermalStatus Android's name: none, light, moderate, severe, critical, emergency or
  *     shutdown
  */
 data class DeviceState(
@@ -57,7 +57,7 @@ private val INSTRUCTIONS = mapOf(
     "i8mm" to setOf("i8mm"),
 )
 
-/** Names the instruction sets that the text of `/proc/cpuinfo` lists. */
+/** Returns the names of the instruction sets in the text of `/proc/cpuinfo`. */
 fun instructions(cpuinfo: String): List<String> {
     val present = cpuinfo.lines()
         .filter { it.substringBefore(':').trim() in setOf("flags", "Features") }

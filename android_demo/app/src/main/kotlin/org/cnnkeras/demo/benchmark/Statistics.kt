@@ -5,32 +5,32 @@ import kotlin.math.floor
 import kotlin.math.sqrt
 
 /**
- * A percentile that interpolates linearly between samples: numpy's `"linear"`, type 7 of Hyndman
- * and Fan, "Sample Quantiles in Statistical Packages", 1996.
+ * Returns a percentile with linear interpolation between samples: NumPy's method `"linear"`, type 7
+ * of Hyndman and Fan, "Sample Quantiles in Statistical Packages", 1996.
  *
  * @param q from 0 to 100
- * @throws IllegalArgumentException if there are no samples, or [q] is none
+ * @throws IllegalArgumentException if there are no samples or [q] is out of range
  */
 fun percentile(samples: DoubleArray, q: Double): Double {
-    require(samples.isNotEmpty()) { "A percentile of no samples" }
-    require(q in 0.0..100.0) { "A percentile is from 0 to 100, not $q" }
+    require(samples.isNotEmpty()) { "A percentile needs at least one sample" }
+    require(q in 0.0..100.0) { "A percentile is between 0 and 100, not $q" }
     return percentileOfSorted(samples.sortedArray(), q)
 }
 
 private fun percentileOfSorted(sorted: DoubleArray, q: Double): Double {
-    val place = (sorted.size - 1) * (q / 100)
-    val below = sorted[floor(place).toInt()]
-    val above = sorted[ceil(place).toInt()]
-    val share = place - floor(place)
-    // From the nearer end, as numpy does, so that the last bit is the same.
-    return if (share < 0.5) {
-        below + (above - below) * share
+    val position = (sorted.size - 1) * (q / 100)
+    val below = sorted[floor(position).toInt()]
+    val above = sorted[ceil(position).toInt()]
+    val weight = position - floor(position)
+    // From the nearer sample, as in NumPy, so that the result has the same last bit.
+    return if (weight < 0.5) {
+        below + (above - below) * weight
     } else {
-        above - (above - below) * (1 - share)
+        above - (above - below) * (1 - weight)
     }
 }
 
-/** What is told of many runs, in the samples' unit; [std] is the population's. */
+/** Summary statistics in the unit of the samples; [std] is the population standard deviation. */
 data class Summary(
     val p50: Double,
     val p90: Double,
@@ -43,7 +43,7 @@ data class Summary(
     companion object {
         /** @throws IllegalArgumentException if there are no samples */
         fun of(samples: DoubleArray): Summary {
-            require(samples.isNotEmpty()) { "A summary of no samples" }
+            require(samples.isNotEmpty()) { "A summary needs at least one sample" }
             val sorted = samples.sortedArray()
             val mean = samples.average()
             return Summary(
@@ -60,15 +60,15 @@ data class Summary(
 }
 
 /**
- * Whether the device slows down while it works: medians of the first and the last quarter.
+ * Median latencies of the first and the last quarter of the runs, which show thermal throttling.
  *
- * @property ratio the last over the first; 1.2 is a fifth slower
+ * @property ratio last divided by first; 1.2 means 20 percent slower
  */
 data class Throttling(val firstQuarterP50: Double, val lastQuarterP50: Double) {
     val ratio: Double get() = lastQuarterP50 / firstQuarterP50
 
     companion object {
-        /** Returns null for fewer than four samples, which have no quarters. */
+        /** Returns null for fewer than four samples. */
         fun of(samples: DoubleArray): Throttling? {
             val quarter = samples.size / 4
             if (quarter == 0) return null

@@ -3,31 +3,31 @@ package org.cnnkeras.demo.engine
 import java.io.Closeable
 import java.nio.ByteBuffer
 
-/** A loaded network: bytes in, bytes out. What the bytes mean stands in the file, see `model`. */
+/** A loaded network. It maps the bytes of the input tensor to those of the output tensor. */
 interface Engine : Closeable {
     /**
-     * Classifies one image.
+     * Runs the network once.
      *
-     * @param input the input tensor's bytes, direct and in native order, from position 0
-     * @param output where the output tensor's bytes go, likewise
+     * @param input the bytes of the input tensor: a direct buffer in native order, from position 0
+     * @param output receives the bytes of the output tensor; a buffer of the same kind
      * @throws EngineException if an operation fails
      */
     fun run(input: ByteBuffer, output: ByteBuffer): EngineTimes
 }
 
-/** How long the stages of [Engine.run] took, in nanoseconds. */
+/** Durations of the stages of [Engine.run], in nanoseconds. */
 data class EngineTimes(val copyInNanos: Long, val invokeNanos: Long, val copyOutNanos: Long)
 
-/** Makes engines; one implementation stands for one runtime. */
+/** Creates engines; each runtime has an implementation. */
 fun interface EngineFactory {
     /**
-     * Loads a file.
+     * Loads a model.
      *
-     * @param model the whole `.tflite` file, direct and in native order
-     * @throws EngineException if the runtime does not take it; the message is one sentence
+     * @param model the whole `.tflite` file: a direct buffer in native order
+     * @throws EngineException if the runtime rejects the file
      */
     fun open(model: ByteBuffer, numThreads: Int): Engine
 }
 
-/** What a runtime refuses; the message is one sentence that a user can read. */
+/** The runtime rejects or fails on a model; the message is one sentence for the user. */
 class EngineException(message: String, cause: Throwable? = null) : Exception(message, cause)

@@ -4,22 +4,22 @@ import android.os.Build
 import java.nio.ByteBuffer
 import org.tensorflow.lite.Interpreter
 
-/** LiteRT on the phone, on its processor: the only class that knows the runtime. */
+/** Runs models with LiteRT on the CPU. It is the only class that uses the runtime. */
 class LiteRtEngineFactory : EngineFactory {
     override fun open(model: ByteBuffer, numThreads: Int): Engine {
         val options = Interpreter.Options().setNumThreads(numThreads).setUseXNNPACK(true)
-        // Everything is caught: a library for another processor is an Error, not an Exception.
+        // Catches all throwables: a missing native library is an Error, not an Exception.
         val interpreter = try {
             Interpreter(model, options)
         } catch (failure: Throwable) {
-            throw EngineException(sentence(failure), failure)
+            throw EngineException(message(failure), failure)
         }
         try {
             interpreter.allocateTensors()
             return LiteRtEngine(interpreter)
         } catch (failure: Throwable) {
             interpreter.close()
-            throw EngineException(sentence(failure), failure)
+            throw EngineException(message(failure), failure)
         }
     }
 
@@ -30,14 +30,14 @@ class LiteRtEngineFactory : EngineFactory {
             try {
                 return timed(input, output)
             } catch (failure: RuntimeException) {
-                throw EngineException(sentence(failure), failure)
+                throw EngineException(message(failure), failure)
             }
         }
 
         /**
-         * The interpreter copies the input in, then times the operations alone. Given no place for
-         * the output it copies nothing out, so what is left of the call is the copy in; the output
-         * is read from the runtime's own memory afterward.
+         * Runs the interpreter without an output buffer, so that the call copies the input and runs
+         * the operations, whose time the interpreter reports; the rest is the time of the copy. The
+         * output is then copied from the memory of the runtime.
          */
         private fun timed(input: ByteBuffer, output: ByteBuffer): EngineTimes {
             val start = System.nanoTime()
@@ -59,21 +59,21 @@ class LiteRtEngineFactory : EngineFactory {
     private companion object {
         val MISSING_OPERATION = Regex("""unresolved custom op: (\w+)|(Flex\w+)""")
 
-        /** What the phone or the runtime lacks, from messages of many lines. */
-        fun sentence(failure: Throwable): String {
-            val message = failure.message.orEmpty()
-            val operation = MISSING_OPERATION.find(message)?.groupValues?.drop(1)
+        /** Summarizes a failure, whose own message may have many lines, in one sentence. */
+        fun message(failure: Throwable): String {
+            val details = failure.message.orEmpty()
+            val operation = MISSING_OPERATION.find(details)?.groupValues?.drop(1)
             return when {
                 failure is LinkageError -> {
                     val processor = Build.SUPPORTED_ABIS.joinToString(" or ")
                     "This app has no LiteRT that runs on this phone's processor ($processor)."
                 }
-                failure is OutOfMemoryError -> "The phone has too little memory for this file."
+                failure is OutOfMemoryError -> "The phone has too little memory for this model."
                 operation != null -> {
                     val name = operation.first { it.isNotEmpty() }
-                    "The file needs the operation $name, which LiteRT does not have here."
+                    "The model needs the operation $name, which LiteRT does not have here."
                 }
-                else -> "LiteRT cannot run this file: ${firstLine(message)}."
+                else -> "LiteRT cannot run this model: ${firstLine(details)}."
             }
         }
 

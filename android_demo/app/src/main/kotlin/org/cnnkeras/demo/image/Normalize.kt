@@ -3,7 +3,7 @@ package org.cnnkeras.demo.image
 import org.cnnkeras.demo.model.Preprocessing
 
 /**
- * Computes `(pixel - mean) / std` in single precision, as numpy does.
+ * Computes `(pixel - mean) / std` in single precision, as NumPy does.
  *
  * @return `(height, width, channels)`
  */

@@ -7,10 +7,10 @@ import org.cnnkeras.demo.model.TensorSpec
 import org.cnnkeras.demo.model.TensorType
 
 /**
- * Converts between real numbers and a tensor's bytes, by the file's own scale and zero point.
+ * Converts between real numbers and the bytes of a tensor, with its scale and zero point.
  *
- * Equal to the bit to `export.interpreter.Interpreter`'s `quantize` and `dequantize`; floats pass
- * through. Buffers are direct, in native order, and used from position 0.
+ * The results equal those of `quantize` and `dequantize` of the `Interpreter` in `export` bit for
+ * bit. Floats pass through. Buffers are direct, in native byte order, and used from position 0.
  */
 class TensorCodec(private val spec: TensorSpec) {
     private val lowest = if (spec.type == TensorType.INT8) -128 else 0
@@ -39,7 +39,7 @@ class TensorCodec(private val spec: TensorSpec) {
         return values
     }
 
-    /** Rounds half to even. A tensor without a scale holds whole numbers as they are, cut off. */
+    /** Rounds half to even; truncates if the tensor has no scale and holds plain integers. */
     private fun quantize(value: Float): Int {
         if (spec.scale == 0f) return value.toInt().coerceIn(lowest, highest)
         val step = round(value / spec.scale) + spec.zeroPoint

@@ -1,34 +1,34 @@
 package org.cnnkeras.demo.model
 
-/** A file that the app does not run; the message is one sentence for the user, without a break. */
+/** The app cannot run a model; the message is one sentence for the user, on one line. */
 class ModelException(message: String) : Exception(message)
 
 /**
- * Why a file is refused, as it stands behind the file's name: `"has 2 inputs; …"`.
+ * The reason to refuse a file, as the predicate of a sentence: `"has 2 inputs; …"`.
  *
- * Only [ModelReader] knows the name, and makes a [ModelException] of it.
+ * [ModelReader] knows the name of the file and converts it to a [ModelException].
  */
 internal class Refusal(val predicate: String) : Exception(predicate)
 
-/** Refuses a file for what it asks of the app. */
+/** Refuses a valid file that the app cannot run. */
 internal fun refuse(predicate: String): Nothing = throw Refusal(predicate)
 
-/** Refuses a file that nobody can have written so. */
+/** Refuses an invalid file. */
 internal fun damaged(why: String): Nothing =
     refuse("is damaged ($why); copy or export it again.")
 
-/** Refuses the file as damaged unless [holds]. */
+/** Refuses the file as damaged unless [holds] is true. */
 internal inline fun requireIntact(holds: Boolean, why: () -> String) {
     if (!holds) damaged(why())
 }
 
-/** Text from a file without breaks. */
+/** Replaces line breaks and other control characters with spaces. */
 internal fun oneLine(text: String): String =
     text.map { if (it.isISOControl() || it in LINE_BREAKS) ' ' else it }.joinToString("")
 
-/** Text from a file as it may stand in a sentence: without breaks, not longer than a line. */
+/** Shortens text from a file to one line that fits into a sentence. */
 internal fun printable(text: String): String =
-    oneLine(text).let { if (it.length <= LONGEST) it else it.take(LONGEST - 1) + "…" }
+    oneLine(text).let { if (it.length <= MAX_LENGTH) it else it.take(MAX_LENGTH - 1) + "…" }
 
 private const val LINE_BREAKS = "\u2028\u2029"
-private const val LONGEST = 80
+private const val MAX_LENGTH = 80

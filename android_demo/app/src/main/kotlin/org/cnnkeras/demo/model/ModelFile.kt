@@ -3,18 +3,18 @@ package org.cnnkeras.demo.model
 import java.nio.ByteBuffer
 
 /**
- * A checked `.tflite` file: an image classifier that describes itself.
+ * A `.tflite` file of an image classifier that has passed all checks.
  *
- * @property fileName as the user knows it
- * @property name of the network; the file's where nobody has named it
- * @property description one line; empty where the file has none
- * @property labels class names in the order of the output; numbers where the file has none
- * @property labelsStated whether the file has the names
- * @property preprocessingStated whether the file states it, or it is an assumption
- * @property weightType the type that most of its constants have, as numpy names it
- * @property sha256 of the file, in hexadecimal digits
- * @property bytes the whole file, direct and in native order
- * @property drawing how drawn training data fills its frame, where the file says so
+ * @property fileName name of the file
+ * @property name name of the network; that of the file if the metadata has none
+ * @property description one line; empty if the metadata has none
+ * @property labels class names in the order of the output; the class indices if the file has none
+ * @property hasLabels whether the labels come from the file
+ * @property hasPreprocessing whether the file states the preprocessing, or it is assumed
+ * @property weightType the type of most constant elements, with NumPy's name
+ * @property sha256 SHA-256 hash of the file, in hexadecimal digits
+ * @property bytes the whole file: a direct buffer in native order
+ * @property drawingStyle style of drawn training data; null if the file does not state it
  */
 class ModelFile(
     val fileName: String,
@@ -23,23 +23,14 @@ class ModelFile(
     val input: TensorSpec,
     val output: TensorSpec,
     val labels: List<String>,
-    val labelsStated: Boolean,
+    val hasLabels: Boolean,
     val preprocessing: Preprocessing,
-    val preprocessingStated: Boolean,
+    val hasPreprocessing: Boolean,
     val weightType: String,
     val sha256: String,
     val bytes: ByteBuffer,
-    val drawing: Drawing?,
+    val drawingStyle: DrawingStyle?,
 ) {
-    /** Size of the file. */
+    /** Size of the file in bytes. */
     val sizeBytes: Int get() = bytes.capacity()
 }
-
-/**
- * How drawn training data fills its frame.
- *
- * @property extent mean of the longer side of the box around the ink, as a part of the frame's
- *     height
- * @property strokeWidth mean width of a stroke, as a part of the frame's height
- */
-data class Drawing(val extent: Float, val strokeWidth: Float)

@@ -3,19 +3,25 @@ package org.cnnkeras.demo.model
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.security.MessageDigest
+import org.cnnkeras.demo.model.tflite.GraphReader
+import org.cnnkeras.demo.model.tflite.Metadata
+import org.cnnkeras.demo.model.tflite.Node
+import org.cnnkeras.demo.model.tflite.Schema
+import org.cnnkeras.demo.model.tflite.Table
+import org.cnnkeras.demo.model.tflite.Tensor
 
-/** Reads a `.tflite` file and checks all that can be checked before native code runs it. */
+/** Reads a `.tflite` file and checks it, so that native code can run it safely. */
 object ModelReader {
-    /** VGG-19 in float32, the largest network of cnn-keras, has 575 MB. */
+    /** Larger than VGG-19 in float32, the largest network of cnn-keras, which has 575 MB. */
     const val MAX_BYTES = 600_000_000
 
     /**
      * Reads a file.
      *
-     * @param bytes the whole file, from position to limit; not copied if it is a direct buffer of
-     *     nothing else
-     * @param fileName as the user knows it; sentences begin with it
-     * @throws ModelException if the file is broken or is no classifier that the app can run
+     * @param bytes the whole file, from position to limit; not copied if it is the whole content of
+     *     a direct buffer
+     * @param fileName name of the file, for messages
+     * @throws ModelException if the file is damaged or is not a classifier that the app can run
      */
     fun read(bytes: ByteBuffer, fileName: String): ModelFile {
         val label = printable(fileName)
@@ -29,7 +35,7 @@ object ModelReader {
     private fun whole(bytes: ByteBuffer): ByteBuffer {
         val size = bytes.remaining()
         if (size > MAX_BYTES) {
-            refuse("has ${size / 1_000_000} MB; the app takes up to ${MAX_BYTES / 1_000_000} MB.")
+            refuse("has ${size / 1_000_000} MB; the app opens up to ${MAX_BYTES / 1_000_000} MB.")
         }
         val whole = if (bytes.isDirect && size == bytes.capacity()) {
             bytes.duplicate()
@@ -45,8 +51,8 @@ object ModelReader {
         val root = Table.root(file)
         root.verify(Schema.Model.LAYOUT)
         val reader = GraphReader(root)
-        val input = image(reader.input)
-        val output = scores(reader.output)
+        val input = imageInput(reader.input)
+        val output = scoreOutput(reader.output)
         val nodes = reader.nodes()
         val metadata = Metadata.read(root, file)
         val labels = metadata?.labels?.takeIf { it.size == output.elements }
@@ -58,13 +64,13 @@ object ModelReader {
             input = input,
             output = output,
             labels = labels ?: List(output.elements) { it.toString() },
-            labelsStated = labels != null,
+            hasLabels = labels != null,
             preprocessing = preprocessing,
-            preprocessingStated = isStated,
+            hasPreprocessing = isStated,
             weightType = weightType(reader.tensors, nodes, reader.input),
             sha256 = sha256(bytes),
             bytes = bytes,
-            drawing = metadata?.drawing,
+            drawingStyle = metadata?.drawingStyle,
         )
     }
 
@@ -79,40 +85,46 @@ object ModelReader {
         }
     }
 
-    private fun image(tensor: Tensor): TensorSpec {
+    private fun imageInput(tensor: Tensor): TensorSpec {
         checkStatic(tensor, "input")
         val shape = tensor.shape
         if (shape.size != 4 || shape[0] != 1) {
-            refuse("takes ${sizes(shape)}; the app gives one image, 1 × height × width × channels.")
+            refuse(
+                "takes ${sizes(shape)}; " +
+                    "the app expects one image, 1 × height × width × channels.",
+            )
         }
         if (shape[3] != 1 && shape[3] != 3) {
-            refuse("takes images of ${shape[3]} channels; the app has gray (1) and RGB (3).")
+            refuse("takes images of ${shape[3]} channels; the app supports gray (1) and RGB (3).")
         }
         return spec(tensor, "takes")
     }
 
-    private fun scores(tensor: Tensor): TensorSpec {
+    private fun scoreOutput(tensor: Tensor): TensorSpec {
         checkStatic(tensor, "output")
         if (tensor.shape.size != 2 || tensor.shape[0] != 1) {
-            refuse("gives ${sizes(tensor.shape)}; the app shows one row of scores, 1 × classes.")
+            refuse(
+                "returns ${sizes(tensor.shape)}; " +
+                    "the app expects one row of scores, 1 × classes.",
+            )
         }
-        return spec(tensor, "gives")
+        return spec(tensor, "returns")
     }
 
-    private fun checkStatic(tensor: Tensor, end: String) {
+    private fun checkStatic(tensor: Tensor, role: String) {
         if (-1 in tensor.signature) {
             val shape = sizes(tensor.signature).replace("-1", "?")
-            refuse("has an $end of dynamic shape $shape; export it with a static batch of 1.")
+            refuse("has an $role of dynamic shape $shape; export it with a static batch of 1.")
         }
     }
 
     private fun spec(tensor: Tensor, verb: String): TensorSpec {
         val type = TensorType.entries.firstOrNull { it.title == tensor.type.title }
-            ?: refuse("$verb ${tensor.type.title}; the app knows float32, uint8 and int8.")
+            ?: refuse("$verb ${tensor.type.title}; the app supports float32, uint8 and int8.")
         if (type == TensorType.FLOAT32 || tensor.scales.isEmpty()) {
             return TensorSpec(tensor.name, type, tensor.shape)
         }
-        requireIntact(tensor.scales.size == 1) { "an image has a scale for each channel" }
+        requireIntact(tensor.scales.size == 1) { "an input or output has a scale for each channel" }
         val zeroPoint = tensor.zeroPoints.single().toInt()
         return TensorSpec(tensor.name, type, tensor.shape, tensor.scales.single(), zeroPoint)
     }
@@ -120,7 +132,7 @@ object ModelReader {
     private fun sizes(shape: List<Int>): String =
         if (shape.isEmpty()) "a single number" else shape.joinToString(" × ")
 
-    /** Returns how pixels become the input, and whether the file says so. */
+    /** Returns the preprocessing, and whether the file states it. */
     private fun preprocessing(
         metadata: Metadata?,
         input: TensorSpec,
@@ -128,15 +140,15 @@ object ModelReader {
         val (_, height, width, channels) = input.shape
         val (mean, std) = normalization(metadata, input)
         requireIntact(mean.size == channels && std.size == channels) {
-            "its normalization is for other channels"
+            "its normalization has another number of channels"
         }
         requireIntact(mean.all { it.isFinite() } && std.all { it.isFinite() && it != 0f }) {
-            "its normalization is impossible"
+            "its normalization is not valid"
         }
         val stated = metadata?.preprocessing
         if (stated != null) {
             val size = listOf(1, stated.height, stated.width, stated.channels)
-            requireIntact(size == input.shape) { "its preprocessing is for another size" }
+            requireIntact(size == input.shape) { "its preprocessing has another size" }
         }
         val isStated = stated != null || metadata?.normalization != null
         return Preprocessing(height, width, channels, mean, std) to isStated
@@ -148,7 +160,7 @@ object ModelReader {
     ): Pair<List<Float>, List<Float>> {
         val channels = input.shape[3]
         metadata?.preprocessing?.let { return it.mean to it.std }
-        // MediaPipe and tflite-support copy pixels into integer inputs and leave normalization out.
+        // MediaPipe and tflite-support copy pixels to integer inputs, without normalization.
         if (input.type != TensorType.FLOAT32) {
             val std = if (input.scale == 0f) 1f else 1 / input.scale
             val mean = input.zeroPoint + if (input.type == TensorType.INT8) 128f else 0f
@@ -158,11 +170,11 @@ object ModelReader {
         return repeat(mean, channels) to repeat(std, channels)
     }
 
-    /** One number stands for all channels. */
+    /** Repeats a single value for all channels. */
     private fun repeat(values: List<Float>, channels: Int): List<Float> =
         if (values.size == 1) List(channels) { values.single() } else values
 
-    /** Counts elements of what no operation computes, as Python's `Interpreter.dtypes`. */
+    /** Returns the type of most constant elements, as `Interpreter.dtypes` in Python. */
     private fun weightType(tensors: List<Tensor>, nodes: List<Node>, input: Tensor): String {
         val computed = nodes.flatMap { it.outputs }.toSet()
         val weights = tensors.filter { it !== input && it !in computed }
@@ -176,6 +188,6 @@ object ModelReader {
         return digest.digest().joinToString("") { "%02x".format(it) }
     }
 
-    // From -1 to 1, as TensorFlow's own examples feed float networks that state nothing.
+    // Values from -1 to 1, as in TensorFlow's examples, for float networks without metadata.
     private val ASSUMED = listOf(127.5f) to listOf(127.5f)
 }

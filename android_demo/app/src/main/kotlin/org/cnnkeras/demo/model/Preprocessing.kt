@@ -1,14 +1,14 @@
 package org.cnnkeras.demo.model
 
 /**
- * How a picture becomes a tensor: cropped at the center, resized, made gray or RGB, and
- * `(pixel - mean) / std`, pixels from 0 to 255.
+ * How an image is converted to the input tensor: cropped at the center, resized, converted to gray
+ * or RGB, and normalized to `(pixel - mean) / std` with pixels from 0 to 255.
  *
- * The same value as `cnn_keras.preprocessing.Preprocessing`, which writes it into the file.
+ * It has the fields of `Preprocessing` in `cnn_keras`, which the exporter writes to the file.
  *
  * @property channels 1 for gray, 3 for RGB
- * @property mean subtracted from each channel, in pixel values
- * @property std divides each channel, in pixel values
+ * @property mean mean of each channel, in pixel values
+ * @property std standard deviation of each channel, in pixel values
  */
 data class Preprocessing(
     val height: Int,

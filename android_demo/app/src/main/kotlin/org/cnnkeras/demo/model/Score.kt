@@ -1,11 +1,11 @@
 package org.cnnkeras.demo.model
 
-/** A class and how likely the network finds it. */
+/** The probability of a class. */
 data class Score(val index: Int, val label: String, val probability: Float)
 
 /**
- * Returns the [k] likeliest classes, the likeliest first; of equal ones the lower index first, and
- * what is no number last.
+ * Returns the [k] most probable classes in descending order. Equal probabilities are ordered by
+ * index, and NaN comes last.
  */
 fun topK(probabilities: FloatArray, labels: List<String>, k: Int): List<Score> =
     probabilities.indices

@@ -3,7 +3,7 @@ package org.cnnkeras.demo.model
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** The types of number that an input or output may have. */
+/** The element types of an input or output. */
 enum class TensorType(val title: String, val bytes: Int) {
     FLOAT32("float32", 4),
     UINT8("uint8", 1),
@@ -11,11 +11,11 @@ enum class TensorType(val title: String, val bytes: Int) {
 }
 
 /**
- * What a file says about its input or output.
+ * The type, shape and quantization of an input or output.
  *
  * @property shape static, batch 1 first: `(1, height, width, channels)` or `(1, classes)`
  * @property scale real units per integer step; 0 if the tensor is not quantized
- * @property zeroPoint the integer that stands for 0.0
+ * @property zeroPoint the integer that represents 0.0
  */
 data class TensorSpec(
     val name: String,
@@ -24,12 +24,12 @@ data class TensorSpec(
     val scale: Float = 0f,
     val zeroPoint: Int = 0,
 ) {
-    /** How many numbers the tensor has. */
+    /** Number of elements. */
     val elements: Int get() = shape.fold(1) { product, size -> product * size }
 
-    /** How many bytes the tensor has. */
+    /** Size in bytes. */
     val bytes: Int get() = elements * type.bytes
 
-    /** Makes room for the tensor, direct and in native order, as an engine takes it. */
+    /** Allocates a direct buffer in native order for the tensor. */
     fun newBuffer(): ByteBuffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
 }

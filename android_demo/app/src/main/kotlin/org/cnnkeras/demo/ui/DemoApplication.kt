@@ -10,36 +10,38 @@ import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.engine.LiteRtEngineFactory
-import org.cnnkeras.demo.ui.state.AndroidPhone
+import org.cnnkeras.demo.ui.state.AndroidDeviceReader
+import org.cnnkeras.demo.ui.state.BenchmarkHistory
 import org.cnnkeras.demo.ui.state.BitmapDecoder
-import org.cnnkeras.demo.ui.state.BuiltInFiles
-import org.cnnkeras.demo.ui.state.Ledger
-import org.cnnkeras.demo.ui.state.ModelShelf
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.state.Store
+import org.cnnkeras.demo.ui.state.BuiltInModels
+import org.cnnkeras.demo.ui.state.ModelRepository
+import org.cnnkeras.demo.ui.state.StateHolder
+import org.cnnkeras.demo.ui.state.UiState
 
-/** Puts the app together. */
+/** Creates the objects that all screens share. */
 open class DemoApplication : Application() {
-    /** The runtime, which tests replace by the one of their machine. */
+    /** The inference runtime; tests replace it with one that runs on their machine. */
     protected open val engines: EngineFactory get() = LiteRtEngineFactory()
 
     private val handler = Handler(Looper.getMainLooper())
 
-    /** What all screens share. */
-    val store: Store by lazy {
-        Store(
-            shelf = ModelShelf(Assets(), File(filesDir, MODELS), File(cacheDir, MODELS)),
+    /** Holds the state that all screens share. */
+    val stateHolder: StateHolder by lazy {
+        StateHolder(
+            models = ModelRepository(Assets(), File(filesDir, MODELS), File(cacheDir, MODELS)),
             engines = engines,
             decoder = BitmapDecoder(),
-            // A host reads the second folder without root: `adb pull /sdcard/Android/data/…`.
-            ledger = Ledger(listOfNotNull(filesDir, getExternalFilesDir(null))) { Log.i(TAG, it) },
-            phone = AndroidPhone(this),
+            // A computer can read the second folder: `adb pull /sdcard/Android/data/…`.
+            history = BenchmarkHistory(listOfNotNull(filesDir, getExternalFilesDir(null))) {
+                Log.i(TAG, it)
+            },
+            deviceReader = AndroidDeviceReader(this),
             main = Executor { handler.post(it) },
             background = Executors.newSingleThreadExecutor { Thread(it, "network") },
-        ).apply { observe { if (it is State.Failed) Log.w(TAG, it.problem) } }
+        ).apply { observe { if (it is UiState.Failed) Log.w(TAG, it.message) } }
     }
 
-    private inner class Assets : BuiltInFiles {
+    private inner class Assets : BuiltInModels {
         override fun names(): List<String> =
             assets.list(MODELS).orEmpty().filter { it.endsWith(".tflite") }
 
@@ -47,7 +49,7 @@ open class DemoApplication : Application() {
     }
 
     companion object {
-        /** Of all lines that the app logs: `adb logcat -s cnn-keras`. */
+        /** The tag of every line that the app logs: `adb logcat -s cnn-keras`. */
         const val TAG = "cnn-keras"
 
         private const val MODELS = "models"

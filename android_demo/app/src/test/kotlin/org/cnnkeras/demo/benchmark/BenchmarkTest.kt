@@ -20,7 +20,7 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 
-/** Real networks in LiteRT; no time is asserted. */
+/** Benchmarks real networks in LiteRT; does not assert a latency. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34])
 class BenchmarkTest {
@@ -28,7 +28,7 @@ class BenchmarkTest {
         BenchmarkSettings(numThreads = 2, warmupSecs = 0.02, minRuns = 30, minSecs = 0.05)
 
     @Test
-    fun itRunsAsOftenAndAsLongAsItIsTold() {
+    fun reachesMinRunsAndMinSecs() {
         val model = model("lenet5_digits_float32")
         assertTrue(measure(model).latencyMs.size >= 30)
         val long = settings.copy(minSecs = 0.3)
@@ -39,7 +39,7 @@ class BenchmarkTest {
     }
 
     @Test
-    fun itEndsAtTheMostSeconds() {
+    fun stopsAfterMaxSecs() {
         val endless = settings.copy(minRuns = Int.MAX_VALUE / 4, maxSecs = 0.1)
         val runs = Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), endless).run()
         assertTrue(runs.latencyMs.size < endless.minRuns)
@@ -52,27 +52,27 @@ class BenchmarkTest {
     }
 
     @Test
-    fun progressRisesToOne() {
-        val told = mutableListOf<Progress>()
+    fun progressIncreasesToOne() {
+        val reports = mutableListOf<BenchmarkProgress>()
         val long = settings.copy(minSecs = 0.4)
-        Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), long).run { told += it }
-        assertTrue(told.size >= 3)
-        assertEquals(told.sortedBy { it.fraction }, told)
-        assertEquals(1.0, told.last().fraction, 0.0)
+        Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), long).run { reports += it }
+        assertTrue(reports.size >= 3)
+        assertEquals(reports.sortedBy { it.fraction }, reports)
+        assertEquals(1.0, reports.last().fraction, 0.0)
     }
 
     @Test
-    fun itCanBeCancelled() {
+    fun canBeCancelled() {
         val endless = settings.copy(minSecs = 1e6, maxSecs = 1e6)
-        var asked = 0
+        var calls = 0
         assertThrows(CancellationException::class.java) {
             Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), endless)
-                .run(isCancelled = { ++asked > 100 })
+                .run(isCancelled = { ++calls > 100 })
         }
     }
 
     @Test
-    fun theRowHasTheKeysOfTheCommandInTheirOrder() {
+    fun rowHasTheKeysOfTheCommandInOrder() {
         val row = JSONObject(row().toJson())
         val expected = Fixtures.json("record_keys.json")
         assertEquals(
@@ -86,7 +86,7 @@ class BenchmarkTest {
     }
 
     @Test
-    fun theRowIsOneLineOfFactsAndNulls() {
+    fun rowIsOneLineWithValuesAndNulls() {
         val text = row().toJson()
         assertFalse(text.contains('\n'))
         val row = JSONObject(text)

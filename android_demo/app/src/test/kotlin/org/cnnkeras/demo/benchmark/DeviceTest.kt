@@ -7,7 +7,7 @@ import org.junit.Test
 
 class DeviceTest {
     @Test
-    fun instructionsAreNamedAsTheCommandNamesThem() {
+    fun instructionSetsHaveTheNamesOfTheCommand() {
         val phone = "processor\t: 0\nFeatures\t: fp asimd aes asimddp i8mm\nCPU part\t: 0xd41\n"
         assertEquals(listOf("NEON", "dotprod", "i8mm"), instructions(phone))
         assertEquals(listOf("FMA", "AVX2"), instructions("flags\t\t: fpu avx2 fma"))
@@ -15,15 +15,15 @@ class DeviceTest {
     }
 
     @Test
-    fun memoryIsReadFromTheKernelsText() {
+    fun memoryIsParsedFromTheProcessStatus() {
         val status = "Name:\tapp\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n"
-        assertEquals(Memory(residentMb = 10.0, peakMb = 20.0), Memory.parse(status))
-        assertNull(Memory.parse("Name:\tapp\n"))
+        assertEquals(ProcessMemory(residentMb = 10.0, peakMb = 20.0), ProcessMemory.parse(status))
+        assertNull(ProcessMemory.parse("Name:\tapp\n"))
     }
 
     @Test
-    fun thisProcessHasMemory() {
-        val memory = Memory.now()!!
+    fun memoryOfThisProcessIsKnown() {
+        val memory = ProcessMemory.now()!!
         assertTrue(memory.residentMb > 1 && memory.residentMb <= memory.peakMb)
     }
 }

@@ -13,7 +13,7 @@ class StatisticsTest {
     private val cases = Fixtures.array("percentiles.json").objects()
 
     @Test
-    fun percentilesAreNumpys() {
+    fun percentilesEqualNumPy() {
         for (case in cases) {
             val expected = case.getJSONObject("percentiles")
             for (q in expected.keys()) {
@@ -23,9 +23,9 @@ class StatisticsTest {
         }
     }
 
-    /** numpy adds in another order. */
+    /** NumPy sums in another order, so that the last digits differ. */
     @Test
-    fun meanAndDeviationAreNumpys() {
+    fun meanAndStandardDeviationEqualNumPy() {
         for (case in cases) {
             val summary = Summary.of(samples(case))
             assertEquals(case.getDouble("mean"), summary.mean, 1e-13)
@@ -35,20 +35,20 @@ class StatisticsTest {
     }
 
     @Test
-    fun percentilesRise() {
+    fun percentilesIncrease() {
         val summary = Summary.of(samples(cases.last()))
-        val rising = listOf(summary.min, summary.p50, summary.p90, summary.p95, summary.p99)
-        assertEquals(rising.sorted(), rising)
+        val percentiles = listOf(summary.min, summary.p50, summary.p90, summary.p95, summary.p99)
+        assertEquals(percentiles.sorted(), percentiles)
     }
 
     @Test
-    fun noSamplesHaveNoPercentile() {
+    fun invalidArgumentsAreRejected() {
         assertThrows(IllegalArgumentException::class.java) { percentile(DoubleArray(0), 50.0) }
         assertThrows(IllegalArgumentException::class.java) { percentile(doubleArrayOf(1.0), 101.0) }
     }
 
     @Test
-    fun aPhoneThatSlowsDownIsSeen() {
+    fun throttlingIsTheRatioOfTheQuarters() {
         val samples = DoubleArray(400) { if (it < 200) 2.0 else 3.0 }
         val throttling = Throttling.of(samples)!!
         assertEquals(2.0, throttling.firstQuarterP50, 0.0)
@@ -57,7 +57,7 @@ class StatisticsTest {
     }
 
     @Test
-    fun threeRunsHaveNoQuarters() {
+    fun throttlingIsNullForThreeRuns() {
         assertNull(Throttling.of(DoubleArray(3) { 1.0 }))
     }
 

@@ -10,17 +10,17 @@ import com.sun.jna.ptr.PointerByReference
 import java.nio.ByteBuffer
 
 /**
- * LiteRT on this machine, through the library that Python uses too: real inference in tests.
+ * Runs models on this machine with the LiteRT library of the Python package.
  *
- * A phone has [LiteRtEngineFactory] instead. The library trusts a file; one that is broken can end
- * the process, so files are checked before they come here.
+ * The app uses [LiteRtEngineFactory] instead. The library does not validate a model, and a damaged
+ * one can crash the process, so validate files before.
  */
 class HostEngineFactory(
     private val library: LiteRtLibrary = LiteRtLibrary.instance,
 ) : EngineFactory {
     override fun open(model: ByteBuffer, numThreads: Int): Engine {
-        require(model.isDirect) { "The model must lie in a direct buffer." }
-        require(numThreads > 0) { "At least one thread is needed, not $numThreads." }
+        require(model.isDirect) { "The model must be in a direct buffer." }
+        require(numThreads > 0) { "The number of threads must be positive, not $numThreads." }
         val owned = NativeObjects()
         try {
             return HostEngine(library, model, numThreads, owned)
@@ -31,22 +31,22 @@ class HostEngineFactory(
     }
 }
 
-/** What C made for us; ended in the opposite order. */
+/** Native objects, which are destroyed in reverse order of their creation. */
 private class NativeObjects : AutoCloseable {
-    private val ends = ArrayDeque<() -> Unit>()
+    private val destructors = ArrayDeque<() -> Unit>()
 
-    fun add(pointer: Pointer, end: (Pointer) -> Unit): Pointer {
-        ends.addFirst { end(pointer) }
+    fun add(pointer: Pointer, destroy: (Pointer) -> Unit): Pointer {
+        destructors.addFirst { destroy(pointer) }
         return pointer
     }
 
     override fun close() {
-        ends.forEach { it() }
-        ends.clear()
+        destructors.forEach { it() }
+        destructors.clear()
     }
 }
 
-/** Where a tensor lies in the runtime's memory. */
+/** A tensor buffer of the runtime. */
 private class TensorBuffer(
     private val library: LiteRtLibrary,
     private val pointer: Pointer,
@@ -56,12 +56,14 @@ private class TensorBuffer(
         .also { check(library.LiteRtGetTensorBufferPackedSize(pointer, it)) }
         .value.toInt()
 
-    /** An array of this one buffer. */
+    /** A native array that contains only this buffer. */
     val asArray = Memory(Native.POINTER_SIZE.toLong()).apply { setPointer(0, pointer) }
 
     fun expectSizeOf(buffer: ByteBuffer) {
         if (buffer.capacity() != size) {
-            throw EngineException("The $title has $size bytes in the file, not ${buffer.capacity()}.")
+            throw EngineException(
+                "The $title has $size bytes in the file, not ${buffer.capacity()}.",
+            )
         }
     }
 
@@ -85,7 +87,7 @@ private class TensorBuffer(
 
 private class HostEngine(
     private val library: LiteRtLibrary,
-    /** Read in place as long as the engine lives. */
+    /** The runtime reads it in place as long as the engine is open. */
     private val model: ByteBuffer,
     numThreads: Int,
     private val owned: NativeObjects,
@@ -97,7 +99,7 @@ private class HostEngine(
 
     init {
         val environment = make(library::LiteRtDestroyEnvironment) {
-            library.LiteRtCreateEnvironment(2, quietAndOnCpu(), it)
+            library.LiteRtCreateEnvironment(2, environmentOptions(), it)
         }
         val nativeModel = make(library::LiteRtDestroyModel) {
             val size = NativeLong(model.capacity().toLong())
@@ -106,7 +108,7 @@ private class HostEngine(
         }
         val options = make(library::LiteRtDestroyOptions, library::LiteRtCreateOptions)
         check(library.LiteRtSetOptionsHardwareAccelerators(options, LiteRtLibrary.CPU))
-        check(library.LiteRtAddOpaqueOptions(options, threads(numThreads)))
+        check(library.LiteRtAddOpaqueOptions(options, threadOptions(numThreads)))
         compiledModel = make(library::LiteRtDestroyCompiledModel) {
             library.LiteRtCreateCompiledModel(environment, nativeModel, options, it)
         }
@@ -148,8 +150,8 @@ private class HostEngine(
         owned.close()
     }
 
-    /** Options in C's own memory, which the library frees. */
-    private fun threads(numThreads: Int): Pointer {
+    /** Creates options in native memory, which the library frees. */
+    private fun threadOptions(numThreads: Int): Pointer {
         val toml = "num_threads = $numThreads\n"
         val payload = Pointer(Native.malloc(toml.length + 1L))
         payload.setString(0, toml, "US-ASCII")
@@ -174,15 +176,15 @@ private class HostEngine(
         return TensorBuffer(library, pointer, title)
     }
 
-    private fun make(end: (Pointer) -> Unit, create: (PointerByReference) -> Int): Pointer =
-        owned.add(get(create), end)
+    private fun make(destroy: (Pointer) -> Unit, create: (PointerByReference) -> Int): Pointer =
+        owned.add(get(create), destroy)
 
     private companion object {
         val FIRST = NativeLong(0)
         val ONE = NativeLong(1)
 
-        /** `LiteRtEnvOption[2]`: each a tag, then a type and a value of eight bytes. */
-        fun quietAndOnCpu() = Memory(2 * ENV_OPTION_BYTES).apply {
+        /** `LiteRtEnvOption[2]`: a tag, a type and a value, of eight bytes each. */
+        fun environmentOptions() = Memory(2 * ENV_OPTION_BYTES).apply {
             val options = listOf(
                 LiteRtLibrary.ACCELERATORS to LiteRtLibrary.CPU,
                 LiteRtLibrary.LOG_FROM to LiteRtLibrary.ERROR,
@@ -206,5 +208,5 @@ private fun get(call: (PointerByReference) -> Int): Pointer {
 }
 
 private fun check(status: Int) {
-    if (status != 0) throw EngineException("LiteRT cannot run this file (status $status).")
+    if (status != 0) throw EngineException("LiteRT cannot run this model (status $status).")
 }

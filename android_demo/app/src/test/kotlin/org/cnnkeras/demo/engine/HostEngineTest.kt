@@ -10,7 +10,7 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** The demo's own files through LiteRT's library. What they answer stands in the parity tests. */
+/** Runs the models of the app with LiteRT; ParityTest compares the results with Python. */
 class HostEngineTest {
     private val factory = HostEngineFactory()
 
@@ -22,7 +22,7 @@ class HostEngineTest {
     }
 
     @Test
-    fun bothFilesSeeTheSameInAPicture() {
+    fun floatAndInt8ModelsAgree() {
         val float = classify(FLOAT, bar())
         val integer = classify(INTEGER, bar())
         // 0.03 is the largest difference that `cnn-keras export` printed on 180 validation images.
@@ -31,7 +31,7 @@ class HostEngineTest {
     }
 
     @Test
-    fun theAnswerDependsOnTheInputAlone() {
+    fun outputDependsOnTheInputOnly() {
         factory.open(model(FLOAT), numThreads = 2).use { engine ->
             val first = run(engine, bar())
             val other = run(engine, FloatArray(INPUTS))
@@ -41,7 +41,7 @@ class HostEngineTest {
     }
 
     @Test
-    fun everyStageTakesTime() {
+    fun everyStageIsTimed() {
         factory.open(model(FLOAT), numThreads = 1).use { engine ->
             val times = engine.run(floats(bar()), bytes(OUTPUTS * Float.SIZE_BYTES))
             assertTrue("$times", times.copyInNanos > 0)
@@ -50,9 +50,9 @@ class HostEngineTest {
         }
     }
 
-    /** XNNPACK's pool holds one thread less than it was given: the caller works too. */
+    /** XNNPACK's pool has one thread less than requested, because the caller works too. */
     @Test
-    fun theNumberOfThreadsReachesTheRuntime() {
+    fun runtimeUsesTheNumberOfThreads() {
         factory.open(model(FLOAT), numThreads = 1).close()
         val before = nativeThreads()
         factory.open(model(FLOAT), numThreads = 4).use {
@@ -62,7 +62,7 @@ class HostEngineTest {
     }
 
     @Test
-    fun aFileThatIsNoneIsRefusedInOneSentence() {
+    fun invalidFileIsRejectedInOneSentence() {
         val noise = bytes(1000)
         val failure = assertThrows(EngineException::class.java) { factory.open(noise, 1) }
         assertTrue(failure.message!!, failure.message!!.endsWith("."))
@@ -70,7 +70,7 @@ class HostEngineTest {
     }
 
     @Test
-    fun aBufferOfTheWrongSizeIsRefused() {
+    fun bufferOfTheWrongSizeIsRejected() {
         factory.open(model(FLOAT), numThreads = 1).use { engine ->
             val failure = assertThrows(EngineException::class.java) {
                 engine.run(bytes(4), bytes(OUTPUTS * Float.SIZE_BYTES))
@@ -79,17 +79,18 @@ class HostEngineTest {
         }
     }
 
-    private fun classify(file: String, picture: FloatArray): FloatArray =
-        factory.open(model(file), numThreads = 1).use { run(it, picture) }
+    private fun classify(file: String, image: FloatArray): FloatArray =
+        factory.open(model(file), numThreads = 1).use { run(it, image) }
 
-    private fun run(engine: Engine, picture: FloatArray): FloatArray {
+    private fun run(engine: Engine, image: FloatArray): FloatArray {
         val output = bytes(OUTPUTS * Float.SIZE_BYTES)
-        engine.run(floats(picture), output)
+        engine.run(floats(image), output)
         return FloatArray(OUTPUTS) { output.getFloat(it * Float.SIZE_BYTES) }
     }
 
-    /** An upright bar, white on black. */
-    private fun bar() = FloatArray(INPUTS) { if (it % SIDE in 14..17 && it / SIDE in 4..27) 1f else 0f }
+    /** A white vertical bar on black. */
+    private fun bar() =
+        FloatArray(INPUTS) { if (it % SIDE in 14..17 && it / SIDE in 4..27) 1f else 0f }
 
     private fun floats(values: FloatArray): ByteBuffer =
         bytes(values.size * Float.SIZE_BYTES).also { it.asFloatBuffer().put(values) }
@@ -102,7 +103,7 @@ class HostEngineTest {
         return bytes(content.size).also { it.put(content).rewind() }
     }
 
-    /** Every thread of this process, Java's own included. */
+    /** Returns the number of threads of this process, including those of Java. */
     private fun nativeThreads(): Int = File("/proc/self/task").list()!!.size
 
     private companion object {

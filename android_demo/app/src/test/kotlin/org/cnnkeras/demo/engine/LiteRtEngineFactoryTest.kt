@@ -8,13 +8,13 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 
-/** The phone's own runtime, which has no library for the machine that tests. */
+/** The runtime of the app has no native library for this machine. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34])
 class LiteRtEngineFactoryTest {
     @Test
-    fun aPhoneWithoutALibraryForItsProcessorGetsOneSentence() {
-        repeat(2) { // The second time Java reports another error than the first.
+    fun missingNativeLibraryIsReportedInOneSentence() {
+        repeat(2) { // The second attempt fails with another Java error.
             val failure = assertThrows(EngineException::class.java) {
                 LiteRtEngineFactory().open(ByteBuffer.allocateDirect(8), numThreads = 1)
             }

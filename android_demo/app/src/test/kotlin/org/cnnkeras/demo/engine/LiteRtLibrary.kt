@@ -9,12 +9,12 @@ import com.sun.jna.ptr.PointerByReference
 import java.io.File
 
 /**
- * The functions of LiteRT's C API that running a file needs, as the ai-edge-litert 2.3.0 wheel has
- * them. What returns an integer returns a `LiteRtStatus`, 0 if all is well.
+ * The functions of LiteRT's C API that run a model, as in the wheel of ai-edge-litert 2.3.0. An
+ * integer result is a `LiteRtStatus`, 0 for success.
  *
  * Reference: https://github.com/google-ai-edge/LiteRT, `litert/c/`
  */
-@Suppress("FunctionName") // JNA takes the names of the C functions.
+@Suppress("FunctionName") // JNA requires the names of the C functions.
 interface LiteRtLibrary : Library {
     fun LiteRtCreateEnvironment(
         numOptions: Int,
@@ -40,7 +40,7 @@ interface LiteRtLibrary : Library {
 
     fun LiteRtSetOptionsHardwareAccelerators(options: Pointer, accelerators: Int): Int
 
-    /** The options take the payload over and end it with the destructor. */
+    /** The options own the payload and destroy it with the destructor. */
     fun LiteRtCreateOpaqueOptions(
         identifier: String,
         payload: Pointer,
@@ -48,7 +48,7 @@ interface LiteRtLibrary : Library {
         opaqueOptions: PointerByReference,
     ): Int
 
-    /** The options take the opaque options over. */
+    /** The options own the opaque options. */
     fun LiteRtAddOpaqueOptions(options: Pointer, opaqueOptions: Pointer): Int
 
     fun LiteRtCreateCompiledModel(
@@ -140,13 +140,13 @@ interface LiteRtLibrary : Library {
         /** `kLiteRtTensorBufferLockModeWrite` */
         const val WRITE = 1
 
-        /** `sizeof(LiteRtRankedTensorType)` is less. */
+        /** Larger than `sizeof(LiteRtRankedTensorType)`. */
         const val RANKED_TENSOR_TYPE_BYTES = 512L
 
-        /** Under this name, and as TOML, the processor's options are handed on. */
+        /** Identifier of the CPU options, whose payload is TOML. */
         const val CPU_OPTIONS = "xnnpack"
 
-        /** Loaded once a process from the folder of the wheel, see `make test-android`. */
+        /** The library in the folder of the wheel, see `make test-android`; loaded once. */
         val instance: LiteRtLibrary by lazy {
             val folder = requireNotNull(System.getProperty("litert.dir")) {
                 "The system property litert.dir must name the wheel's folder ai_edge_litert."

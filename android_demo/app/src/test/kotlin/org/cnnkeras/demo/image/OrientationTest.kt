@@ -6,33 +6,33 @@ import org.junit.Assert.assertEquals
 import org.junit.Test
 
 class OrientationTest {
-    /** Three columns and two rows, stored as each orientation turns them upright. */
+    /** An image of three columns and two rows, stored in each orientation. */
     @Test
-    fun eachOrientationTurnsItsPictureUpright() {
+    fun everyOrientationIsRotatedUpright() {
         val upright = "abc def"
         val stored = mapOf(
             1 to "abc def", 2 to "cba fed", 3 to "fed cba", 4 to "def abc",
             5 to "ad be cf", 6 to "cf be ad", 7 to "fc eb da", 8 to "da eb fc",
         )
         for ((exif, rows) in stored) {
-            val turned = fit(picture(rows), Orientation.ofExif(exif), preprocessing(3, 2))
-            assertEquals("orientation $exif", upright, text(turned))
+            val rotated = cropAndResize(image(rows), Orientation.ofExif(exif), preprocessing(3, 2))
+            assertEquals("orientation $exif", upright, text(rotated))
         }
     }
 
     @Test
-    fun anUnknownTagTurnsNothing() {
+    fun unknownTagIsNormal() {
         for (value in listOf(0, 9, -1)) assertEquals(Orientation.NORMAL, Orientation.ofExif(value))
     }
 
-    /** Rows are filtered before columns, whichever of them is stored first. */
+    /** The order of the passes depends on the upright image, not on the stored one. */
     @Test
-    fun aStoredTurnDoesNotChangeTheRounding() {
+    fun storedOrientationDoesNotChangeTheRounding() {
         val rows = List(37) { y -> row(53) { x -> ((x * 7 + y * 13 + x * y) % 200).toChar() } }
         val columns = List(53) { x -> row(37) { y -> rows[y][x] } }
-        val upright = fit(picture(rows), Orientation.NORMAL, preprocessing(8, 5))
-        val turned = fit(picture(columns), Orientation.TRANSPOSED, preprocessing(8, 5))
-        assertArrayEquals(upright.values, turned.values)
+        val upright = cropAndResize(image(rows), Orientation.NORMAL, preprocessing(8, 5))
+        val rotated = cropAndResize(image(columns), Orientation.TRANSPOSED, preprocessing(8, 5))
+        assertArrayEquals(upright.values, rotated.values)
     }
 
     private fun preprocessing(width: Int, height: Int) =
@@ -40,9 +40,9 @@ class OrientationTest {
 
     private fun row(length: Int, pixel: (Int) -> Char) = String(CharArray(length, pixel))
 
-    private fun picture(rows: String): Picture = picture(rows.split(' '))
+    private fun image(rows: String): Image = image(rows.split(' '))
 
-    private fun picture(rows: List<String>) = object : Picture {
+    private fun image(rows: List<String>) = object : Image {
         override val width = rows[0].length
         override val height = rows.size
 

@@ -17,7 +17,7 @@ class TensorCodecTest {
     private val cases = Fixtures.array("quantization.json").objects()
 
     @Test
-    fun integersArePythons() {
+    fun quantizedValuesEqualPython() {
         for (case in cases) {
             val spec = spec(case)
             val buffer = bufferOf(spec)
@@ -28,7 +28,7 @@ class TensorCodecTest {
     }
 
     @Test
-    fun realNumbersArePythons() {
+    fun dequantizedValuesEqualPython() {
         for (case in cases) {
             val spec = spec(case)
             val buffer = bufferOf(spec)
@@ -41,7 +41,7 @@ class TensorCodecTest {
     }
 
     @Test
-    fun floatsPassThrough() {
+    fun floatsAreNotChanged() {
         val spec = TensorSpec("", TensorType.FLOAT32, listOf(1, 3))
         val values = floatArrayOf(-1.5f, 0.1f, 1e30f)
         val buffer = bufferOf(spec)

@@ -3,28 +3,28 @@ package org.cnnkeras.demo.model
 import java.io.File
 import java.util.concurrent.TimeUnit
 
-/** Runs files in another Java process, which is started again when one of them ends it. */
+/** Runs model files in a child process and starts a new one after a crash. */
 class ChildProcesses(
     private val folder: File,
     private val arguments: List<String> = emptyList(),
 ) {
-    /** Returns what became of each file; a crash begins with `crashed`. */
+    /** Returns the outcome of each file; that of a crash starts with `crashed`. */
     fun run(files: List<File>): Map<File, String> {
         val outcomes = LinkedHashMap<File, String>()
-        var left = files
-        while (left.isNotEmpty()) {
-            val (done, crash) = runOnce(left)
+        var remaining = files
+        while (remaining.isNotEmpty()) {
+            val (done, crash) = runOnce(remaining)
             outcomes += done
-            left = left.drop(done.size)
-            if (left.isNotEmpty()) {
-                outcomes[left.first()] = crash
-                left = left.drop(1)
+            remaining = remaining.drop(done.size)
+            if (remaining.isNotEmpty()) {
+                outcomes[remaining.first()] = crash
+                remaining = remaining.drop(1)
             }
         }
         return outcomes
     }
 
-    /** Returns the outcomes up to a crash, and what the crash was. */
+    /** Returns the outcomes up to a crash and a description of the crash. */
     private fun runOnce(files: List<File>): Pair<Map<File, String>, String> {
         val log = File(folder, "hs_err.log").apply { delete() }
         val input = File(folder, "files.txt")
@@ -44,12 +44,12 @@ class ChildProcesses(
             .filter { it.startsWith("done ") }
             .map { it.split(" ", limit = 3) }
             .associate { (_, path, outcome) -> File(path) to outcome }
-        val crash = if (isDone) kind(log) ?: "exit ${child.exitValue()}" else "it hung"
+        val crash = if (isDone) crashSite(log) ?: "exit ${child.exitValue()}" else "timeout"
         return outcomes to "crashed: $crash"
     }
 
-    /** The signal and the function in which it came, as Java's report of the crash has them. */
-    private fun kind(log: File): String? {
+    /** Returns the signal and the function of a crash from Java's error log. */
+    private fun crashSite(log: File): String? {
         if (!log.exists()) return null
         val lines = log.readLines()
         val signal = lines.firstOrNull { it.startsWith("#  SIG") }?.split(" ")?.get(2)
@@ -58,7 +58,7 @@ class ChildProcesses(
     }
 
     private companion object {
-        // For all files together: 200 take 3 s.
+        // For all files; 200 files take 3 s.
         const val TIMEOUT_SECONDS = 300L
     }
 }

@@ -7,11 +7,11 @@ import org.cnnkeras.demo.engine.EngineException
 import org.cnnkeras.demo.engine.HostEngineFactory
 
 /**
- * Reads paths of files from standard input and runs each once, so that a crash ends this process
- * and not the tests'. After a file it writes `done PATH OUTCOME`.
+ * Runs each file whose path it reads from standard input, and writes `done PATH OUTCOME` after it.
+ * A crash ends this process instead of the tests.
  *
- * Two arguments are the sizes in bytes of every file's input and output: then the app's checks stay
- * away, as if a file came to the runtime at once.
+ * With two arguments, the sizes in bytes of the input and the output, it runs the files without the
+ * checks of the app.
  */
 fun main(arguments: Array<String>) {
     for (path in generateSequence(::readlnOrNull)) {

@@ -9,7 +9,7 @@ import java.nio.ByteBuffer
 object ModelFixtures {
     private val folder = File("../../tests/fixtures/models")
 
-    /** What Python reads from each file that the app takes. */
+    /** The properties of each file that the app can run, as Python reads them. */
     val expected: JsonObject =
         JsonParser.`object`().from(folder.resolve("expected.json").readText())
 

@@ -16,16 +16,16 @@ class ModelReaderTest {
     private val names = ModelFixtures.expected.keys
 
     @Test
-    fun everyRecipeOfTheExporterIsTaken() {
+    fun everyExportRecipeIsRead() {
         val recipes = listOf(
             "float32", "float16", "dynamic_wi8_afp32", "weight_only_wi8_afp32", "static_wi8_ai8",
         )
         assertTrue(names.containsAll(recipes))
-        for (name in recipes) assertTrue(name, ModelFixtures.read(name).preprocessingStated)
+        for (name in recipes) assertTrue(name, ModelFixtures.read(name).hasPreprocessing)
     }
 
     @Test
-    fun tensorsArePythons() {
+    fun tensorSpecsEqualPython() {
         for (name in names) {
             val model = ModelFixtures.read(name)
             assertEquals(name, spec(name, "input"), model.input)
@@ -34,20 +34,20 @@ class ModelReaderTest {
     }
 
     @Test
-    fun namesAndLabelsArePythons() {
+    fun namesAndLabelsEqualPython() {
         for (name in names - "few_labels") {
             val metadata = ModelFixtures.expected.getObject(name).getObject("metadata") ?: continue
             val model = ModelFixtures.read(name)
             assertEquals(name, metadata.getString("name"), model.name)
             assertEquals(name, metadata.getString("description"), model.description)
             assertEquals(name, metadata.getArray("labels").toList(), model.labels)
-            assertTrue(name, model.labelsStated)
+            assertTrue(name, model.hasLabels)
         }
     }
 
     @Test
-    fun labelsAreThoseOfAndroidsMetadataLibrary() {
-        for (name in listOf("float32", "drawing")) { // it does not decompress, so not "mediapipe"
+    fun labelsEqualThoseOfTheMetadataLibrary() {
+        for (name in listOf("float32", "drawing")) { // the library cannot decompress "mediapipe"
             val extractor = MetadataExtractor(ByteBuffer.wrap(ModelFixtures.bytes(name)))
             val labels = extractor.getAssociatedFile("labels.txt").reader().readLines()
             assertEquals(name, labels, ModelFixtures.read(name).labels)
@@ -56,7 +56,7 @@ class ModelReaderTest {
     }
 
     @Test
-    fun preprocessingIsPythons() {
+    fun preprocessingEqualsPython() {
         for (name in names) {
             val json = ModelFixtures.expected.getObject(name).getObject("metadata")
                 ?.getObject("preprocessing") ?: continue
@@ -70,7 +70,7 @@ class ModelReaderTest {
     }
 
     @Test
-    fun theWeightsTypeIsPythons() {
+    fun weightTypeEqualsPython() {
         for (name in names) {
             val expected = ModelFixtures.expected.getObject(name).getString("weights")
             assertEquals(name, expected, ModelFixtures.read(name).weightType)
@@ -78,22 +78,22 @@ class ModelReaderTest {
     }
 
     @Test
-    fun normalizationOfOtherWritersCounts() {
+    fun normalizationOfOtherWritersIsRead() {
         val model = ModelFixtures.read("mediapipe")
-        assertTrue(model.preprocessingStated)
+        assertTrue(model.hasPreprocessing)
         assertEquals(ModelFixtures.read("float32").preprocessing, model.preprocessing)
     }
 
     @Test
-    fun anAssumedNormalizationIsNotStated() {
+    fun assumedNormalizationIsMarked() {
         val model = ModelFixtures.read("no_metadata")
-        assertFalse(model.preprocessingStated)
+        assertFalse(model.hasPreprocessing)
         val halves = List(3) { 127.5f }
         assertEquals(Preprocessing(12, 10, 3, halves, halves), model.preprocessing)
     }
 
     @Test
-    fun pixelsPassIntoIntegersUnlessItIsStated() {
+    fun integerInputsGetPixelsWithoutMetadata() {
         for ((name, lowest) in listOf("uint8" to 0, "int8" to -128)) {
             val model = ModelFixtures.read(name)
             val (mean, std) = model.preprocessing.mean[0] to model.preprocessing.std[0]
@@ -106,28 +106,28 @@ class ModelReaderTest {
     }
 
     @Test
-    fun classesWithoutLabelsAreNumbered() {
+    fun classesWithoutLabelsHaveTheirIndex() {
         val model = ModelFixtures.read("no_metadata")
-        assertFalse(model.labelsStated)
+        assertFalse(model.hasLabels)
         assertEquals(listOf("0", "1", "2", "3", "4"), model.labels)
         assertEquals("no_metadata", model.name)
     }
 
     @Test
-    fun tooFewLabelsAreNone() {
+    fun tooFewLabelsAreIgnored() {
         val model = ModelFixtures.read("few_labels")
-        assertFalse(model.labelsStated)
+        assertFalse(model.hasLabels)
         assertEquals(5, model.labels.size)
     }
 
     @Test
-    fun drawingsSayHowTheyFillTheirFrame() {
-        assertEquals(Drawing(0.97f, 0.14f), ModelFixtures.read("drawing").drawing)
-        assertNull(ModelFixtures.read("float32").drawing)
+    fun drawingStyleIsRead() {
+        assertEquals(DrawingStyle(0.97f, 0.14f), ModelFixtures.read("drawing").drawingStyle)
+        assertNull(ModelFixtures.read("float32").drawingStyle)
     }
 
     @Test
-    fun onlyADirectBufferIsKept() {
+    fun onlyADirectBufferIsNotCopied() {
         val bytes = ModelFixtures.bytes("float32")
         val direct = ByteBuffer.allocateDirect(bytes.size).also { it.put(bytes).rewind() }
         val model = ModelReader.read(direct, "x.tflite")
@@ -138,7 +138,7 @@ class ModelReaderTest {
     }
 
     @Test
-    fun theHashIsTheWholeFiles() {
+    fun hashIsThatOfTheWholeFile() {
         val bytes = ModelFixtures.bytes("float32")
         val digest = MessageDigest.getInstance("SHA-256").digest(bytes)
         val expected = digest.joinToString("") { "%02x".format(it) }
@@ -146,13 +146,13 @@ class ModelReaderTest {
     }
 
     @Test
-    fun oneSentenceSaysWhatIsWrongAndWhatToDo() {
+    fun refusalExplainsTheProblemAndTheSolution() {
         val sentences = REFUSED.mapValues { (name, _) -> refusal(name) }
-        assertEquals(REFUSED.mapValues { (name, why) -> "'$name.tflite' $why" }, sentences)
+        assertEquals(REFUSED.mapValues { (name, reason) -> "'$name.tflite' $reason" }, sentences)
     }
 
     @Test
-    fun filesThatEndEarlyAreRefused() {
+    fun truncatedFilesAreRefused() {
         val whole = ModelFixtures.bytes("float32")
         val ends = whole.indices step 61
         for (end in ends) {
@@ -164,7 +164,7 @@ class ModelReaderTest {
     }
 
     @Test
-    fun theNameInTheSentenceIsOneLine() {
+    fun messageIsOneLine() {
         val error = assertThrows(ModelException::class.java) {
             ModelReader.read(ByteBuffer.allocate(0), "a\nb" + "c".repeat(200))
         }
@@ -173,19 +173,19 @@ class ModelReaderTest {
     }
 
     @Test
-    fun theAppsOwnModelsAreTaken() {
+    fun builtInModelsAreRead() {
         val files = File("src/main/assets/models").listFiles { file -> file.extension == "tflite" }
         for (file in files!!) {
             val model = ModelReader.read(ByteBuffer.wrap(file.readBytes()), file.name)
-            assertTrue(file.name, model.labelsStated && model.preprocessingStated)
+            assertTrue(file.name, model.hasLabels && model.hasPreprocessing)
         }
     }
 
     private fun refusal(name: String): String =
         assertThrows(name, ModelException::class.java) { ModelFixtures.read(name) }.message!!
 
-    private fun spec(name: String, end: String): TensorSpec {
-        val json: JsonObject = ModelFixtures.expected.getObject(name).getObject(end)
+    private fun spec(name: String, role: String): TensorSpec {
+        val json: JsonObject = ModelFixtures.expected.getObject(name).getObject(role)
         return TensorSpec(
             json.getString("name"),
             TensorType.entries.single { it.title == json.getString("dtype") },
@@ -202,30 +202,32 @@ class ModelReaderTest {
             "two_inputs" to "has 2 inputs; the app classifies one image at a time.",
             "two_outputs" to "has 2 outputs; the app shows one row of class scores.",
             "rank_3" to "takes 1 × 12 × 10; " +
-                "the app gives one image, 1 × height × width × channels.",
-            "five_channels" to "takes images of 5 channels; the app has gray (1) and RGB (3).",
-            "output_rank_4" to "gives 1 × 10 × 8 × 5; " +
-                "the app shows one row of scores, 1 × classes.",
+                "the app expects one image, 1 × height × width × channels.",
+            "five_channels" to "takes images of 5 channels; the app supports gray (1) and RGB (3).",
+            "output_rank_4" to "returns 1 × 10 × 8 × 5; " +
+                "the app expects one row of scores, 1 × classes.",
             "dynamic_batch" to "has an input of dynamic shape ? × 12 × 10 × 3; " +
                 "export it with a static batch of 1.",
             "flex" to "needs the operation 'FlexTan', which TFLite lacks; " +
-                "export the model from built-in operations only.",
+                "export it with built-in operations only.",
             "custom" to "needs the operation 'MyOp', which TFLite lacks; " +
-                "export the model from built-in operations only.",
-            "while" to "needs the operation WHILE; the app runs those of image classifiers.",
-            "float16_input" to "takes float16; the app knows float32, uint8 and int8.",
-            "complex_input" to "holds numbers of type complex64; " +
-                "use those of image classifiers.",
-            "external_weights" to "keeps its weights outside of the file; " +
+                "export it with built-in operations only.",
+            "while" to "needs the operation WHILE; " +
+                "the app supports the operations of image classifiers.",
+            "float16_input" to "takes float16; the app supports float32, uint8 and int8.",
+            "complex_input" to "has a tensor of type complex64; " +
+                "the app does not support this type.",
+            "external_weights" to "stores its weights outside the file; " +
                 "export it as one file of less than 2 GB.",
-            "no_stride" to "is damaged (CONV_2D has an impossible option); " +
+            "no_stride" to "is damaged (CONV_2D has an invalid option); " +
                 "copy or export it again.",
-            "no_bias" to "is damaged (DEPTHWISE_CONV_2D has not its number of tensors); " +
+            "no_bias" to "is damaged (DEPTHWISE_CONV_2D has a wrong number of tensors); " +
                 "copy or export it again.",
             "no_scale" to "is damaged (PAD lacks a scale); copy or export it again.",
-            "no_signature_name" to "is damaged (a signature names other tensors than the graph); " +
+            "no_signature_name" to
+                "is damaged (a signature and the graph have different tensors); " +
                 "copy or export it again.",
-            "truncated" to "is damaged (an offset points outside); copy or export it again.",
+            "truncated" to "is damaged (an offset is out of range); copy or export it again.",
             "cut_labels" to "is damaged (its labels are missing); copy or export it again.",
         )
     }

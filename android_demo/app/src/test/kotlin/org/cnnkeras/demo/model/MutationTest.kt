@@ -9,10 +9,10 @@ import org.junit.Test
 import org.junit.rules.TemporaryFolder
 
 /**
- * Files that are damaged in every way end in one sentence, never in a crash: of the app's checks
- * for most, of the runtime for some; what is left runs.
+ * Damaged files never crash the process. The checks of the app refuse most of them in one sentence,
+ * the runtime refuses some, and the rest run.
  *
- * `-Dmutations=20000` tries more, and `-Dmutations.first=200` others.
+ * `-Dmutations=20000` sets the number of files, and `-Dmutations.first=200` the first seed.
  */
 class MutationTest {
     @get:Rule
@@ -22,19 +22,20 @@ class MutationTest {
     private val count = Integer.getInteger("mutations", 200)
 
     @Test
-    fun damagedFilesAreRefusedInOneSentenceOrRun() {
+    fun damagedFilesAreRefusedOrRun() {
         val passed = (first until first + count).mapNotNull(::passing)
         val outcomes = ChildProcesses(folder.root).run(passed)
         println("$count mutations, ${count - passed.size} refused by the app's checks, then:")
-        outcomes.values.groupingBy { it }.eachCount().forEach { (what, n) -> println("$n $what") }
+        val counts = outcomes.values.groupingBy { it }.eachCount()
+        counts.forEach { (outcome, count) -> println("$count $outcome") }
         val crashes = outcomes.filterValues { it.startsWith("crashed") }
         assertEquals(emptyList<String>(), crashes.map { (file, how) -> "${file.name} $how" })
         assertEquals(passed.toSet(), outcomes.keys)
     }
 
-    /** The reason for the checks: each kind of crash that mutations have found in LiteRT 2.3. */
+    /** Shows each kind of crash that mutations have found in LiteRT 2.3 without the checks. */
     @Test
-    fun withoutTheChecksFilesEndTheProcess() {
+    fun someFilesCrashWithoutTheChecks() {
         val harmful = listOf("no_bias", "no_scale", "no_signature_name")
         val files = (harmful + "float32").map { name ->
             folder.newFile("$name.tflite").apply { writeBytes(ModelFixtures.bytes(name)) }
@@ -46,7 +47,7 @@ class MutationTest {
         assertEquals("ran", outcomes[files.last()])
     }
 
-    /** Returns the file that a seed makes if the app's own checks let it pass. */
+    /** Returns the damaged file of a seed; null if the checks of the app refuse it. */
     private fun passing(seed: Int): File? {
         val (name, mutations) = sources[seed % sources.size]
         val (mutation, bytes) = mutations.make(seed.toLong())

@@ -3,21 +3,24 @@ package org.cnnkeras.demo.model
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.util.Random
+import org.cnnkeras.demo.model.tflite.GraphReader
+import org.cnnkeras.demo.model.tflite.Table
 
-/** What is done to a file. */
+/** A kind of damage. */
 enum class Mutation { FLIP, SET, OFFSET, SHIFT, ZEROS, CUT, SPLICE, TAIL }
 
 /**
- * Damages a model file, always in the same way for the same seed.
+ * Damages a model file reproducibly, by a seed.
  *
- * Most bytes of a file are weights, whose change harms nobody; so nine of ten changes hit the rest.
+ * Most bytes of a file are weights, and changing them is harmless. So nine of ten changes affect
+ * the other bytes.
  */
 class Mutations(private val file: ByteArray) {
     private val structure: IntArray = structure()
 
-    /** Returns what the seed does to the file, and the result. */
+    /** Returns the kind of damage of a seed, and the damaged file. */
     fun make(seed: Long): Pair<Mutation, ByteArray> {
-        // Seeds that follow each other give numbers that do, until they are mixed.
+        // Consecutive seeds give similar first numbers unless they are mixed.
         val random = Random(seed * -0x61c8864680b583ebL)
         val mutation = Mutation.entries[random.nextInt(Mutation.entries.size)]
         return mutation to when (mutation) {
@@ -38,7 +41,7 @@ class Mutations(private val file: ByteArray) {
             }
             Mutation.CUT -> file.copyOf(random.nextInt(file.size))
             Mutation.SPLICE -> {
-                val at = place(random)
+                val at = position(random)
                 file.copyOf(at) + ByteArray(4 * (1 + random.nextInt(8))) + file.drop(at)
             }
             Mutation.TAIL -> file.copyOf().also { bytes ->
@@ -50,18 +53,18 @@ class Mutations(private val file: ByteArray) {
 
     private fun changed(random: Random, times: Int, change: (ByteArray, Int) -> Unit): ByteArray {
         val bytes = file.copyOf()
-        repeat(times) { change(bytes, place(random)) }
+        repeat(times) { change(bytes, position(random)) }
         return bytes
     }
 
-    private fun place(random: Random): Int =
+    private fun position(random: Random): Int =
         if (random.nextInt(10) == 0) {
             random.nextInt(file.size)
         } else {
             structure[random.nextInt(structure.size)]
         }
 
-    /** The places that are not inside a long list of weights. */
+    /** Returns the positions outside large constants. */
     private fun structure(): IntArray {
         val buffer = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN)
         val isWeight = BooleanArray(file.size)

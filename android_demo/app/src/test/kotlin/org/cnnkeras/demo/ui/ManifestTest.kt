@@ -15,13 +15,13 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 
-/** What the app asks of the system, and what it offers to other apps. */
+/** The permissions, the component names and the intent filters of the manifest. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = TestApplication::class)
 class ManifestTest {
     private val application = RuntimeEnvironment.getApplication()
 
-    private fun takers(action: String, uri: String?, type: String?): List<String> {
+    private fun handlers(action: String, uri: String?, type: String?): List<String> {
         val intent = Intent(action).setDataAndType(uri?.let(Uri::parse), type)
         return application.packageManager
             .queryIntentActivities(intent, PackageManager.MATCH_DEFAULT_ONLY)
@@ -32,19 +32,19 @@ class ManifestTest {
             .distinct()
     }
 
-    private fun assertTaken(action: String, uri: String?, type: String?) =
-        assertEquals(listOf(MainActivity::class.java.name), takers(action, uri, type))
+    private fun assertHandled(action: String, uri: String?, type: String?) =
+        assertEquals(listOf(MainActivity::class.java.name), handlers(action, uri, type))
 
     @Test
-    fun theCameraIsAllThatIsAskedFor() {
+    fun cameraIsTheOnlyPermission() {
         val info = application.packageManager
             .getPackageInfo(application.packageName, PackageManager.GET_PERMISSIONS)
         assertEquals(listOf(Manifest.permission.CAMERA), info.requestedPermissions.toList())
     }
 
-    /** Shortcuts on home screens and scripts keep a component's name. */
+    /** Home screen shortcuts and scripts refer to an activity by its component name. */
     @Test
-    fun bothNamesOfAnActivityOpenIt() {
+    fun formerNameIsAnAliasOfTheActivity() {
         for (activity in listOf(MainActivity::class.java, BenchmarkActivity::class.java)) {
             val target = activityInfo(activity.name)
             val alias = activityInfo("org.cnnkeras.demo.ui.${activity.simpleName}")
@@ -59,7 +59,7 @@ class ManifestTest {
         .getActivityInfo(ComponentName(application, name), 0)
 
     @Test
-    fun launchersListTheAppOnce() {
+    fun launcherListsTheAppOnce() {
         val intent = Intent(Intent.ACTION_MAIN).addCategory(Intent.CATEGORY_LAUNCHER)
         val names = application.packageManager.queryIntentActivities(intent, 0)
             .map { it.activityInfo.name }
@@ -68,29 +68,29 @@ class ManifestTest {
     }
 
     @Test
-    fun imagesCanBeShared() = assertTaken(Intent.ACTION_SEND, null, "image/png")
+    fun sharedImageIsHandled() = assertHandled(Intent.ACTION_SEND, null, "image/png")
 
     @Test
-    fun aDownloadIsOpenedByItsType() = assertTaken(
+    fun downloadIsHandledByItsType() = assertHandled(
         Intent.ACTION_VIEW,
         "content://com.android.providers.downloads.documents/document/123",
         "application/octet-stream",
     )
 
     @Test
-    fun aModelIsOpenedByItsName() {
+    fun modelFileIsHandledByItsName() {
         for (name in listOf("digits.tflite", "my.digits.v1.2.tflite")) {
             for (type in listOf("text/plain", "application/octet-stream", null)) {
-                assertTaken(Intent.ACTION_VIEW, "content://files/a.b/$name", type)
-                assertTaken(Intent.ACTION_VIEW, "file:///storage/emulated/0/$name", type)
+                assertHandled(Intent.ACTION_VIEW, "content://files/a.b/$name", type)
+                assertHandled(Intent.ACTION_VIEW, "file:///storage/emulated/0/$name", type)
             }
         }
     }
 
     @Test
-    fun otherFilesAreLeftToOthers() {
-        val picture = takers(Intent.ACTION_VIEW, "content://files/cat.png", "image/png")
-        val note = takers(Intent.ACTION_VIEW, "content://files/note.txt", "text/plain")
-        assertEquals(emptyList<String>(), picture + note)
+    fun otherFilesAreNotHandled() {
+        val image = handlers(Intent.ACTION_VIEW, "content://files/cat.png", "image/png")
+        val note = handlers(Intent.ACTION_VIEW, "content://files/note.txt", "text/plain")
+        assertEquals(emptyList<String>(), image + note)
     }
 }

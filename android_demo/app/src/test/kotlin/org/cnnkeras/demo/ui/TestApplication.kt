@@ -11,13 +11,13 @@ import android.widget.TextView
 import java.io.File
 import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.engine.HostEngineFactory
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.state.Store
+import org.cnnkeras.demo.ui.state.StateHolder
+import org.cnnkeras.demo.ui.state.UiState
 import org.junit.Assert.fail
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 
-/** The app as it is, but for the runtime: this machine's instead of a phone's. */
+/** The app with the inference runtime of this machine instead of that of a phone. */
 class TestApplication : DemoApplication() {
     override val engines: EngineFactory get() = HostEngineFactory()
 
@@ -28,59 +28,62 @@ class TestApplication : DemoApplication() {
     }
 }
 
-/** What would have ended the app. */
+/** The exception that would have crashed the app. */
 @Volatile
 private var crash: Throwable? = null
 
-/** What the screens of a test share. */
-val store: Store get() = (RuntimeEnvironment.getApplication() as DemoApplication).store
+/** The state holder of the app under test. */
+val stateHolder: StateHolder
+    get() = (RuntimeEnvironment.getApplication() as DemoApplication).stateHolder
 
-/** Lets the app work until something is true; half a minute is far more than it may take. */
-fun await(what: String, isTrue: () -> Boolean) {
+/** Runs the main looper until a condition is true; fails after 30 seconds. */
+fun await(description: String, condition: () -> Boolean) {
     val end = System.nanoTime() + 30_000_000_000
-    while (!isTrue()) {
-        crash?.let { throw AssertionError("The app ended", it) }
-        if (System.nanoTime() > end) fail("Waited in vain for $what; the state is ${store.state}")
+    while (!condition()) {
+        crash?.let { throw AssertionError("The app has crashed", it) }
+        if (System.nanoTime() > end) {
+            fail("Timeout while waiting for $description; the state is ${stateHolder.state}")
+        }
         Thread.sleep(5)
         shadowOf(Looper.getMainLooper()).idle()
     }
 }
 
-/** Waits for a state, and returns it. */
-inline fun <reified S : State> awaitState(crossinline isWanted: (S) -> Boolean = { true }): S {
+/** Waits for a state and returns it. */
+inline fun <reified S : UiState> awaitState(crossinline condition: (S) -> Boolean = { true }): S {
     await(S::class.java.simpleName) {
-        val state = store.state
-        if (state is State.Failed && state !is S) fail(state.problem)
-        state is S && isWanted(state)
+        val state = stateHolder.state
+        if (state is UiState.Failed && state !is S) fail(state.message)
+        state is S && condition(state)
     }
-    return store.state as S
+    return stateHolder.state as S
 }
 
-/** Waits until the app has done all that it was asked for. */
-fun awaitRest() {
+/** Waits until the app is idle. */
+fun awaitIdle() {
     var isDone = false
-    store.history { isDone = true } // comes after the rest
-    await("rest") { isDone }
+    stateHolder.loadHistory { isDone = true } // runs after all queued work
+    await("idle") { isDone }
     shadowOf(Looper.getMainLooper()).idle()
 }
 
-/** A file that Python and the app share. */
+/** Returns the URI of a file in `tests/fixtures`. */
 fun fixture(path: String): Uri = Uri.fromFile(File("../../tests/fixtures", path).canonicalFile)
 
-/** What a gallery sends when the user shares an image. */
-fun shared(image: Uri): Intent = Intent(Intent.ACTION_SEND).setType("image/*")
+/** Returns the intent of another app that shares an image. */
+fun shareIntent(image: Uri): Intent = Intent(Intent.ACTION_SEND).setType("image/*")
     .putExtra(Intent.EXTRA_STREAM, image)
 
-/** The visible text of a view. */
+/** Returns the text of a view. */
 fun Activity.text(id: Int): String = requireViewById<TextView>(id).text.toString()
 
-/** Whether a view and all around it are there. */
+/** Returns whether a view and all its ancestors are visible. */
 fun Activity.isVisible(id: Int): Boolean = findViewById<View>(id)?.isShown ?: false
 
-/** Moves a finger over a view along points between 0 and 1. */
+/** Draws a stroke on a view; coordinates are from 0 to 1. */
 fun View.draw(vararg points: Pair<Float, Float>) {
     touch(MotionEvent.ACTION_DOWN, points.first())
-    // As dense as a finger is.
+    // As many events as a finger causes.
     for ((from, to) in points.toList().zipWithNext()) {
         for (step in 1..10) {
             val x = from.first + (to.first - from.first) * step / 10
@@ -97,10 +100,10 @@ private fun View.touch(action: Int, point: Pair<Float, Float>) {
     dispatchTouchEvent(MotionEvent.obtain(now, now, action, x * width, y * height, 0))
 }
 
-/** Draws a 7, crossed as the writers of the training data do: most of UCI's sevens are. */
+/** Draws a 7 with a bar, as most sevens of the training data have. */
 fun View.drawSeven() = DIGITS.getValue("7").forEach { draw(*it.toTypedArray()) }
 
-/** Strokes of all ten digits. */
+/** The strokes of all ten digits. */
 val DIGITS: Map<String, List<List<Pair<Float, Float>>>> = mapOf(
     "0" to listOf(
         listOf(0.5f to 0.1f, 0.3f to 0.25f, 0.25f to 0.5f, 0.3f to 0.75f, 0.5f to 0.9f) +

@@ -7,7 +7,6 @@ import android.graphics.ImageFormat
 import android.graphics.SurfaceTexture
 import android.hardware.camera2.CameraAccessException
 import android.hardware.camera2.CameraCaptureSession
-import android.hardware.camera2.CameraCharacteristics
 import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
 import android.hardware.camera2.CaptureRequest
@@ -18,51 +17,18 @@ import android.media.ImageReader
 import android.os.Build
 import android.os.Handler
 import android.os.HandlerThread
-import android.util.Size
 import android.view.Surface
 import java.io.Closeable
-import kotlin.math.abs
 
 /**
- * What a camera is to the app.
+ * An open camera that sends its images to a preview and to [onImage] until it is closed.
  *
- * @property sensorDegrees how far its images are to be turned clockwise to stand upright on a phone
- *     held as it was built to be
- * @property size of its images and of the preview, not turned
- */
-class Lens(val id: String, val isFront: Boolean, val sensorDegrees: Int, val size: Size)
-
-/** Lists the cameras that look to the back, then the others; none if the service is away. */
-fun lenses(manager: CameraManager): List<Lens> = try {
-    manager.cameraIdList.mapNotNull { id ->
-        val facts = manager.getCameraCharacteristics(id)
-        val sizes = facts[CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP]
-            ?.getOutputSizes(ImageFormat.YUV_420_888)
-        if (sizes.isNullOrEmpty()) null else Lens(
-            id,
-            isFront = facts[CameraCharacteristics.LENS_FACING] ==
-                CameraCharacteristics.LENS_FACING_FRONT,
-            sensorDegrees = facts[CameraCharacteristics.SENSOR_ORIENTATION] ?: 0,
-            size = sizes.minBy { abs(it.width.toLong() * it.height - PIXELS) },
-        )
-    }.sortedBy { it.isFront }
-} catch (_: CameraAccessException) {
-    emptyList()
-}
-
-/** Enough for any network of the zoo, and little to copy: 640 × 480. */
-private const val PIXELS = 640L * 480
-
-/**
- * An open camera, which shows its images on a preview and hands each to [onImage], on a thread of
- * its own, until it is closed.
- *
- * @param onImage gets an image that is closed when it returns
- * @param onFailure called at most once, on that thread, when the camera cannot be used any more
+ * @param onImage receives each image on the camera thread; the image is closed when it returns
+ * @param onFailure called at most once, on the camera thread, if the camera becomes unusable
  */
 class CameraFeed(
     context: Context,
-    private val lens: Lens,
+    private val info: CameraInfo,
     preview: SurfaceTexture,
     private val onImage: (Image) -> Unit,
     private val onFailure: () -> Unit,
@@ -71,32 +37,32 @@ class CameraFeed(
     private val thread = HandlerThread("camera").apply { start() }
     private val handler = Handler(thread.looper)
     private val reader = ImageReader.newInstance(
-        lens.size.width,
-        lens.size.height,
+        info.size.width,
+        info.size.height,
         ImageFormat.YUV_420_888,
-        IMAGES,
+        MAX_IMAGES,
     )
     private val surface: Surface
     private var device: CameraDevice? = null
 
-    // Of the camera's thread alone.
+    // The camera thread alone uses it.
     private var isClosed = false
 
     init {
-        preview.setDefaultBufferSize(lens.size.width, lens.size.height)
+        preview.setDefaultBufferSize(info.size.width, info.size.height)
         surface = Surface(preview)
         reader.setOnImageAvailableListener({ it.acquireLatestImage()?.use(onImage) }, handler)
         handler.post(::open)
     }
 
-    @SuppressLint("MissingPermission") // the screen asks for it before it makes a feed
-    private fun open() = guarded { manager.openCamera(lens.id, Opened(), handler) }
+    @SuppressLint("MissingPermission") // CameraActivity requests it before it creates a feed
+    private fun open() = failOnError { manager.openCamera(info.id, DeviceCallback(), handler) }
 
-    private inner class Opened : CameraDevice.StateCallback() {
+    private inner class DeviceCallback : CameraDevice.StateCallback() {
         override fun onOpened(camera: CameraDevice) {
             if (isClosed) return camera.close()
             device = camera
-            guarded { startSession(camera) }
+            failOnError { startSession(camera) }
         }
 
         override fun onDisconnected(camera: CameraDevice) = fail()
@@ -109,8 +75,8 @@ class CameraFeed(
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) {
             startConfiguredSession(camera, surfaces)
         } else {
-            @Suppress("DEPRECATION") // its successor came with Android 9
-            camera.createCaptureSession(surfaces, Configured(), handler)
+            @Suppress("DEPRECATION") // the replacement needs Android 9
+            camera.createCaptureSession(surfaces, SessionCallback(), handler)
         }
     }
 
@@ -121,14 +87,14 @@ class CameraFeed(
                 SessionConfiguration.SESSION_REGULAR,
                 surfaces.map(::OutputConfiguration),
                 { handler.post(it) },
-                Configured(),
+                SessionCallback(),
             ),
         )
 
-    private inner class Configured : CameraCaptureSession.StateCallback() {
+    private inner class SessionCallback : CameraCaptureSession.StateCallback() {
         override fun onConfigured(session: CameraCaptureSession) {
             if (isClosed) return
-            guarded {
+            failOnError {
                 val request = session.device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW)
                 request.addTarget(surface)
                 request.addTarget(reader.surface)
@@ -141,17 +107,17 @@ class CameraFeed(
         override fun onConfigureFailed(session: CameraCaptureSession) = fail()
     }
 
-    /** Runs what fails when another app takes the camera, or the phone forbids it. */
-    private fun guarded(action: () -> Unit) {
+    /** Calls the camera service; fails if another app takes the camera or the system denies it. */
+    private fun failOnError(action: () -> Unit) {
         try {
             action()
         } catch (_: CameraAccessException) {
             fail()
-        } catch (_: SecurityException) { // the permission was taken back meanwhile
+        } catch (_: SecurityException) { // the user has revoked the permission
             fail()
-        } catch (_: IllegalStateException) { // the camera was closed meanwhile
+        } catch (_: IllegalStateException) { // the camera is closed
             fail()
-        } catch (_: IllegalArgumentException) { // the camera was unplugged meanwhile
+        } catch (_: IllegalArgumentException) { // the camera is unplugged
             fail()
         }
     }
@@ -162,7 +128,7 @@ class CameraFeed(
         release()
     }
 
-    /** Returns at once; the camera is free for other apps soon after. */
+    /** Returns immediately; the camera thread then releases the camera. */
     override fun close() {
         handler.post {
             release()
@@ -179,6 +145,6 @@ class CameraFeed(
     }
 
     private companion object {
-        const val IMAGES = 3 // one that is read, one that waits, one that is written
+        const val MAX_IMAGES = 3 // one to read, one to wait, one to write
     }
 }

@@ -1,14 +1,14 @@
 package org.cnnkeras.demo.ui.camera
 
-/** Counts how often something happened within the last second or so. */
+/** Measures the frame rate over the last 1.5 seconds. */
 class FrameRate {
     private val times = ArrayDeque<Long>()
 
     /**
-     * Counts one more.
+     * Adds a frame.
      *
-     * @param nanos when, by a clock that never goes back
-     * @return how many a second; 0 for the first
+     * @param nanos its time, from a monotonic clock
+     * @return frames per second; 0 for the first frame
      */
     fun tick(nanos: Long): Double {
         times += nanos

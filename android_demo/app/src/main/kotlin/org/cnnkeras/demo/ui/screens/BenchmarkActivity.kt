@@ -15,114 +15,118 @@ import java.time.format.DateTimeFormatter
 import java.time.format.FormatStyle
 import org.cnnkeras.demo.R
 import org.cnnkeras.demo.ui.DemoApplication
-import org.cnnkeras.demo.ui.state.Record
-import org.cnnkeras.demo.ui.state.State
+import org.cnnkeras.demo.ui.state.BenchmarkResult
+import org.cnnkeras.demo.ui.state.UiState
 import org.cnnkeras.demo.ui.views.BarView
-import org.cnnkeras.demo.ui.views.Segments
-import org.cnnkeras.demo.ui.views.facts
-import org.cnnkeras.demo.ui.views.fill
-import org.cnnkeras.demo.ui.views.isPresent
-import org.cnnkeras.demo.ui.views.milliseconds
-import org.cnnkeras.demo.ui.views.part
-import org.cnnkeras.demo.ui.views.significant
-import org.cnnkeras.demo.ui.views.threadsOf
-import org.cnnkeras.demo.ui.views.update
+import org.cnnkeras.demo.ui.views.SegmentedControl
+import org.cnnkeras.demo.ui.views.bindChildren
+import org.cnnkeras.demo.ui.views.formatMilliseconds
+import org.cnnkeras.demo.ui.views.formatSignificant
+import org.cnnkeras.demo.ui.views.isVisible
+import org.cnnkeras.demo.ui.views.modelSummary
+import org.cnnkeras.demo.ui.views.requireView
+import org.cnnkeras.demo.ui.views.setTextIfChanged
+import org.cnnkeras.demo.ui.views.threadCountControl
 
 /**
- * Measures the open model, or the one that a command names:
+ * Benchmarks the open model, or the model that an intent names:
  *
  * ```
  * adb shell am start -n org.cnnkeras.demo/.ui.screens.BenchmarkActivity \
  *     --es model lenet5_digits --ei threads 2 --ef seconds 10
  * ```
  *
- * The row is appended to `benchmarks.jsonl` and logged, and is read by
+ * The result is one row of JSON. It is logged, and appended to `benchmarks.jsonl`; read it with
  * `adb logcat -s cnn-keras` or
  * `adb pull /sdcard/Android/data/org.cnnkeras.demo/files/benchmarks.jsonl`.
  */
-class BenchmarkActivity : Screen() {
-    private lateinit var threads: Segments
-    private lateinit var duration: Segments
-    private var shown: Record? = null
+class BenchmarkActivity : BaseActivity() {
+    private lateinit var threads: SegmentedControl
+    private lateinit var duration: SegmentedControl
+    private var shownResult: BenchmarkResult? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
-        show(R.layout.benchmark)
-        part<TextView>(R.id.title).setText(R.string.benchmark)
-        threads = threadsOf(part(R.id.threads))
-        threads.onChosen = ::setThreads
-        duration = Segments(
-            part(R.id.duration),
+        setLayout(R.layout.benchmark)
+        requireView<TextView>(R.id.title).setText(R.string.benchmark)
+        threads = threadCountControl(requireView(R.id.threads))
+        threads.onSelected = ::setNumThreads
+        duration = SegmentedControl(
+            requireView(R.id.duration),
             listOf(3, 10, 60),
             { getString(R.string.seconds, it) },
-            { resources.getQuantityString(R.plurals.seconds_spoken, it, it) },
+            { resources.getQuantityString(R.plurals.seconds_description, it, it) },
         )
-        duration.chosen = savedInstanceState?.getInt(DURATION) ?: 3
-        part<View>(R.id.run).setOnClickListener { runOrStop() }
-        part<View>(R.id.share).setOnClickListener { shown?.let(::share) }
-        if (savedInstanceState == null) obey(intent)
-        store.history(::showEarlier)
+        duration.selected = savedInstanceState?.getInt(STATE_DURATION) ?: 3
+        requireView<View>(R.id.run).setOnClickListener { runOrStop() }
+        requireView<View>(R.id.share).setOnClickListener { shownResult?.let(::share) }
+        if (savedInstanceState == null) runRequestedBenchmark(intent)
+        stateHolder.loadHistory(::showHistory)
     }
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
         setIntent(intent)
-        obey(intent)
+        runRequestedBenchmark(intent)
     }
 
-    /** Runs what a command asks for. */
-    private fun obey(intent: Intent) {
-        val name = intent.getStringExtra(MODEL) ?: return
-        val entry = store.find(name)
+    /** Runs the benchmark that an intent requests. */
+    private fun runRequestedBenchmark(intent: Intent) {
+        val name = intent.getStringExtra(EXTRA_MODEL) ?: return
+        val entry = stateHolder.find(name)
         if (entry == null) {
-            val known = store.entries().joinToString { it.fileName.removeSuffix(".tflite") }
-            return store.fail(getString(R.string.unknown_model, name, known))
+            val known = stateHolder.entries().joinToString { it.fileName.removeSuffix(".tflite") }
+            return stateHolder.reportError(getString(R.string.unknown_model, name, known))
         }
-        val seconds = intent.getFloatExtra(SECONDS, duration.chosen!!.toFloat())
-        store.measure(entry, requestedThreads(), seconds.coerceIn(MIN_SECS, MAX_SECS).toDouble())
+        val seconds = intent.getFloatExtra(EXTRA_SECONDS, duration.selected!!.toFloat())
+        stateHolder.runBenchmark(
+            entry,
+            requestedNumThreads(),
+            seconds.coerceIn(MIN_SECS, MAX_SECS).toDouble(),
+        )
     }
 
     private fun runOrStop() {
-        if (store.state is State.Measuring) return store.stopMeasuring()
-        val open = store.state.settled.open ?: return
-        store.measure(open.entry, open.numThreads, duration.chosen!!.toDouble())
+        if (stateHolder.state is UiState.Benchmarking) return stateHolder.stopBenchmark()
+        val open = stateHolder.state.settled.openModel ?: return
+        stateHolder.runBenchmark(open.entry, open.numThreads, duration.selected!!.toDouble())
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
-        outState.putInt(DURATION, duration.chosen!!)
+        outState.putInt(STATE_DURATION, duration.selected!!)
     }
 
-    /** In the background the system takes cores away: what is measured there is not the model. */
+    /** Stops the benchmark: in the background the system gives the app fewer cores. */
     override fun onStop() {
-        if (!isChangingConfigurations) store.stopMeasuring()
+        if (!isChangingConfigurations) stateHolder.stopBenchmark()
         super.onStop()
     }
 
-    override fun render(state: State) {
-        val open = state.settled.open
-        val isMeasuring = state is State.Measuring
-        part<TextView>(R.id.model_name).update(
+    override fun render(state: UiState) {
+        val open = state.settled.openModel
+        val isRunning = state is UiState.Benchmarking
+        requireView<TextView>(R.id.model_name).setTextIfChanged(
             open?.model?.name ?: getString(R.string.no_model),
         )
-        part<TextView>(R.id.model_facts).update(
-            open?.let { resources.facts(it.model) }.orEmpty(),
+        requireView<TextView>(R.id.model_facts).setTextIfChanged(
+            open?.let { resources.modelSummary(it.model) }.orEmpty(),
         )
-        threads.chosen = open?.numThreads
-        threads.isEnabled = !isMeasuring
-        duration.isEnabled = !isMeasuring
-        part<Button>(R.id.run).apply {
-            isEnabled = isMeasuring || state is State.Settled || state is State.Measured
-            update(getString(if (isMeasuring) R.string.stop else R.string.run))
+        threads.selected = open?.numThreads
+        threads.isEnabled = !isRunning
+        duration.isEnabled = !isRunning
+        requireView<Button>(R.id.run).apply {
+            isEnabled = isRunning || state is UiState.Settled || state is UiState.Benchmarked
+            setTextIfChanged(getString(if (isRunning) R.string.stop else R.string.run))
         }
-        part<View>(R.id.progress).isPresent = isMeasuring
-        if (state is State.Measuring) showProgress(state)
-        if (state is State.Measured && state.record != shown) {
-            shown = state.record
-            store.history(::showEarlier)
+        requireView<View>(R.id.progress).isVisible = isRunning
+        if (state is UiState.Benchmarking) showProgress(state)
+        if (state is UiState.Benchmarked && state.result != shownResult) {
+            shownResult = state.result
+            stateHolder.loadHistory(::showHistory)
         }
-        showRecord()
-        keepScreenOn(isMeasuring)
+        showResult()
+        keepScreenOn(isRunning)
     }
 
     private fun keepScreenOn(isOn: Boolean) {
@@ -130,72 +134,72 @@ class BenchmarkActivity : Screen() {
         if (isOn) window.addFlags(flag) else window.clearFlags(flag)
     }
 
-    private fun showProgress(state: State.Measuring) {
+    private fun showProgress(state: UiState.Benchmarking) {
         val progress = state.progress
-        val share = progress?.fraction?.toFloat() ?: 0f
-        part<BarView>(R.id.progress_bar).parts =
-            listOf(BarView.Part(share, getColor(R.color.accent)))
-        part<TextView>(R.id.progress_text).text =
+        val fraction = progress?.fraction?.toFloat() ?: 0f
+        requireView<BarView>(R.id.progress_bar).parts =
+            listOf(BarView.Part(fraction, getColor(R.color.accent)))
+        requireView<TextView>(R.id.progress_text).text =
             if (progress == null) getString(R.string.warming_up) else runs(progress.runs)
     }
 
     private fun runs(count: Int): String =
         resources.getQuantityString(R.plurals.runs, count, NumberFormat.getInstance().format(count))
 
-    private fun showRecord() {
-        val record = shown
-        part<View>(R.id.measured).isPresent = record != null
-        if (record == null) return
-        part<TextView>(R.id.measured_title).update(title(record))
-        part<TextView>(R.id.p50).update(significant(record.p50))
-        part<TextView>(R.id.p90).update(significant(record.p90))
-        part<TextView>(R.id.p99).update(significant(record.p99))
-        val facts = part<ViewGroup>(R.id.measured_facts)
-        facts.fill(facts(record), R.layout.row_fact) { (label, value) ->
-            part<TextView>(R.id.label).setText(label)
-            part<TextView>(R.id.value).text = value
+    private fun showResult() {
+        val result = shownResult
+        requireView<View>(R.id.benchmark_result).isVisible = result != null
+        if (result == null) return
+        requireView<TextView>(R.id.benchmark_title).setTextIfChanged(title(result))
+        requireView<TextView>(R.id.p50).setTextIfChanged(formatSignificant(result.p50))
+        requireView<TextView>(R.id.p90).setTextIfChanged(formatSignificant(result.p90))
+        requireView<TextView>(R.id.p99).setTextIfChanged(formatSignificant(result.p99))
+        val facts = requireView<ViewGroup>(R.id.benchmark_facts)
+        facts.bindChildren(facts(result), R.layout.row_fact) { (label, value) ->
+            requireView<TextView>(R.id.label).setText(label)
+            requireView<TextView>(R.id.value).text = value
         }
     }
 
-    private fun title(record: Record): String = getString(
-        R.string.measured_title,
-        record.file.removeSuffix(".tflite"),
-        resources.getQuantityString(R.plurals.threads, record.numThreads, record.numThreads),
+    private fun title(result: BenchmarkResult): String = getString(
+        R.string.benchmark_title,
+        result.file.removeSuffix(".tflite"),
+        resources.getQuantityString(R.plurals.threads, result.numThreads, result.numThreads),
     )
 
-    private fun facts(record: Record): List<Pair<Int, String>> = listOfNotNull(
-        R.string.inferences to NumberFormat.getInstance().format(record.runs),
-        R.string.first to resources.milliseconds(record.first),
-        R.string.load to resources.milliseconds(record.load),
-        record.slowdown?.let { R.string.throttling to getString(R.string.throttling_ratio, it) },
-        battery(record)?.let { R.string.battery to it },
-        record.thermalStatus?.let { R.string.thermal to it },
+    private fun facts(result: BenchmarkResult): List<Pair<Int, String>> = listOfNotNull(
+        R.string.inferences to NumberFormat.getInstance().format(result.runs),
+        R.string.first_inference to resources.formatMilliseconds(result.first),
+        R.string.load_time to resources.formatMilliseconds(result.load),
+        result.slowdown?.let { R.string.throttling to getString(R.string.throttling_ratio, it) },
+        battery(result)?.let { R.string.battery to it },
+        result.thermalStatus?.let { R.string.thermal to it },
     )
 
-    private fun battery(record: Record): String? = listOfNotNull(
-        record.batteryPercent?.let { getString(R.string.battery_percent, it) },
-        record.batteryCelsius?.let { getString(R.string.celsius, it) },
+    private fun battery(result: BenchmarkResult): String? = listOfNotNull(
+        result.batteryPercent?.let { getString(R.string.battery_percent, it) },
+        result.batteryCelsius?.let { getString(R.string.celsius, it) },
     ).joinToString(", ").ifEmpty { null }
 
-    private fun showEarlier(records: List<Record>) {
+    private fun showHistory(results: List<BenchmarkResult>) {
         if (isDestroyed) return
-        part<View>(R.id.earlier).isPresent = records.isNotEmpty()
-        val rows = part<ViewGroup>(R.id.earlier_rows)
-        rows.fill(records, R.layout.row_earlier) { record ->
-            part<TextView>(R.id.label).text = title(record)
-            part<TextView>(R.id.`when`).text =
-                WHEN.format(record.time.atZoneSameInstant(ZoneId.systemDefault()))
-            part<TextView>(R.id.value).text = resources.milliseconds(record.p50)
+        requireView<View>(R.id.history).isVisible = results.isNotEmpty()
+        val rows = requireView<ViewGroup>(R.id.history_rows)
+        rows.bindChildren(results, R.layout.row_history) { result ->
+            requireView<TextView>(R.id.label).text = title(result)
+            requireView<TextView>(R.id.time).text =
+                TIME_FORMAT.format(result.time.atZoneSameInstant(ZoneId.systemDefault()))
+            requireView<TextView>(R.id.value).text = resources.formatMilliseconds(result.p50)
             setOnClickListener {
-                shown = record
-                showRecord()
+                shownResult = result
+                showResult()
             }
         }
     }
 
-    private fun share(record: Record) {
+    private fun share(result: BenchmarkResult) {
         val row = Intent(Intent.ACTION_SEND).setType("text/plain")
-            .putExtra(Intent.EXTRA_TEXT, record.line)
+            .putExtra(Intent.EXTRA_TEXT, result.json)
         try {
             startActivity(Intent.createChooser(row, getString(R.string.share_title)))
         } catch (error: ActivityNotFoundException) {
@@ -204,13 +208,13 @@ class BenchmarkActivity : Screen() {
     }
 
     companion object {
-        /** A number of seconds, as a float. */
-        const val SECONDS = "seconds"
+        /** The duration in seconds, a float. */
+        const val EXTRA_SECONDS = "seconds"
 
-        private const val DURATION = "duration"
+        private const val STATE_DURATION = "duration"
         private const val MIN_SECS = 0.1f
         private const val MAX_SECS = 600f
-        private val WHEN: DateTimeFormatter =
+        private val TIME_FORMAT: DateTimeFormatter =
             DateTimeFormatter.ofLocalizedDateTime(FormatStyle.MEDIUM, FormatStyle.SHORT)
     }
 }

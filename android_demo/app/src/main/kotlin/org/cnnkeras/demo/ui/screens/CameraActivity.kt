@@ -18,73 +18,73 @@ import android.view.WindowManager
 import android.widget.Button
 import android.widget.TextView
 import org.cnnkeras.demo.R
-import org.cnnkeras.demo.image.Decoded
+import org.cnnkeras.demo.image.DecodedImage
 import org.cnnkeras.demo.ui.camera.CameraFeed
+import org.cnnkeras.demo.ui.camera.CameraInfo
 import org.cnnkeras.demo.ui.camera.FrameRate
-import org.cnnkeras.demo.ui.camera.Lens
 import org.cnnkeras.demo.ui.camera.Plane
-import org.cnnkeras.demo.ui.camera.YuvPicture
-import org.cnnkeras.demo.ui.camera.degrees
-import org.cnnkeras.demo.ui.camera.lenses
-import org.cnnkeras.demo.ui.camera.orientation
+import org.cnnkeras.demo.ui.camera.YuvImage
+import org.cnnkeras.demo.ui.camera.displayRotationDegrees
+import org.cnnkeras.demo.ui.camera.imageOrientation
+import org.cnnkeras.demo.ui.camera.listCameras
 import org.cnnkeras.demo.ui.camera.previewTransform
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.views.AspectFrame
-import org.cnnkeras.demo.ui.views.isPresent
-import org.cnnkeras.demo.ui.views.part
+import org.cnnkeras.demo.ui.state.UiState
+import org.cnnkeras.demo.ui.views.AspectRatioFrameLayout
+import org.cnnkeras.demo.ui.views.isVisible
+import org.cnnkeras.demo.ui.views.requireView
 
-/** The camera's preview, classified as fast as the phone can. */
+/** A camera preview whose frames are classified as fast as the phone can. */
 class CameraActivity :
-    Screen(),
+    BaseActivity(),
     TextureView.SurfaceTextureListener,
     DisplayManager.DisplayListener {
-    private lateinit var frame: AspectFrame
+    private lateinit var frame: AspectRatioFrameLayout
     private lateinit var preview: TextureView
     private lateinit var result: ResultCard
-    private lateinit var rate: TextView
+    private lateinit var frameRateText: TextView
     private lateinit var denied: View
 
-    private var lenses = emptyList<Lens>()
-    private var lensIndex = 0
+    private var cameras = emptyList<CameraInfo>()
+    private var cameraIndex = 0
     private var feed: CameraFeed? = null
-    private var hasAsked = false
+    private var hasRequestedPermission = false
 
-    /** Read for each image on the camera's thread. */
+    /** The camera thread reads it for each image. */
     @Volatile
-    private var turned = 0
+    private var displayDegrees = 0
 
-    private var frames = FrameRate()
-    private var lastSeen: State.Classified? = null
+    private var frameRate = FrameRate()
+    private var lastClassified: UiState.Classified? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
-        show(R.layout.camera)
-        part<TextView>(R.id.title).setText(R.string.camera)
-        frame = part(R.id.viewfinder)
-        preview = part(R.id.preview)
-        rate = part(R.id.rate)
-        denied = part(R.id.denied)
+        setLayout(R.layout.camera)
+        requireView<TextView>(R.id.title).setText(R.string.camera)
+        frame = requireView(R.id.viewfinder)
+        preview = requireView(R.id.preview)
+        frameRateText = requireView(R.id.frame_rate)
+        denied = requireView(R.id.camera_denied)
         result = ResultCard(this)
         preview.surfaceTextureListener = this
-        hasAsked = savedInstanceState?.getBoolean(ASKED) ?: false
-        lensIndex = savedInstanceState?.getInt(LENS) ?: 0
-        part<View>(R.id.flip).setOnClickListener { switchLens() }
+        hasRequestedPermission = savedInstanceState?.getBoolean(STATE_REQUESTED) ?: false
+        cameraIndex = savedInstanceState?.getInt(STATE_CAMERA) ?: 0
+        requireView<View>(R.id.switch_camera).setOnClickListener { switchCamera() }
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
-        outState.putBoolean(ASKED, hasAsked)
-        outState.putInt(LENS, lensIndex)
+        outState.putBoolean(STATE_REQUESTED, hasRequestedPermission)
+        outState.putInt(STATE_CAMERA, cameraIndex)
     }
 
     override fun onResume() {
         super.onResume()
         displays().registerDisplayListener(this, null)
         when {
-            isAllowed() -> start()
-            hasAsked -> explain()
-            else -> ask()
+            hasPermission() -> start()
+            hasRequestedPermission -> showDenied()
+            else -> requestPermission()
         }
     }
 
@@ -94,25 +94,25 @@ class CameraActivity :
         super.onPause()
     }
 
-    private fun isAllowed() =
+    private fun hasPermission() =
         checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
 
-    private fun ask() {
-        hasAsked = true
-        requestPermissions(arrayOf(Manifest.permission.CAMERA), ASK_CAMERA)
+    private fun requestPermission() {
+        hasRequestedPermission = true
+        requestPermissions(arrayOf(Manifest.permission.CAMERA), REQUEST_CAMERA)
     }
 
-    /** Says what is missing, and leads to where it can be given. */
-    private fun explain() {
+    /** Explains that the permission is missing and shows a button to grant it. */
+    private fun showDenied() {
         val canAskAgain = shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)
-        frame.isPresent = false
-        denied.isPresent = true
-        part<TextView>(R.id.denied_text).setText(
+        frame.isVisible = false
+        denied.isVisible = true
+        requireView<TextView>(R.id.camera_denied_text).setText(
             if (canAskAgain) R.string.camera_denied else R.string.camera_blocked,
         )
-        part<Button>(R.id.allow).apply {
+        requireView<Button>(R.id.allow_camera).apply {
             setText(if (canAskAgain) R.string.camera_allow else R.string.settings)
-            setOnClickListener { if (canAskAgain) ask() else openSettings() }
+            setOnClickListener { if (canAskAgain) requestPermission() else openSettings() }
         }
     }
 
@@ -124,25 +124,25 @@ class CameraActivity :
     )
 
     private fun start() {
-        lenses = lenses(getSystemService(CameraManager::class.java))
-        denied.isPresent = false
-        frame.isPresent = lenses.isNotEmpty()
-        if (lenses.isEmpty()) return store.fail(getString(R.string.camera_missing))
-        part<View>(R.id.flip).isPresent = lenses.any { it.isFront } &&
-            lenses.any { !it.isFront }
-        rate.setText(R.string.camera_starting)
-        // Otherwise it starts when the preview is there.
+        cameras = listCameras(getSystemService(CameraManager::class.java))
+        denied.isVisible = false
+        frame.isVisible = cameras.isNotEmpty()
+        if (cameras.isEmpty()) return stateHolder.reportError(getString(R.string.camera_missing))
+        requireView<View>(R.id.switch_camera).isVisible = cameras.any { it.isFront } &&
+            cameras.any { !it.isFront }
+        frameRateText.setText(R.string.camera_starting)
+        // If the preview is not ready yet, onSurfaceTextureAvailable connects the camera.
         preview.surfaceTexture?.takeIf { preview.isAvailable }?.let(::connect)
     }
 
     private fun connect(texture: SurfaceTexture) {
-        if (lenses.isEmpty() || feed != null) return
-        frames = FrameRate()
-        val lens = lenses[lensIndex % lenses.size]
-        feed = CameraFeed(this, lens, texture, { classify(lens, it) }) {
-            runOnUiThread { store.fail(getString(R.string.camera_failed)) }
+        if (cameras.isEmpty() || feed != null) return
+        frameRate = FrameRate()
+        val camera = cameras[cameraIndex % cameras.size]
+        feed = CameraFeed(this, camera, texture, { classify(camera, it) }) {
+            runOnUiThread { stateHolder.reportError(getString(R.string.camera_failed)) }
         }
-        align()
+        updateTransform()
     }
 
     private fun stop() {
@@ -150,40 +150,41 @@ class CameraActivity :
         feed = null
     }
 
-    /** From the back to the front and back again; phones list more than one of either. */
-    private fun switchLens() {
-        val isFront = lenses[lensIndex % lenses.size].isFront
-        lensIndex = lenses.indexOfFirst { it.isFront != isFront }
+    /** Switches between the back and the front; a phone may have several cameras on either side. */
+    private fun switchCamera() {
+        val isFront = cameras[cameraIndex % cameras.size].isFront
+        cameraIndex = cameras.indexOfFirst { it.isFront != isFront }
         stop()
         preview.surfaceTexture?.let(::connect)
     }
 
     private fun displays() = getSystemService(DisplayManager::class.java)
 
-    private fun align() {
-        turned = degrees(displays().getDisplay(Display.DEFAULT_DISPLAY).rotation)
-        if (lenses.isEmpty()) return
-        val lens = lenses[lensIndex % lenses.size]
+    private fun updateTransform() {
+        val display = displays().getDisplay(Display.DEFAULT_DISPLAY)
+        displayDegrees = displayRotationDegrees(display.rotation)
+        if (cameras.isEmpty()) return
+        val camera = cameras[cameraIndex % cameras.size]
         val width = preview.width.toFloat()
         val height = preview.height.toFloat()
         if (width > 0) {
-            preview.setTransform(previewTransform(lens, turned, width, height))
+            preview.setTransform(previewTransform(camera, displayDegrees, width, height))
         }
     }
 
-    /** Copies an image if the network has taken the one before; on the camera's thread. */
-    private fun classify(lens: Lens, image: Image) {
-        if (store.isBehind) return
+    /** Copies an image unless another one is pending; runs on the camera thread. */
+    private fun classify(camera: CameraInfo, image: Image) {
+        if (stateHolder.isImagePending) return
         val (luma, blue, red) = image.planes.map {
             Plane.copy(it.buffer, it.rowStride, it.pixelStride)
         }
-        val picture = YuvPicture(image.width, image.height, luma, blue, red)
-        val orientation = orientation(lens, turned)
-        store.stream { Decoded(picture, orientation) }
+        val yuvImage = YuvImage(image.width, image.height, luma, blue, red)
+        val orientation = imageOrientation(camera, displayDegrees)
+        stateHolder.classifyLatest { DecodedImage(yuvImage, orientation) }
     }
 
-    /** Also half a turn, for which the system makes no new screen. */
-    override fun onDisplayChanged(displayId: Int) = align()
+    /** Handles a rotation by 180°, for which the system does not create the activity again. */
+    override fun onDisplayChanged(displayId: Int) = updateTransform()
 
     override fun onDisplayAdded(displayId: Int) = Unit
 
@@ -193,7 +194,7 @@ class CameraActivity :
         connect(surface)
 
     override fun onSurfaceTextureSizeChanged(surface: SurfaceTexture, width: Int, height: Int) =
-        align()
+        updateTransform()
 
     override fun onSurfaceTextureDestroyed(surface: SurfaceTexture): Boolean {
         stop()
@@ -202,25 +203,25 @@ class CameraActivity :
 
     override fun onSurfaceTextureUpdated(surface: SurfaceTexture) = Unit
 
-    override fun render(state: State) {
-        val open = state.settled.open
+    override fun render(state: UiState) {
+        val open = state.settled.openModel
         if (open != null) {
-            frame.aspect = open.model.preprocessing.run { width.toFloat() / height }
+            frame.aspectRatio = open.model.preprocessing.run { width.toFloat() / height }
         }
-        val seen = state.settled as? State.Classified
-        val isNew = seen != null && seen !== lastSeen
-        lastSeen = seen
+        val classified = state.settled as? UiState.Classified
+        val isNew = classified != null && classified !== lastClassified
+        lastClassified = classified
         if (feed == null) return result.show(null, null)
         if (isNew) {
-            val perSecond = frames.tick(SystemClock.elapsedRealtimeNanos())
-            if (perSecond > 0) rate.text = getString(R.string.frames_per_second, perSecond)
+            val perSecond = frameRate.tick(SystemClock.elapsedRealtimeNanos())
+            if (perSecond > 0) frameRateText.text = getString(R.string.frames_per_second, perSecond)
         }
-        result.show(open?.model, seen?.classification)
+        result.show(open?.model, classified?.classification)
     }
 
     private companion object {
-        const val ASK_CAMERA = 1
-        const val ASKED = "asked"
-        const val LENS = "lens"
+        const val REQUEST_CAMERA = 1
+        const val STATE_REQUESTED = "requested"
+        const val STATE_CAMERA = "camera"
     }
 }

@@ -14,90 +14,93 @@ import android.view.ViewGroup
 import android.widget.ArrayAdapter
 import android.widget.TextView
 import org.cnnkeras.demo.R
-import org.cnnkeras.demo.ui.state.ContentSource
+import org.cnnkeras.demo.ui.state.ContentUriFile
 import org.cnnkeras.demo.ui.state.ModelEntry
 import org.cnnkeras.demo.ui.state.OpenModel
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.views.Segments
-import org.cnnkeras.demo.ui.views.facts
-import org.cnnkeras.demo.ui.views.isPresent
-import org.cnnkeras.demo.ui.views.part
-import org.cnnkeras.demo.ui.views.threadsOf
-import org.cnnkeras.demo.ui.views.update
+import org.cnnkeras.demo.ui.state.UiState
+import org.cnnkeras.demo.ui.views.SegmentedControl
+import org.cnnkeras.demo.ui.views.isVisible
+import org.cnnkeras.demo.ui.views.modelSummary
+import org.cnnkeras.demo.ui.views.requireView
+import org.cnnkeras.demo.ui.views.setTextIfChanged
+import org.cnnkeras.demo.ui.views.threadCountControl
 
-/** The model, ways to show it an image, what it says, and how long that took. */
-class MainActivity : Screen() {
+/** The start screen: the model, buttons to choose an image, the result and the stage times. */
+class MainActivity : BaseActivity() {
     private lateinit var result: ResultCard
     private lateinit var times: TimesCard
     private lateinit var model: ModelCard
-    private lateinit var threads: Segments
+    private lateinit var threads: SegmentedControl
     private var dialog: AlertDialog? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
-        show(R.layout.main)
+        setLayout(R.layout.main)
         result = ResultCard(this)
         times = TimesCard(this)
         model = ModelCard(this)
-        threads = threadsOf(part(R.id.threads))
-        threads.onChosen = ::setThreads
-        part<View>(R.id.model_chip).setOnClickListener { chooseModel() }
-        part<View>(R.id.photo).setOnClickListener { choosePhoto() }
-        part<View>(R.id.camera).setOnClickListener { start(CameraActivity::class.java) }
-        part<View>(R.id.draw).setOnClickListener { start(DrawingActivity::class.java) }
-        part<View>(R.id.benchmark).setOnClickListener {
+        threads = threadCountControl(requireView(R.id.threads))
+        threads.onSelected = ::setNumThreads
+        requireView<View>(R.id.model_chip).setOnClickListener { chooseModel() }
+        requireView<View>(R.id.choose_photo).setOnClickListener { choosePhoto() }
+        requireView<View>(R.id.open_camera).setOnClickListener { start(CameraActivity::class.java) }
+        requireView<View>(R.id.open_drawing).setOnClickListener {
+            start(DrawingActivity::class.java)
+        }
+        requireView<View>(R.id.open_benchmark).setOnClickListener {
             start(BenchmarkActivity::class.java)
         }
-        part<View>(R.id.remove).setOnClickListener {
-            store.state.settled.open?.let { store.remove(it.entry, it.numThreads) }
+        requireView<View>(R.id.remove_model).setOnClickListener {
+            stateHolder.state.settled.openModel?.let { stateHolder.remove(it.entry, it.numThreads) }
         }
-        if (savedInstanceState == null) receive(intent)
+        if (savedInstanceState == null) handleIntent(intent)
     }
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
         setIntent(intent)
-        receive(intent)
+        handleIntent(intent)
     }
 
-    /** Takes what another app offers: a model to open or an image to classify. */
-    private fun receive(intent: Intent) {
-        // Chosen among the recent apps: what was offered then was taken then.
+    /** Opens the model or classifies the image of an intent from another app. */
+    private fun handleIntent(intent: Intent) {
+        // The user starts the app from the recent apps: it has handled this intent already.
         if (intent.flags and Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY != 0) return
         when (intent.action) {
             Intent.ACTION_VIEW -> intent.data?.let(::openModel)
-            Intent.ACTION_SEND -> stream(intent)?.let(::showImage)
+            Intent.ACTION_SEND -> sharedUri(intent)?.let(::classifyImage)
         }
     }
 
-    private fun stream(intent: Intent): Uri? {
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) return typedStream(intent)
-        @Suppress("DEPRECATION") // its successor came with Android 13
+    private fun sharedUri(intent: Intent): Uri? {
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) return sharedUriTyped(intent)
+        @Suppress("DEPRECATION") // the replacement needs Android 13
         return intent.getParcelableExtra<Parcelable>(Intent.EXTRA_STREAM) as? Uri
     }
 
     @TargetApi(Build.VERSION_CODES.TIRAMISU)
-    private fun typedStream(intent: Intent): Uri? =
+    private fun sharedUriTyped(intent: Intent): Uri? =
         intent.getParcelableExtra(Intent.EXTRA_STREAM, Uri::class.java)
 
     private fun openModel(uri: Uri) =
-        store.open(ContentSource(contentResolver, uri), numThreads())
+        stateHolder.open(ContentUriFile(contentResolver, uri), numThreads())
 
-    private fun showImage(uri: Uri) = store.show(ContentSource(contentResolver, uri))
+    private fun classifyImage(uri: Uri) = stateHolder.classify(ContentUriFile(contentResolver, uri))
 
-    private fun numThreads(): Int = store.state.settled.open?.numThreads ?: requestedThreads()
+    private fun numThreads(): Int =
+        stateHolder.state.settled.openModel?.numThreads ?: requestedNumThreads()
 
-    private fun start(screen: Class<out Screen>) = startActivity(Intent(this, screen))
+    private fun start(screen: Class<out BaseActivity>) = startActivity(Intent(this, screen))
 
     private fun chooseModel() {
-        val entries = store.entries()
-        val items = entries.map<ModelEntry, ModelEntry?> { it } + null // the last opens another
+        val entries = stateHolder.entries()
+        val items = entries.map<ModelEntry, ModelEntry?> { it } + null // the last item opens a file
         dialog = AlertDialog.Builder(this)
             .setTitle(R.string.models)
             .setAdapter(ModelAdapter(items)) { _, index ->
                 when (val entry = items[index]) {
                     null -> pickModel()
-                    else -> store.open(entry, numThreads())
+                    else -> stateHolder.open(entry, numThreads())
                 }
             }
             .show()
@@ -108,43 +111,45 @@ class MainActivity : Screen() {
         override fun getView(position: Int, convertView: View?, parent: ViewGroup): View {
             val view = convertView ?: layoutInflater.inflate(R.layout.row_model, parent, false)
             val entry = getItem(position)
-            val isOpen = entry != null && entry == store.state.settled.open?.entry
-            view.part<TextView>(R.id.label).text =
+            val isOpen = entry != null && entry == stateHolder.state.settled.openModel?.entry
+            view.requireView<TextView>(R.id.label).text =
                 entry?.let(::title) ?: getString(R.string.open_model)
-            view.part<TextView>(R.id.origin).setText(
+            view.requireView<TextView>(R.id.origin).setText(
                 when {
                     entry == null -> R.string.open_model_hint
                     entry.builtIn -> R.string.built_in
                     else -> R.string.opened
                 },
             )
-            view.isSelected = isOpen // for those who hear it
-            view.part<View>(R.id.check).visibility =
+            view.isSelected = isOpen // for screen readers
+            view.requireView<View>(R.id.selected_mark).visibility =
                 if (isOpen) View.VISIBLE else View.INVISIBLE
             return view
         }
     }
 
-    /** The file's name, which may be broken behind each `_`. */
+    /** Returns the file name with an optional line break after each `_`. */
     private fun title(entry: ModelEntry): String =
         entry.fileName.removeSuffix(".tflite").replace("_", "_\u200B")
 
     private fun pickModel() {
-        // Files of this kind have no type of their own.
+        // There is no MIME type for `.tflite` files.
         val intent = Intent(Intent.ACTION_OPEN_DOCUMENT)
             .addCategory(Intent.CATEGORY_OPENABLE)
             .setType("*/*")
-        if (!pick(intent, PICK_MODEL)) store.fail(getString(R.string.no_picker))
+        if (!pick(intent, PICK_MODEL)) stateHolder.reportError(getString(R.string.no_picker))
     }
 
     private fun choosePhoto() {
-        val older = Intent(Intent.ACTION_GET_CONTENT)
+        val documentPicker = Intent(Intent.ACTION_GET_CONTENT)
             .addCategory(Intent.CATEGORY_OPENABLE)
             .setType("image/*")
-        val isNew = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
-        val newer = Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
-        if (isNew && pick(newer, PICK_IMAGE)) return
-        if (!pick(older, PICK_IMAGE)) store.fail(getString(R.string.no_picker))
+        val hasPhotoPicker = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
+        val photoPicker = Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
+        if (hasPhotoPicker && pick(photoPicker, PICK_IMAGE)) return
+        if (!pick(documentPicker, PICK_IMAGE)) {
+            stateHolder.reportError(getString(R.string.no_picker))
+        }
     }
 
     private fun pick(intent: Intent, request: Int): Boolean = try {
@@ -159,34 +164,35 @@ class MainActivity : Screen() {
         val uri = data?.data.takeIf { resultCode == RESULT_OK } ?: return
         when (requestCode) {
             PICK_MODEL -> openModel(uri)
-            PICK_IMAGE -> showImage(uri)
+            PICK_IMAGE -> classifyImage(uri)
         }
     }
 
-    override fun render(state: State) {
+    override fun render(state: UiState) {
         val settled = state.settled
-        val open = settled.open
-        part<TextView>(R.id.model_name).update(title(state, open))
-        part<TextView>(R.id.model_facts).update(subtitle(state, open))
-        for (id in listOf(R.id.photo, R.id.camera)) {
-            part<View>(id).isPresent = open != null
+        val open = settled.openModel
+        requireView<TextView>(R.id.model_name).setTextIfChanged(title(state, open))
+        requireView<TextView>(R.id.model_facts).setTextIfChanged(subtitle(state, open))
+        for (id in listOf(R.id.choose_photo, R.id.open_camera)) {
+            requireView<View>(id).isVisible = open != null
         }
         val canDraw = open?.model?.preprocessing?.channels == 1
-        part<View>(R.id.draw).isPresent = canDraw
-        val seen = (settled as? State.Classified)?.classification
-        result.show(open?.model, seen)
-        times.show(seen?.times)
+        requireView<View>(R.id.open_drawing).isVisible = canDraw
+        val classification = (settled as? UiState.Classified)?.classification
+        result.show(open?.model, classification)
+        times.show(classification?.times)
         model.show(open)
-        threads.chosen = open?.numThreads
-        part<View>(R.id.empty).isPresent = seen == null && state !is State.Opening
-        part<TextView>(R.id.empty_title).setText(
+        threads.selected = open?.numThreads
+        requireView<View>(R.id.empty).isVisible =
+            classification == null && state !is UiState.Opening
+        requireView<TextView>(R.id.empty_title).setText(
             when {
-                state is State.Classifying -> R.string.classifying
+                state is UiState.Classifying -> R.string.classifying
                 open == null -> R.string.no_model
                 else -> R.string.empty_title
             },
         )
-        part<TextView>(R.id.empty_text).setText(
+        requireView<TextView>(R.id.empty_text).setText(
             when {
                 open == null -> R.string.empty_text_closed
                 canDraw -> R.string.empty_text_draw
@@ -195,16 +201,16 @@ class MainActivity : Screen() {
         )
     }
 
-    private fun title(state: State, open: OpenModel?): String = when {
-        state is State.Opening && state.name == null -> getString(R.string.opening_file)
-        state is State.Opening -> getString(R.string.opening, state.name)
+    private fun title(state: UiState, open: OpenModel?): String = when {
+        state is UiState.Opening && state.name == null -> getString(R.string.opening_file)
+        state is UiState.Opening -> getString(R.string.opening, state.name)
         open == null -> getString(R.string.no_model)
         else -> open.model.name
     }
 
-    private fun subtitle(state: State, open: OpenModel?): String = when {
-        state is State.Opening || open == null -> getString(R.string.choose_model)
-        else -> resources.facts(open.model)
+    private fun subtitle(state: UiState, open: OpenModel?): String = when {
+        state is UiState.Opening || open == null -> getString(R.string.choose_model)
+        else -> resources.modelSummary(open.model)
     }
 
     override fun onDestroy() {

@@ -9,43 +9,44 @@ import org.cnnkeras.demo.R
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.ui.views.BarView
 import org.cnnkeras.demo.ui.views.PixelsView
-import org.cnnkeras.demo.ui.views.fill
-import org.cnnkeras.demo.ui.views.input
-import org.cnnkeras.demo.ui.views.isPresent
-import org.cnnkeras.demo.ui.views.part
-import org.cnnkeras.demo.ui.views.update
+import org.cnnkeras.demo.ui.views.bindChildren
+import org.cnnkeras.demo.ui.views.inputDescription
+import org.cnnkeras.demo.ui.views.isVisible
+import org.cnnkeras.demo.ui.views.requireView
+import org.cnnkeras.demo.ui.views.setTextIfChanged
 
-/** What the network sees, and what it says. */
+/** Shows the network input and the most probable classes. */
 class ResultCard(activity: Activity) {
-    private val card: View = activity.part(R.id.result)
-    private val pixels: PixelsView = activity.part(R.id.pixels)
-    private val label: TextView = activity.part(R.id.answer_label)
-    private val percent: TextView = activity.part(R.id.answer_percent)
-    private val input: TextView = activity.part(R.id.answer_input)
-    private val scores: ViewGroup = activity.part(R.id.scores)
+    private val card: View = activity.requireView(R.id.result)
+    private val pixels: PixelsView = activity.requireView(R.id.pixels)
+    private val label: TextView = activity.requireView(R.id.top_label)
+    private val percent: TextView = activity.requireView(R.id.top_percent)
+    private val input: TextView = activity.requireView(R.id.input_size)
+    private val scores: ViewGroup = activity.requireView(R.id.scores)
     private val resources = activity.resources
 
-    /** Shows a classification; nothing at all for null. */
-    fun show(model: ModelFile?, seen: Classification?) {
-        card.isPresent = seen != null
-        if (model == null || seen == null) return
-        val size = resources.input(model.preprocessing)
-        pixels.show(seen.pixels)
-        pixels.contentDescription = resources.getString(R.string.picture_spoken, size)
-        label.update(seen.top[0].label)
-        percent.update(resources.getString(R.string.percent, seen.top[0].probability * 100))
-        input.update(resources.getString(R.string.seen_as, size))
-        val color = scores.context.getColor(R.color.accent)
-        val pale = scores.context.getColor(R.color.accent_pale)
-        scores.fill(seen.top, R.layout.row_score) { score ->
-            val share = score.probability.coerceIn(0f, 1f)
+    /** Shows a classification; hides the card for null. */
+    fun show(model: ModelFile?, classification: Classification?) {
+        card.isVisible = classification != null
+        if (model == null || classification == null) return
+        val best = classification.top[0]
+        val size = resources.inputDescription(model.preprocessing)
+        pixels.show(classification.pixels)
+        pixels.contentDescription = resources.getString(R.string.network_input_description, size)
+        label.setTextIfChanged(best.label)
+        percent.setTextIfChanged(resources.getString(R.string.percent, best.probability * 100))
+        input.setTextIfChanged(resources.getString(R.string.network_input, size))
+        val bestColor = scores.context.getColor(R.color.accent)
+        val otherColor = scores.context.getColor(R.color.accent_pale)
+        scores.bindChildren(classification.top, R.layout.row_score) { score ->
+            val fraction = score.probability.coerceIn(0f, 1f)
             val text = resources.getString(R.string.percent, score.probability * 100)
-            part<TextView>(R.id.label).text = score.label
-            part<TextView>(R.id.percent).text = text
-            part<BarView>(R.id.bar).parts =
-                listOf(BarView.Part(share, if (score == seen.top[0]) color else pale))
+            requireView<TextView>(R.id.label).text = score.label
+            requireView<TextView>(R.id.percent).text = text
+            requireView<BarView>(R.id.bar).parts =
+                listOf(BarView.Part(fraction, if (score == best) bestColor else otherColor))
             contentDescription = resources.getString(
-                R.string.score_spoken,
+                R.string.score_description,
                 score.label,
                 score.probability * 100,
             )

@@ -9,35 +9,35 @@ import android.widget.TextView
 import org.cnnkeras.demo.R
 import org.cnnkeras.demo.StageTimes
 import org.cnnkeras.demo.ui.views.BarView
-import org.cnnkeras.demo.ui.views.fill
-import org.cnnkeras.demo.ui.views.isPresent
-import org.cnnkeras.demo.ui.views.milliseconds
-import org.cnnkeras.demo.ui.views.part
+import org.cnnkeras.demo.ui.views.bindChildren
+import org.cnnkeras.demo.ui.views.formatMilliseconds
+import org.cnnkeras.demo.ui.views.isVisible
+import org.cnnkeras.demo.ui.views.requireView
 
-/** Where the time went: a bar and a table. */
+/** Shows the time of each stage as a bar and as a table. */
 class TimesCard(activity: Activity) {
     private class Stage(val title: Int, val color: Int, val nanos: (StageTimes) -> Long)
 
-    private val card: View = activity.part(R.id.times)
-    private val total: TextView = activity.part(R.id.total)
-    private val bar: BarView = activity.part(R.id.stages)
-    private val rows: ViewGroup = activity.part(R.id.stage_rows)
+    private val card: View = activity.requireView(R.id.stage_times)
+    private val total: TextView = activity.requireView(R.id.total_time)
+    private val bar: BarView = activity.requireView(R.id.stage_bar)
+    private val rows: ViewGroup = activity.requireView(R.id.stage_rows)
     private val resources = activity.resources
 
-    /** Shows times; nothing at all for null. */
+    /** Shows times; hides the card for null. */
     fun show(times: StageTimes?) {
-        card.isPresent = times != null
+        card.isVisible = times != null
         if (times == null) return
-        total.text = resources.milliseconds(times.total / 1e6)
+        total.text = resources.formatMilliseconds(times.total / 1e6)
         bar.parts = STAGES.map {
             BarView.Part(it.nanos(times).toFloat() / times.total, bar.context.getColor(it.color))
         }
-        rows.fill(STAGES, R.layout.row_stage) { stage ->
-            part<ImageView>(R.id.dot).imageTintList =
+        rows.bindChildren(STAGES, R.layout.row_stage) { stage ->
+            requireView<ImageView>(R.id.dot).imageTintList =
                 ColorStateList.valueOf(context.getColor(stage.color))
-            part<TextView>(R.id.label).setText(stage.title)
-            part<TextView>(R.id.value).text =
-                resources.milliseconds(stage.nanos(times))
+            requireView<TextView>(R.id.label).setText(stage.title)
+            requireView<TextView>(R.id.value).text =
+                resources.formatMilliseconds(stage.nanos(times))
         }
     }
 

@@ -8,22 +8,22 @@ import android.media.ExifInterface
 import android.os.Build
 import java.io.ByteArrayInputStream
 import java.io.IOException
-import org.cnnkeras.demo.image.Decoded
-import org.cnnkeras.demo.image.Decoder
+import org.cnnkeras.demo.image.DecodedImage
+import org.cnnkeras.demo.image.Image
+import org.cnnkeras.demo.image.ImageDecoder
 import org.cnnkeras.demo.image.ImageException
 import org.cnnkeras.demo.image.Orientation
-import org.cnnkeras.demo.image.Picture
-import org.cnnkeras.demo.image.checkSize
-import org.cnnkeras.demo.image.isCutOff
+import org.cnnkeras.demo.image.checkImageSize
+import org.cnnkeras.demo.image.isTruncated
 
-/** Decodes whatever Android decodes, with the pixel values that stand in the file. */
-class BitmapDecoder : Decoder {
-    override fun decode(bytes: ByteArray): Decoded {
+/** Decodes every format that Android decodes, with the pixel values of the file. */
+class BitmapDecoder : ImageDecoder {
+    override fun decode(bytes: ByteArray): DecodedImage {
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         BitmapFactory.decodeByteArray(bytes, 0, bytes.size, bounds)
-        checkSize(bounds.outWidth, bounds.outHeight)
-        if (isCutOff(bytes)) throw ImageException("The image is incomplete: its file is cut off.")
-        return Decoded(BitmapPicture(bitmap(bytes)), orientation(bytes))
+        checkImageSize(bounds.outWidth, bounds.outHeight)
+        if (isTruncated(bytes)) throw ImageException("The image file is truncated.")
+        return DecodedImage(BitmapImage(bitmap(bytes)), orientation(bytes))
     }
 
     private fun bitmap(bytes: ByteArray): Bitmap {
@@ -49,24 +49,25 @@ class BitmapDecoder : Decoder {
     }
 }
 
-/** A bitmap, read row by row. */
-class BitmapPicture(private val bitmap: Bitmap) : Picture {
+/** Reads a bitmap row by row. */
+class BitmapImage(private val bitmap: Bitmap) : Image {
     override val width: Int = bitmap.width
     override val height: Int = bitmap.height
 
     init {
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) keepNumbers()
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) keepPixelValues()
     }
 
     override fun readRow(y: Int, into: IntArray) =
         bitmap.getPixels(into, 0, width, 0, y, width, 1)
 
     /**
-     * Makes `getPixels` return the numbers in the file, on which the network was trained; it
-     * converts to sRGB what is in another color space. Before Android 10 it cannot be told not to.
+     * Makes `getPixels` return the values of the file, as the network's training data has them.
+     * Otherwise it converts colors of other color spaces to sRGB. Before Android 10 an app cannot
+     * prevent that.
      */
     @TargetApi(Build.VERSION_CODES.Q)
-    private fun keepNumbers() {
+    private fun keepPixelValues() {
         if (bitmap.isMutable) bitmap.setColorSpace(ColorSpace.get(ColorSpace.Named.SRGB))
     }
 }

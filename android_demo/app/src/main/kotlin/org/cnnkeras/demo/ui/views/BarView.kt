@@ -9,17 +9,17 @@ import android.view.View
 import kotlin.math.max
 import org.cnnkeras.demo.R
 
-/** A bar of colored parts on a track, with round ends. */
+/** A bar of colored parts on a track, with rounded corners. */
 class BarView(context: Context, attributes: AttributeSet) : View(context, attributes) {
-    /** @property share of the bar's length, from 0 to 1 */
-    data class Part(val share: Float, val color: Int)
+    /** @property fraction of the length of the bar, from 0 to 1 */
+    data class Part(val fraction: Float, val color: Int)
 
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG)
     private val track = context.getColor(R.color.track)
     private val radius = 4 * resources.displayMetrics.density
     private val outline = Path()
 
-    /** From the start of the bar to its end; what they leave shows the track. */
+    /** The parts, from the start of the bar; the track shows in the rest. */
     var parts: List<Part> = emptyList()
         set(value) {
             field = value
@@ -45,8 +45,8 @@ class BarView(context: Context, attributes: AttributeSet) : View(context, attrib
         canvas.drawColor(track)
         var start = 0f
         for (part in parts) {
-            // What is not nothing is seen.
-            val length = max(part.share * width, resources.displayMetrics.density)
+            // Even the smallest part is one dp long, so that it is visible.
+            val length = max(part.fraction * width, resources.displayMetrics.density)
             paint.color = part.color
             canvas.drawRect(start, 0f, start + length, height.toFloat(), paint)
             start += length

@@ -9,9 +9,10 @@ import kotlin.math.max
 import kotlin.math.min
 
 /**
- * Lays views out in rows, as words in a text, so that large text gets a new row instead of being
- * cut off. What is left of a row is shared among its views by their `layout_weight`; all views of a
- * row are as high as its highest, if they have no height of their own.
+ * Lays out views in rows and wraps them as a text wraps words, so that large text fits.
+ *
+ * The remaining width of a row goes to its views by their `layout_weight`. Views without a fixed
+ * height are as high as the highest view of their row.
  */
 class FlowLayout(context: Context, attributes: AttributeSet) : ViewGroup(context, attributes) {
     private class Row(val views: MutableList<View> = mutableListOf(), var width: Int = 0) {
@@ -21,12 +22,12 @@ class FlowLayout(context: Context, attributes: AttributeSet) : ViewGroup(context
     private var rows = emptyList<Row>()
 
     override fun onMeasure(widthMeasureSpec: Int, heightMeasureSpec: Int) {
-        val room = when (MeasureSpec.getMode(widthMeasureSpec)) {
+        val maxWidth = when (MeasureSpec.getMode(widthMeasureSpec)) {
             MeasureSpec.UNSPECIFIED -> Int.MAX_VALUE
             else -> MeasureSpec.getSize(widthMeasureSpec) - paddingLeft - paddingRight
         }
-        rows = broken(room, heightMeasureSpec)
-        for (row in rows) stretch(row, room)
+        rows = wrap(maxWidth, heightMeasureSpec)
+        for (row in rows) stretch(row, maxWidth)
         val width = (rows.maxOfOrNull { it.width } ?: 0) + paddingLeft + paddingRight
         val height = rows.sumOf { it.height } + paddingTop + paddingBottom
         setMeasuredDimension(
@@ -35,32 +36,34 @@ class FlowLayout(context: Context, attributes: AttributeSet) : ViewGroup(context
         )
     }
 
-    private fun broken(room: Int, heightMeasureSpec: Int): List<Row> {
+    private fun wrap(maxWidth: Int, heightMeasureSpec: Int): List<Row> {
         val rows = mutableListOf<Row>()
         for (view in visibleChildren()) {
-            val limit = if (room == Int.MAX_VALUE) MeasureSpec.makeMeasureSpec(0, 0) else
-                MeasureSpec.makeMeasureSpec(room, MeasureSpec.AT_MOST)
+            val limit = if (maxWidth == Int.MAX_VALUE) MeasureSpec.makeMeasureSpec(0, 0) else
+                MeasureSpec.makeMeasureSpec(maxWidth, MeasureSpec.AT_MOST)
             measureChildWithMargins(view, limit, 0, heightMeasureSpec, 0)
-            val most = room - view.margins.horizontal
-            if (view.measuredWidth > most) view.measure(exactly(most), heightMeasureSpec)
+            val maxViewWidth = maxWidth - view.margins.horizontal
+            if (view.measuredWidth > maxViewWidth) {
+                view.measure(exactly(maxViewWidth), heightMeasureSpec)
+            }
             val width = view.measuredWidth + view.margins.horizontal
-            if (rows.isEmpty() || width > room - rows.last().width) rows += Row()
+            if (rows.isEmpty() || width > maxWidth - rows.last().width) rows += Row()
             rows.last().views += view
             rows.last().width += width
         }
         return rows
     }
 
-    private fun stretch(row: Row, room: Int) {
-        val left = if (room == Int.MAX_VALUE) 0 else max(0, room - row.width)
+    private fun stretch(row: Row, maxWidth: Int) {
+        val remaining = if (maxWidth == Int.MAX_VALUE) 0 else max(0, maxWidth - row.width)
         val weights = row.views.sumOf { it.margins.weight.toDouble() }
         for (view in row.views) {
             val margins = view.margins
             if (margins.weight == 0f || weights == 0.0) continue
-            val more = (left * margins.weight / weights).toInt()
-            val width = min(view.measuredWidth + more, room - margins.horizontal)
+            val extra = (remaining * margins.weight / weights).toInt()
+            val width = min(view.measuredWidth + extra, maxWidth - margins.horizontal)
             view.measure(exactly(width), MeasureSpec.makeMeasureSpec(0, 0))
-            row.width += more
+            row.width += extra
         }
         val height = row.height
         for (view in row.views.filter { it.margins.height < 0 }) {

@@ -12,30 +12,31 @@ import android.view.View
 import kotlin.math.min
 import org.cnnkeras.demo.image.Pixels
 
-/** Shows a picture as the network sees it: each pixel a square, gray where it is gray. */
+/** Shows the network input: each pixel is a square, and a single channel is gray. */
 class PixelsView(context: Context, attributes: AttributeSet) : View(context, attributes) {
-    // Not filtered: a smooth picture would show more than the network gets.
+    // Without filtering, which would show a smoother image than the network gets.
     private val paint = Paint().apply { isFilterBitmap = false }
     private val frame = Rect()
     private val outline = Path()
     private var bitmap: Bitmap? = null
 
-    /** Shows a picture until the next one. */
+    /** Shows an image until the next call. */
     fun show(pixels: Pixels) {
         bitmap = Bitmap.createBitmap(
-            colors(pixels),
+            toArgb(pixels),
             pixels.width,
             pixels.height,
             Bitmap.Config.ARGB_8888,
         )
-        place()
+        updateBounds()
         invalidate()
     }
 
-    override fun onSizeChanged(width: Int, height: Int, oldWidth: Int, oldHeight: Int) = place()
+    override fun onSizeChanged(width: Int, height: Int, oldWidth: Int, oldHeight: Int) =
+        updateBounds()
 
-    /** As large as fits, in the picture's proportions. */
-    private fun place() {
+    /** Fits the image into the view and keeps its aspect ratio. */
+    private fun updateBounds() {
         val bitmap = bitmap ?: return
         val scale = min(width.toFloat() / bitmap.width, height.toFloat() / bitmap.height)
         frame.set(0, 0, (bitmap.width * scale).toInt(), (bitmap.height * scale).toInt())
@@ -55,8 +56,8 @@ class PixelsView(context: Context, attributes: AttributeSet) : View(context, att
     }
 }
 
-/** The pixels as opaque colors, row by row. */
-fun colors(pixels: Pixels): IntArray = IntArray(pixels.width * pixels.height) { index ->
+/** Converts pixels to opaque ARGB colors, row by row. */
+fun toArgb(pixels: Pixels): IntArray = IntArray(pixels.width * pixels.height) { index ->
     fun value(channel: Int): Int =
         pixels.values[index * pixels.channels + channel % pixels.channels].toInt() and 0xFF
     (0xFF shl 24) or (value(0) shl 16) or (value(1) shl 8) or value(2)

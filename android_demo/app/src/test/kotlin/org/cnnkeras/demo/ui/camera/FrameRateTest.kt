@@ -10,12 +10,12 @@ class FrameRateTest {
     }
 
     @Test
-    fun oneFrameIsNoRate() = assertEquals(0.0, rate(5), 0.0)
+    fun firstFrameHasNoRate() = assertEquals(0.0, rate(5), 0.0)
 
     @Test
-    fun evenFramesHaveTheirRate() = assertEquals(25.0, rate(0, 40, 80, 120, 160), 1e-9)
+    fun rateOfRegularFrames() = assertEquals(25.0, rate(0, 40, 80, 120, 160), 1e-9)
 
     @Test
-    fun framesOfLongAgoDoNotCount() =
+    fun oldFramesDoNotCount() =
         assertEquals(10.0, rate(0, 1, 2, 3, 5000, 5100, 5200, 5300), 1.0)
 }

@@ -7,16 +7,16 @@ import android.widget.ImageView
 import android.widget.TextView
 import org.cnnkeras.demo.R
 import org.cnnkeras.demo.ui.TestApplication
-import org.cnnkeras.demo.ui.awaitRest
+import org.cnnkeras.demo.ui.awaitIdle
 import org.cnnkeras.demo.ui.awaitState
 import org.cnnkeras.demo.ui.drawSeven
 import org.cnnkeras.demo.ui.fixture
-import org.cnnkeras.demo.ui.shared
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.store
+import org.cnnkeras.demo.ui.shareIntent
+import org.cnnkeras.demo.ui.state.UiState
+import org.cnnkeras.demo.ui.stateHolder
 import org.cnnkeras.demo.ui.text
+import org.cnnkeras.demo.ui.views.DrawingView
 import org.cnnkeras.demo.ui.views.PixelsView
-import org.cnnkeras.demo.ui.views.SketchView
 import org.junit.Assert.assertEquals
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -26,26 +26,26 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-/** Each screen, on the smallest phone, for fingers, for ears, and with the largest text. */
+/** Touch targets, descriptions and large text on all screens of the smallest phone. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "w320dp-h568dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class AccessibilityTest {
-    /** All screens, with all that they can show at once. */
+    /** Returns all screens with as much content as possible. */
     private fun screens(): List<Activity> {
-        val start = shared(fixture("images/digit_7.png"))
-            .putExtra(Screen.MODEL, "lenet5_digits_float32")
+        val start = shareIntent(fixture("images/digit_7.png"))
+            .putExtra(BaseActivity.EXTRA_MODEL, "lenet5_digits_float32")
         val main = buildActivity(MainActivity::class.java, start).setup()
-        awaitState<State.Classified>()
+        awaitState<UiState.Classified>()
         val pad = buildActivity(DrawingActivity::class.java).setup()
-        pad.get().requireViewById<View>(R.id.pad).drawSeven()
+        pad.get().requireViewById<View>(R.id.drawing_pad).drawSeven()
         val camera = buildActivity(CameraActivity::class.java).setup().pause().resume()
         val benchmark = buildActivity(BenchmarkActivity::class.java).setup()
-        val open = awaitState<State.Classified>().open
-        store.measure(open.entry, 1, 0.05)
-        awaitRest()
-        store.fail("Something went wrong.")
-        awaitRest()
+        val open = awaitState<UiState.Classified>().openModel
+        stateHolder.runBenchmark(open.entry, 1, 0.05)
+        awaitIdle()
+        stateHolder.reportError("Something went wrong.")
+        awaitIdle()
         return listOf(main, pad, camera, benchmark).map { it.get() }
     }
 
@@ -65,53 +65,53 @@ class AccessibilityTest {
         return "$view ${text.orEmpty()} ${lines ?: ""}"
     }
 
-    private fun assertNone(what: String, test: (View) -> Boolean) {
+    private fun assertNone(problem: String, test: (View) -> Boolean) {
         val found = screens().flatMap { screen ->
             views(screen).filter(test).map { "\n${screen.localClassName}: ${describe(it)}" }
         }
-        assertEquals("$what: $found", 0, found.size)
+        assertEquals("$problem: $found", 0, found.size)
     }
 
     @Test
-    fun whatIsTouchedIsLargeEnough() = assertNone("Too small for a finger") {
-        val least = 48 * it.resources.displayMetrics.density
-        it.isClickable && (it.width < least || it.height < least)
+    fun touchTargetsAreLargeEnough() = assertNone("Too small for a finger") {
+        val minSize = 48 * it.resources.displayMetrics.density
+        it.isClickable && (it.width < minSize || it.height < minSize)
     }
 
     @Test
-    fun whatIsSeenIsSaid() = assertNone("Without a description") {
-        val isPicture = it is ImageView || it is PixelsView || it is SketchView
-        isPicture && it.isImportantForAccessibility && it.contentDescription.isNullOrEmpty()
+    fun imagesHaveDescriptions() = assertNone("Without a description") {
+        val isImage = it is ImageView || it is PixelsView || it is DrawingView
+        isImage && it.isImportantForAccessibility && it.contentDescription.isNullOrEmpty()
     }
 
     @Test
-    fun largestTextIsNotCutOff() {
+    fun largestTextFits() {
         RuntimeEnvironment.setFontScale(2f)
-        assertNone("Cut off") { it is TextView && it.text.isNotEmpty() && isCutOff(it) }
+        assertNone("Clipped") { it is TextView && it.text.isNotEmpty() && isClipped(it) }
     }
 
     @Test
-    fun largestTextIsNotCutOffInLandscape() {
+    fun largestTextFitsInLandscape() {
         RuntimeEnvironment.setQualifiers("w640dp-h320dp-land-xhdpi")
         RuntimeEnvironment.setFontScale(2f)
-        assertNone("Cut off") { it is TextView && it.text.isNotEmpty() && isCutOff(it) }
+        assertNone("Clipped") { it is TextView && it.text.isNotEmpty() && isClipped(it) }
     }
 
-    private fun isCutOff(view: TextView): Boolean {
+    private fun isClipped(view: TextView): Boolean {
         val layout = view.layout ?: return true
-        val room = view.height - view.compoundPaddingTop - view.compoundPaddingBottom
-        val isTooHigh = layout.height > room
+        val available = view.height - view.compoundPaddingTop - view.compoundPaddingBottom
+        val isTooHigh = layout.height > available
         val isTooWide = (0 until layout.lineCount).any { layout.getLineMax(it) > layout.width + 1 }
-        return isTooHigh || isTooWide || reachesBeyondParent(view)
+        return isTooHigh || isTooWide || exceedsParent(view)
     }
 
-    private fun reachesBeyondParent(view: View): Boolean =
+    private fun exceedsParent(view: View): Boolean =
         generateSequence(view) { it.parent as? View }.any { child ->
             val parent = child.parent as? ViewGroup ?: return@any false
             child.left < 0 || child.right > parent.width + marginEnd(child)
         }
 
-    /** Containers whose children bring a margin reach beyond their parent by as much. */
+    /** A container may exceed its parent by a negative margin, as its children have margins. */
     private fun marginEnd(view: View): Int =
         (view.layoutParams as? ViewGroup.MarginLayoutParams)?.marginEnd?.let { maxOf(-it, 0) } ?: 0
 }

@@ -15,18 +15,18 @@ import org.cnnkeras.demo.R
 import org.cnnkeras.demo.ui.DIGITS
 import org.cnnkeras.demo.ui.TestApplication
 import org.cnnkeras.demo.ui.await
-import org.cnnkeras.demo.ui.awaitRest
+import org.cnnkeras.demo.ui.awaitIdle
 import org.cnnkeras.demo.ui.awaitState
 import org.cnnkeras.demo.ui.draw
 import org.cnnkeras.demo.ui.drawSeven
 import org.cnnkeras.demo.ui.fixture
 import org.cnnkeras.demo.ui.isVisible
-import org.cnnkeras.demo.ui.shared
+import org.cnnkeras.demo.ui.shareIntent
 import org.cnnkeras.demo.ui.state.ModelEntry
-import org.cnnkeras.demo.ui.state.State
-import org.cnnkeras.demo.ui.store
+import org.cnnkeras.demo.ui.state.UiState
+import org.cnnkeras.demo.ui.stateHolder
 import org.cnnkeras.demo.ui.text
-import org.cnnkeras.demo.ui.views.SketchView
+import org.cnnkeras.demo.ui.views.DrawingView
 import org.json.JSONObject
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -50,7 +50,7 @@ import org.robolectric.shadows.ShadowLog
 private const val MODEL = "lenet5_digits_float32"
 private const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
 
-/** The app's screens with real models, real images and real inference. */
+/** The screens of the app with real models, real images and real inference. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "w360dp-h640dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
@@ -61,16 +61,19 @@ class ScreensTest {
     private fun main(
         intent: Intent = Intent(Intent.ACTION_MAIN),
     ): ActivityController<MainActivity> =
-        buildActivity(MainActivity::class.java, intent.putExtra(Screen.MODEL, MODEL)).setup()
+        buildActivity(
+            MainActivity::class.java,
+            intent.putExtra(BaseActivity.EXTRA_MODEL, MODEL),
+        ).setup()
 
     private fun open(name: String) {
-        store.open(store.find(name)!!, 1)
-        awaitState<State.Settled> { it.open?.entry == store.find(name) }
+        stateHolder.open(stateHolder.find(name)!!, 1)
+        awaitState<UiState.Settled> { it.openModel?.entry == stateHolder.find(name) }
     }
 
-    private fun sent(path: String) = main(shared(fixture(path)))
+    private fun startWithImage(path: String) = main(shareIntent(fixture(path)))
 
-    private fun viewed(file: File) = main(
+    private fun startWithModel(file: File) = main(
         Intent(Intent.ACTION_VIEW).setDataAndType(Uri.fromFile(file), "application/octet-stream"),
     )
 
@@ -78,19 +81,19 @@ class ScreensTest {
         folder.newFile(name).apply { writeBytes(bytes) }
 
     @Test
-    fun aModelIsOpenAtTheStart() {
+    fun startScreenHasAnOpenModel() {
         val screen = main().get()
-        awaitState<State.Ready>()
-        assertEquals(store.state.settled.open!!.model.name, screen.text(R.id.model_name))
+        awaitState<UiState.Ready>()
+        assertEquals(stateHolder.state.settled.openModel!!.model.name, screen.text(R.id.model_name))
         assertEquals("Show it an image", screen.text(R.id.empty_title))
-        assertTrue(screen.isVisible(R.id.draw))
-        assertFalse(screen.isVisible(R.id.banner))
+        assertTrue(screen.isVisible(R.id.open_drawing))
+        assertFalse(screen.isVisible(R.id.error_banner))
     }
 
     @Test
-    fun factsAreTheFiles() {
+    fun modelCardShowsTheFile() {
         val screen = main().get()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val facts = screen.requireViewById<ViewGroup>(R.id.facts)
         val values = (0 until facts.childCount).map { row ->
             facts.getChildAt(row).run {
@@ -105,45 +108,45 @@ class ScreensTest {
     }
 
     @Test
-    fun aSharedImageIsClassified() {
-        val screen = sent("images/digit_7.png").get()
-        awaitState<State.Classified>()
-        assertEquals("7", screen.text(R.id.answer_label))
+    fun sharedImageIsClassified() {
+        val screen = startWithImage("images/digit_7.png").get()
+        awaitState<UiState.Classified>()
+        assertEquals("7", screen.text(R.id.top_label))
         assertEquals(5, screen.requireViewById<ViewGroup>(R.id.scores).childCount)
         assertEquals(7, screen.requireViewById<ViewGroup>(R.id.stage_rows).childCount)
-        assertTrue(screen.isVisible(R.id.times))
+        assertTrue(screen.isVisible(R.id.stage_times))
         assertFalse(screen.isVisible(R.id.empty))
     }
 
     @Test
-    fun anotherModelSeesTheSameImage() {
-        sent("images/digit_7.png")
-        val before = awaitState<State.Classified>()
+    fun anotherModelClassifiesTheSameImage() {
+        startWithImage("images/digit_7.png")
+        val before = awaitState<UiState.Classified>()
         open(FASHION)
-        val after = awaitState<State.Classified> { it.open != before.open }
-        assertSame(before.scene, after.scene)
+        val after = awaitState<UiState.Classified> { it.openModel != before.openModel }
+        assertSame(before.source, after.source)
         assertEquals(28, after.classification.pixels.width)
     }
 
     @Test
-    fun otherThreadsSeeTheSameImage() {
-        val screen = sent("images/digit_7.png").get()
-        awaitState<State.Classified>()
+    fun changeOfThreadsKeepsTheImage() {
+        val screen = startWithImage("images/digit_7.png").get()
+        awaitState<UiState.Classified>()
         screen.requireViewById<RadioGroup>(R.id.threads).getChildAt(2).performClick()
-        awaitState<State.Classified> { it.open.numThreads == 4 }
-        assertEquals("7", screen.text(R.id.answer_label))
+        awaitState<UiState.Classified> { it.openModel.numThreads == 4 }
+        assertEquals("7", screen.text(R.id.top_label))
     }
 
     @Test
     fun rotationKeepsTheResult() {
-        val controller = sent("images/digit_7.png")
-        val before = awaitState<State.Classified>()
+        val controller = startWithImage("images/digit_7.png")
+        val before = awaitState<UiState.Classified>()
         RuntimeEnvironment.setQualifiers("+land")
         controller.configurationChange()
         controller.visible()
-        assertEquals("7", controller.get().text(R.id.answer_label))
-        assertSame(before, store.state)
-        assertNotNull(controller.get().findViewById(R.id.scroll_beside))
+        assertEquals("7", controller.get().text(R.id.top_label))
+        assertSame(before, stateHolder.state)
+        assertNotNull(controller.get().findViewById(R.id.scroll_second_column))
         assertEquals(
             Configuration.ORIENTATION_LANDSCAPE,
             controller.get().resources.configuration.orientation,
@@ -151,102 +154,103 @@ class ScreensTest {
     }
 
     @Test
-    fun aWrongFileIsExplainedAndTheModelBeforeStays() {
-        sent("images/digit_7.png")
-        val before = awaitState<State.Classified>()
-        val wrong = file("holiday.tflite", "not a model".toByteArray())
-        val screen = viewed(wrong).get()
-        val failed = awaitState<State.Failed>()
-        assertEquals(failed.problem, screen.text(R.id.problem))
-        assertTrue(failed.problem, failed.problem.startsWith("'holiday.tflite' "))
-        assertFalse(failed.problem, failed.problem.contains('\n'))
-        assertTrue(screen.isVisible(R.id.banner))
+    fun invalidFileIsReportedAndThePreviousModelStays() {
+        startWithImage("images/digit_7.png")
+        val before = awaitState<UiState.Classified>()
+        val invalid = file("holiday.tflite", "not a model".toByteArray())
+        val screen = startWithModel(invalid).get()
+        val failed = awaitState<UiState.Failed>()
+        assertEquals(failed.message, screen.text(R.id.error_message))
+        assertTrue(failed.message, failed.message.startsWith("'holiday.tflite' "))
+        assertFalse(failed.message, failed.message.contains('\n'))
+        assertTrue(screen.isVisible(R.id.error_banner))
         assertSame(before, failed.settled)
-        assertEquals("7", screen.text(R.id.answer_label))
-        assertNull(store.find("holiday"))
+        assertEquals("7", screen.text(R.id.top_label))
+        assertNull(stateHolder.find("holiday"))
     }
 
     @Test
-    fun dismissingAProblemLeavesWhatWasBefore() {
-        val screen = viewed(file("empty.tflite", ByteArray(0))).get()
-        val failed = awaitState<State.Failed>()
+    fun dismissedErrorRestoresThePreviousState() {
+        val screen = startWithModel(file("empty.tflite", ByteArray(0))).get()
+        val failed = awaitState<UiState.Failed>()
         screen.requireViewById<View>(R.id.dismiss).performClick()
-        assertSame(failed.settled, store.state)
-        assertFalse(screen.isVisible(R.id.banner))
+        assertSame(failed.settled, stateHolder.state)
+        assertFalse(screen.isVisible(R.id.error_banner))
     }
 
     @Test
-    fun aFileThatIsGoneIsExplained() {
-        viewed(File(folder.root, "gone.tflite"))
-        val failed = awaitState<State.Failed>()
-        assertTrue(failed.problem, failed.problem.startsWith("The file cannot be read"))
+    fun missingFileIsReported() {
+        startWithModel(File(folder.root, "gone.tflite"))
+        val failed = awaitState<UiState.Failed>()
+        assertTrue(failed.message, failed.message.startsWith("The file cannot be read"))
     }
 
     @Test
-    fun anImageThatIsNoneIsExplained() {
-        sent("images.json")
-        val failed = awaitState<State.Failed>()
-        assertNotNull(failed.settled.open)
-        assertFalse(failed.problem, failed.problem.contains('\n'))
+    fun invalidImageIsReported() {
+        startWithImage("images.json")
+        val failed = awaitState<UiState.Failed>()
+        assertNotNull(failed.settled.openModel)
+        assertFalse(failed.message, failed.message.contains('\n'))
     }
 
     @Test
-    fun anOpenedModelIsKeptAndCanBeRemoved() {
+    fun openedModelIsListedAndCanBeRemoved() {
         val bytes = File("src/main/assets/models/$MODEL.tflite").readBytes()
-        val screen = viewed(file("my digits.tflite", bytes)).get()
-        awaitState<State.Settled> { it.open?.entry == ModelEntry("my digits.tflite", false) }
-        assertEquals(store.entries().last(), store.find("my digits"))
-        screen.requireViewById<View>(R.id.remove).performClick()
-        awaitState<State.Settled> { it.open?.entry?.builtIn == true }
-        assertNull(store.find("my digits"))
+        val screen = startWithModel(file("my digits.tflite", bytes)).get()
+        awaitState<UiState.Settled> { it.openModel?.entry == ModelEntry("my digits.tflite", false) }
+        assertEquals(stateHolder.entries().last(), stateHolder.find("my digits"))
+        screen.requireViewById<View>(R.id.remove_model).performClick()
+        awaitState<UiState.Settled> { it.openModel?.entry?.builtIn == true }
+        assertNull(stateHolder.find("my digits"))
     }
 
     @Test
-    fun theNetworkGoesWithTheLastScreen() {
+    fun networkIsClosedWithTheLastScreen() {
         val controller = main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         controller.get().finish()
         controller.destroy()
-        awaitState<State.Closed>()
+        awaitState<UiState.Closed>()
     }
 
     @Test
-    fun aDrawnSevenIsASeven() {
+    fun drawnSevenIsRecognized() {
         for (name in listOf(MODEL, "lenet5_digits_static_wi8_ai8")) {
             main()
             open(name)
             val screen = buildActivity(DrawingActivity::class.java).setup().get()
-            screen.requireViewById<View>(R.id.pad).drawSeven()
-            awaitRest()
-            assertEquals(name, "7", screen.text(R.id.answer_label))
+            screen.requireViewById<View>(R.id.drawing_pad).drawSeven()
+            awaitIdle()
+            assertEquals(name, "7", screen.text(R.id.top_label))
         }
     }
 
     @Test
-    fun allDrawnDigitsAreWhatTheyAre() {
+    fun allDrawnDigitsAreRecognized() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val screen = buildActivity(DrawingActivity::class.java).setup().get()
-        val seen = DIGITS.mapValues { (_, strokes) ->
+        val recognized = DIGITS.mapValues { (_, strokes) ->
             screen.requireViewById<View>(R.id.clear).performClick()
             for (stroke in strokes) {
-                screen.requireViewById<View>(R.id.pad).draw(*stroke.toTypedArray())
+                screen.requireViewById<View>(R.id.drawing_pad).draw(*stroke.toTypedArray())
             }
-            awaitRest()
-            screen.text(R.id.answer_label)
+            awaitIdle()
+            screen.text(R.id.top_label)
         }
-        assertEquals(DIGITS.keys.associateWith { it }, seen)
+        assertEquals(DIGITS.keys.associateWith { it }, recognized)
     }
 
     @Test
-    fun undoneStrokesAreForgotten() {
+    fun undoRemovesStrokes() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val screen = buildActivity(DrawingActivity::class.java).setup().get()
-        screen.requireViewById<View>(R.id.pad).drawSeven()
-        awaitRest()
-        repeat(2) { screen.requireViewById<View>(R.id.undo).performClick() } // its line and its bar
-        awaitState<State.Ready>()
+        screen.requireViewById<View>(R.id.drawing_pad).drawSeven()
+        awaitIdle()
+        // The line and the bar of the seven.
+        repeat(2) { screen.requireViewById<View>(R.id.undo).performClick() }
+        awaitState<UiState.Ready>()
         assertFalse(screen.isVisible(R.id.result))
         assertFalse(screen.requireViewById<View>(R.id.clear).isEnabled)
     }
@@ -254,90 +258,95 @@ class ScreensTest {
     @Test
     fun rotationKeepsTheDrawing() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val controller = buildActivity(DrawingActivity::class.java).setup()
-        controller.get().requireViewById<View>(R.id.pad).drawSeven()
-        val before = controller.get().requireViewById<SketchView>(R.id.pad).strokes
+        controller.get().requireViewById<View>(R.id.drawing_pad).drawSeven()
+        val before = controller.get().requireViewById<DrawingView>(R.id.drawing_pad).strokes
         RuntimeEnvironment.setQualifiers("+land")
         controller.configurationChange()
-        assertEquals(before, controller.get().requireViewById<SketchView>(R.id.pad).strokes)
+        val pad = controller.get().requireViewById<DrawingView>(R.id.drawing_pad)
+        assertEquals(before, pad.strokes)
     }
 
     @Test
-    fun aDeniedCameraIsExplained() {
+    fun deniedCameraIsExplained() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val controller = buildActivity(CameraActivity::class.java).setup()
-        val asked = shadowOf(controller.get()).lastRequestedPermission
-        assertEquals(listOf(Manifest.permission.CAMERA), asked.requestedPermissions.toList())
+        val request = shadowOf(controller.get()).lastRequestedPermission
+        assertEquals(listOf(Manifest.permission.CAMERA), request.requestedPermissions.toList())
         controller.get().onRequestPermissionsResult(
-            asked.requestCode,
-            asked.requestedPermissions,
+            request.requestCode,
+            request.requestedPermissions,
             intArrayOf(PackageManager.PERMISSION_DENIED),
         )
-        controller.pause().resume() // as after the system's dialog
+        controller.pause().resume() // as after the dialog of the system
         val screen = controller.get()
-        assertTrue(screen.isVisible(R.id.denied))
+        assertTrue(screen.isVisible(R.id.camera_denied))
         assertFalse(screen.isVisible(R.id.viewfinder))
-        assertEquals(screen.getString(R.string.camera_blocked), screen.text(R.id.denied_text))
-        screen.requireViewById<Button>(R.id.allow).performClick()
+        val explanation = screen.text(R.id.camera_denied_text)
+        assertEquals(screen.getString(R.string.camera_blocked), explanation)
+        screen.requireViewById<Button>(R.id.allow_camera).performClick()
         val started = shadowOf(screen).nextStartedActivity
         assertEquals("package:org.cnnkeras.demo", started.dataString)
     }
 
     @Test
-    fun aPhoneWithoutCameraIsExplained() {
+    fun missingCameraIsReported() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         shadowOf(RuntimeEnvironment.getApplication()).grantPermissions(Manifest.permission.CAMERA)
         val screen = buildActivity(CameraActivity::class.java).setup().get()
-        awaitState<State.Failed>()
-        assertEquals(screen.getString(R.string.camera_missing), screen.text(R.id.problem))
+        awaitState<UiState.Failed>()
+        assertEquals(screen.getString(R.string.camera_missing), screen.text(R.id.error_message))
     }
 
     @Test
-    fun aSharedImageWithoutAModelSaysWhyThereIsNone() {
+    fun sharedImageWithoutAModelReportsTheReason() {
         val models = File(RuntimeEnvironment.getApplication().filesDir, "models").apply { mkdirs() }
         File(models, "broken.tflite").writeBytes(ByteArray(100))
-        val intent = shared(fixture("images/digit_7.png")).putExtra(Screen.MODEL, "broken")
+        val intent = shareIntent(fixture("images/digit_7.png"))
+            .putExtra(BaseActivity.EXTRA_MODEL, "broken")
         val screen = buildActivity(MainActivity::class.java, intent).setup().get()
-        awaitRest()
-        val problem = screen.text(R.id.problem)
-        assertTrue(problem, problem.startsWith("'broken.tflite' is not a TFLite file"))
+        awaitIdle()
+        val message = screen.text(R.id.error_message)
+        assertTrue(message, message.startsWith("'broken.tflite' is not a TFLite file"))
     }
 
     @Test
-    fun eachStateIsDrawn() {
-        val screen = sent("images/digit_7.png").get()
-        val classified = awaitState<State.Classified>()
-        val open = classified.open
-        val drawn = mapOf(
-            State.Closed to "No model is open",
-            State.Ready(open) to open.model.name,
+    fun everyStateIsRendered() {
+        val screen = startWithImage("images/digit_7.png").get()
+        val classified = awaitState<UiState.Classified>()
+        val open = classified.openModel
+        val titles = mapOf(
+            UiState.Closed to "No model is open",
+            UiState.Ready(open) to open.model.name,
             classified to open.model.name,
-            State.Opening("x.tflite", classified) to "Opening x.tflite …",
-            State.Opening(null, State.Closed) to "Opening the file …",
-            State.Classifying(State.Ready(open)) to open.model.name,
-            State.Measuring(null, classified) to open.model.name,
-            State.Failed("No.", State.Closed) to "No model is open",
+            UiState.Opening("x.tflite", classified) to "Opening x.tflite …",
+            UiState.Opening(null, UiState.Closed) to "Opening the file …",
+            UiState.Classifying(UiState.Ready(open)) to open.model.name,
+            UiState.Benchmarking(null, classified) to open.model.name,
+            UiState.Failed("No.", UiState.Closed) to "No model is open",
         )
-        for ((state, title) in drawn) {
+        for ((state, title) in titles) {
             screen.render(state)
             assertEquals("$state", title, screen.text(R.id.model_name))
-            assertEquals("$state", state.settled is State.Classified, screen.isVisible(R.id.result))
-            assertEquals("$state", state.settled.open != null, screen.isVisible(R.id.model_card))
+            val isClassified = state.settled is UiState.Classified
+            val isOpen = state.settled.openModel != null
+            assertEquals("$state", isClassified, screen.isVisible(R.id.result))
+            assertEquals("$state", isOpen, screen.isVisible(R.id.model_card))
         }
-        screen.render(State.Classifying(State.Ready(open)))
+        screen.render(UiState.Classifying(UiState.Ready(open)))
         assertEquals("Classifying …", screen.text(R.id.empty_title))
     }
 
     @Test
-    fun aCommandMeasuresAndKeepsTheRow() {
-        val command = Intent().putExtra(Screen.MODEL, "lenet5_digits_static_wi8_ai8")
-            .putExtra(Screen.THREADS, 2)
-            .putExtra(BenchmarkActivity.SECONDS, 0.2f)
-        val screen = buildActivity(BenchmarkActivity::class.java, command).setup().get()
-        awaitState<State.Measured>()
+    fun intentRunsABenchmarkAndStoresTheRow() {
+        val intent = Intent().putExtra(BaseActivity.EXTRA_MODEL, "lenet5_digits_static_wi8_ai8")
+            .putExtra(BaseActivity.EXTRA_THREADS, 2)
+            .putExtra(BenchmarkActivity.EXTRA_SECONDS, 0.2f)
+        val screen = buildActivity(BenchmarkActivity::class.java, intent).setup().get()
+        awaitState<UiState.Benchmarked>()
         val application = RuntimeEnvironment.getApplication()
         val lines = listOf(application.filesDir, application.getExternalFilesDir(null)!!)
             .map { File(it, "benchmarks.jsonl").readLines().single() }
@@ -348,45 +357,45 @@ class ScreensTest {
         assertTrue(row.getInt("num_runs") >= 50)
         assertTrue(row.getDouble("latency_p50_ms") <= row.getDouble("latency_p99_ms"))
         assertTrue(ShadowLog.getLogsForTag("cnn-keras").any { it.msg == lines[0] })
-        await("the list") { screen.isVisible(R.id.earlier) }
-        assertTrue(screen.isVisible(R.id.measured))
+        await("the history") { screen.isVisible(R.id.history) }
+        assertTrue(screen.isVisible(R.id.benchmark_result))
     }
 
     @Test
-    fun aCommandForNoModelIsExplained() {
-        val command = Intent().putExtra(Screen.MODEL, "lenet6")
-        val screen = buildActivity(BenchmarkActivity::class.java, command).setup().get()
-        val failed = awaitState<State.Failed>()
-        assertTrue(failed.problem, "'lenet6'" in failed.problem && MODEL in failed.problem)
-        assertTrue(screen.isVisible(R.id.banner))
-        assertTrue(ShadowLog.getLogsForTag("cnn-keras").any { it.msg == failed.problem })
+    fun unknownModelInAnIntentIsReported() {
+        val intent = Intent().putExtra(BaseActivity.EXTRA_MODEL, "lenet6")
+        val screen = buildActivity(BenchmarkActivity::class.java, intent).setup().get()
+        val failed = awaitState<UiState.Failed>()
+        assertTrue(failed.message, "'lenet6'" in failed.message && MODEL in failed.message)
+        assertTrue(screen.isVisible(R.id.error_banner))
+        assertTrue(ShadowLog.getLogsForTag("cnn-keras").any { it.msg == failed.message })
     }
 
     @Test
-    fun aRunningBenchmarkCanBeStopped() {
+    fun runningBenchmarkCanBeStopped() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val screen = buildActivity(BenchmarkActivity::class.java).setup().get()
-        store.measure(store.find(MODEL)!!, 1, 60.0)
-        await("runs") { (store.state as? State.Measuring)?.progress != null }
+        stateHolder.runBenchmark(stateHolder.find(MODEL)!!, 1, 60.0)
+        await("runs") { (stateHolder.state as? UiState.Benchmarking)?.progress != null }
         assertEquals("Stop", screen.text(R.id.run))
         screen.requireViewById<View>(R.id.run).performClick()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         assertFalse(File(screen.filesDir, "benchmarks.jsonl").exists())
     }
 
     @Test
-    fun aRowIsSharedAsItWasKept() {
+    fun storedRowIsShared() {
         main()
-        awaitState<State.Ready>()
+        awaitState<UiState.Ready>()
         val screen = buildActivity(BenchmarkActivity::class.java).setup().get()
-        store.measure(store.find(MODEL)!!, 1, 0.1)
-        val record = awaitState<State.Measured>().record
+        stateHolder.runBenchmark(stateHolder.find(MODEL)!!, 1, 0.1)
+        val result = awaitState<UiState.Benchmarked>().result
         screen.requireViewById<View>(R.id.share).performClick()
         val chooser = shadowOf(screen).nextStartedActivity
         @Suppress("DEPRECATION")
         val sent = chooser.getParcelableExtra<Intent>(Intent.EXTRA_INTENT)!!
         assertEquals(Intent.ACTION_SEND, sent.action)
-        assertEquals(record.line, sent.getStringExtra(Intent.EXTRA_TEXT))
+        assertEquals(result.json, sent.getStringExtra(Intent.EXTRA_TEXT))
     }
 }

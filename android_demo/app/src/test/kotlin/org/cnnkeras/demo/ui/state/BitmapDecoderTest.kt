@@ -22,7 +22,7 @@ class BitmapDecoderTest {
     private val decoder = BitmapDecoder()
 
     @Test
-    fun orientationsAreRead() {
+    fun orientationIsRead() {
         for (value in 1..8) {
             val decoded = decoder.decode(Fixtures.image("orientation_$value.jpg"))
             assertEquals(Orientation.ofExif(value), decoded.orientation)
@@ -32,28 +32,28 @@ class BitmapDecoderTest {
     }
 
     @Test
-    fun whatIsNoPictureIsSaid() {
+    fun nonImageIsReported() {
         assertTrue(message(ByteArray(0)).contains("not an image"))
         assertTrue(message("not a picture".toByteArray()).contains("not an image"))
     }
 
     @Test
-    fun aPictureThatIsCutOffIsSaid() {
+    fun truncatedImageIsReported() {
         for (name in listOf("china_420.jpg", "china_odd.png", "flower_lossy.webp")) {
             val bytes = Fixtures.image(name)
-            assertTrue(name, message(bytes.copyOf(bytes.size / 2)).contains("cut off"))
+            assertTrue(name, message(bytes.copyOf(bytes.size / 2)).contains("truncated"))
         }
     }
 
     @Test
-    fun aDamagedPictureIsSaid() {
+    fun damagedImageIsReported() {
         val bytes = Fixtures.image("china_odd.png")
         bytes.fill(0x55, 60, 200)
         message(bytes)
     }
 
     @Test
-    fun aPictureOfAbsurdSizeIsRefusedBeforeItIsDecoded() {
+    fun hugeImageIsRefusedBeforeDecoding() {
         val bytes = Fixtures.image("china_odd.png")
         ByteBuffer.wrap(bytes).putInt(16, 60_000).putInt(20, 60_000)
         val checksum = CRC32().apply { update(bytes, 12, 17) }.value.toInt()
@@ -61,7 +61,7 @@ class BitmapDecoderTest {
         assertTrue(message(bytes).contains("too large: 60000 × 60000"))
     }
 
-    /** One sentence, without a line break. */
+    /** Returns the message, which must be one sentence on one line. */
     private fun message(bytes: ByteArray): String {
         val error = assertThrows(ImageException::class.java) { decoder.decode(bytes) }
         val message = error.message!!
