@@ -1,30 +1,26 @@
-"""Start a fresh `runner` process and talk to it."""
+"""Start a fresh `runner` process and send it requests."""
 
 from __future__ import annotations
 
-import json
-import select
-import subprocess
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from ..tflite import isolation
+from ..tflite import crash
 from ..tflite.interpreter import ModelFileError
+from ..worker import Worker, WorkerError
 from .runner import Block, Row, Spec
+
+_RUNNER = f"{__package__}.runner"
 
 
 class Process:
-    """A process that has loaded one file and warmed it up, and waits for blocks to time.
-
-    While it waits it sleeps in a read, so that two of them can take turns without disturbing each
-    other.
+    """A process that has loaded and warmed up one file, and times it block by block.
 
     Args:
         spec: What it loads.
 
     Raises:
-        ModelFileError: The file is no runnable classifier, or it crashed the process.
+        ModelFileError: The file is not a runnable classifier, or it crashed the process.
 
     Example:
         with Process(Spec("lenet5.tflite")) as process:
@@ -34,18 +30,11 @@ class Process:
 
     def __init__(self, spec: Spec) -> None:
         self._file = spec.file
-        self._process = isolation.start(
-            f"{__package__}.runner",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        )
+        self._worker = Worker(_RUNNER)
         try:
             self._ask(spec, spec.warmup_secs)
         except BaseException:
-            self._close()
+            self._worker.close()
             raise
 
     def run(self, block: Block) -> float:
@@ -54,10 +43,9 @@ class Process:
         return median
 
     def row(self) -> Row:
-        """End the process and return what it measured in all blocks together."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        return Row(**self._answer())
+        """End the process and return the measurement of all blocks together."""
+        self._worker.end_requests()
+        return Row(**self._receive(crash.SECONDS))
 
     def __enter__(self) -> Self:
         return self
@@ -68,46 +56,29 @@ class Process:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        self._worker.close()
 
     def _ask(self, request: Spec | Block, seconds: float) -> Any:
-        """Return the answer to a request for so many seconds of inferences."""
-        assert self._process.stdin
-        with suppress(BrokenPipeError):  # it has died; reading its answer says of what
-            self._process.stdin.write(json.dumps(request._asdict()) + "\n")
-            self._process.stdin.flush()
-        return self._answer(seconds)
+        """Return the answer to a request for this many seconds of inferences."""
+        self._worker.send(request._asdict())
+        return self._receive(crash.SECONDS + seconds)
 
-    def _answer(self, seconds: float = 0.0) -> Any:
-        assert self._process.stdout
-        assert self._process.stderr
-        limit = isolation.SECONDS + seconds
-        if not select.select([self._process.stdout], [], [], limit)[0]:
-            raise isolation.silent(self._file, limit)
-        if line := self._process.stdout.readline():
-            return json.loads(line)
-        said = self._process.stderr.read()
-        code = self._process.wait()
-        if code == ModelFileError.exit_code and said.count("\n") == 1:
-            raise ModelFileError(said.strip())
-        raise isolation.epitaph(self._file, code, said, f"{__package__}.runner")
-
-    def _close(self) -> None:
-        """End the process, whatever it is doing, and its pipes."""
-        process = self._process
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            assert pipe
-            with suppress(BrokenPipeError):  # what was not sent is for nobody
-                pipe.close()
+    def _receive(self, seconds: float) -> Any:
+        try:
+            return self._worker.receive(seconds)
+        except TimeoutError:
+            raise crash.timeout_error(self._file, seconds) from None
+        except WorkerError as error:
+            if error.exit_code == ModelFileError.exit_code and error.stderr.count("\n") == 1:
+                raise ModelFileError(error.last_line) from None
+            raise crash.exit_error(self._file, error, _RUNNER) from None
 
 
 def measure(spec: Spec, block: Block) -> Row:
     """Measure one file in a fresh process.
 
     Raises:
-        ModelFileError: The file is no runnable classifier, or it crashed the process.
+        ModelFileError: The file is not a runnable classifier, or it crashed the process.
     """
     with Process(spec) as process:
         process.run(block)

@@ -21,19 +21,18 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
-import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..tflite.interpreter import Interpreter, ModelFileError
-from ..tflite.isolation import confine
+from ..worker import limit_memory, serve
 
 _RANDOM_IMAGES = 10  # different ones, so that no run repeats the one before it
 _LEAD_IN_RUNS = 3  # untimed at the start of a block: caches and worker threads wake up
@@ -252,35 +251,17 @@ class Measurement:
         return ms
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answer a spec, the blocks after it, and the end of the input, each with one JSON line.
+def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -> None:
+    """Answer a spec, the blocks after it, and the end of the requests.
 
     Raises:
-        ModelFileError: The file is no runnable classifier, or the images do not fit it.
+        ModelFileError: The file is not a runnable classifier, or the images do not fit it.
     """
-
-    def answer(value: object) -> None:
-        answers.write(json.dumps(value) + "\n")
-        answers.flush()
-
-    measurement = Measurement(Spec(**json.loads(requests.readline())))
+    measurement = Measurement(Spec(**next(requests)))
     answer("ready")
-    for line in requests:
-        answer(measurement.run(Block(**json.loads(line))))
+    for block in requests:
+        answer(measurement.run(Block(**block)))
     answer(measurement.row()._asdict())
-
-
-def main() -> int:
-    """Serve stdin and stdout; anything that C++ prints goes to stderr."""
-    confine()
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)
-        try:
-            serve(sys.stdin, answers)
-        except ModelFileError as error:
-            sys.stderr.write(f"{error}\n")
-            return ModelFileError.exit_code
-    return 0
 
 
 def _images(spec: Spec, interpreter: Interpreter) -> NDArray[np.float32]:
@@ -331,4 +312,5 @@ def _memory_mb() -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    limit_memory()
+    sys.exit(serve(answer_requests))

@@ -16,21 +16,17 @@ Beside them OpenBLAS multiplies two large float32 matrices. Its fastest call in 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import chain, product
-from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,29 +34,24 @@ from numpy.typing import NDArray
 from cnn_keras import zoo
 from cnn_keras.command import log, progress, quiet, start_keras
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.errors import Error, unknown
+from cnn_keras.errors import Error, first_line, unknown
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
 
 from ..benchmark.compare import bootstrap
+from ..benchmark.engine_process import EngineProcess, Inference, Load, Scores
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-Scores = NDArray[np.float32]
-Inference = Callable[[], Scores]  # computes and returns scores `(1, num_classes)`
-Load = Callable[[Path, int], Inference]  # from a folder, for a number of threads
 Key = tuple[int, str]  # threads, engine
 
 PEERS = ("onnxruntime", "openvino", "xla")
 PACKAGES = ("onnxruntime", "openvino", "onnx", "tf2onnx")  # whose versions matter
 PHOTOGRAPH = "china.jpg"  # of scikit-learn
 MAX_ERROR = 1e-4  # of the largest score: the engines add in different orders
-WARMUP_SECS = 0.5  # as in `benchmark.runner`
-LEAD_IN_RUNS = 3  # as there
-MIN_RUNS = 5  # of a round, for the slowest networks
 MATRIX_SIZE = 512  # its fastest calls are as fast as larger ones', and less often disturbed
 SGEMM = "sgemm"
 
@@ -235,7 +226,7 @@ def _measure(
 ) -> Found:
     """Convert a network, check every engine's scores, and time them in turns."""
     log(f"{network}: converting")
-    processes: dict[Key, Process] = {}
+    processes: dict[Key, EngineProcess] = {}
     refusals = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -244,7 +235,7 @@ def _measure(
             try:
                 if engine in reasons:
                     raise Error(reasons[engine])
-                process = stack.enter_context(Process(ENGINES[engine].load, folder, count))
+                process = stack.enter_context(EngineProcess(ENGINES[engine].load, folder, count))
             except Error as error:
                 if engine == LITERT:
                     raise Error(f"LiteRT does not run {network}: {error}") from error
@@ -254,7 +245,7 @@ def _measure(
                 processes[count, engine] = process
         errors = {key: check(key, process.scores, expected) for key, process in processes.items()}
         for count in threads:
-            processes[count, SGEMM] = stack.enter_context(Process(_sgemm, folder, count))
+            processes[count, SGEMM] = stack.enter_context(EngineProcess(_sgemm, folder, count))
         samples = _take_turns(network, processes, secs, rounds)
     return Found(_rows(network, samples, errors), refusals, _peaks(network, samples))
 
@@ -273,7 +264,7 @@ def _write(network: str, engines: Sequence[str], folder: Path) -> tuple[Scores, 
         try:
             ENGINES[engine].write(model, folder)
         except Exception as error:  # converters raise every kind
-            reasons[engine] = _reason(error)
+            reasons[engine] = first_line(error)
     return np.asarray(model(image, training=False)), reasons
 
 
@@ -325,7 +316,7 @@ def check(key: Key, scores: Scores, expected: Scores) -> float:
 
 
 def _take_turns(
-    network: str, processes: Mapping[Key, Process], secs: float, rounds: int
+    network: str, processes: Mapping[Key, EngineProcess], secs: float, rounds: int
 ) -> dict[Key, list[NDArray[np.float64]]]:
     """Return each process' samples (ms), round by round; every other round goes backwards."""
     samples: dict[Key, list[NDArray[np.float64]]] = {key: [] for key in processes}
@@ -378,103 +369,6 @@ def _peaks(network: str, samples: Mapping[Key, Sequence[NDArray[np.float64]]]) -
 def _gflops(blocks: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the sgemm peak of each round, from its samples in ms."""
     return np.array([2 * MATRIX_SIZE**3 / block.min() / 1e6 for block in blocks])
-
-
-class Process:
-    """An inference that is loaded and warm in its own process, and sleeps until it is asked.
-
-    Args:
-        load: Makes the inference, in the process: a function at the top of a module.
-        folder: What it is made from.
-        threads: How many threads it may use.
-
-    Attributes:
-        scores: What its first inference gave.
-
-    Raises:
-        Error: It cannot be loaded or run; the message is the engine's own.
-    """
-
-    def __init__(self, load: Load, folder: Path, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would inherit TensorFlow's locks
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, load, folder, threads))
-        self._process.start()
-        theirs.close()
-        try:
-            self.scores: Scores = self._answer()
-        except BaseException:
-            self._close()
-            raise
-
-    def run(self, secs: float) -> NDArray[np.float64]:
-        """Time inferences for so many seconds; return each one's ms."""
-        self._pipe.send(secs)
-        samples: NDArray[np.float64] = self._answer()
-        return samples
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def _answer(self) -> Any:
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            self._process.join()
-            raise Error(f"its process died with exit code {self._process.exitcode}") from None
-        if isinstance(answer, Error):
-            raise answer
-        return answer
-
-    def _close(self) -> None:
-        """End the process, whatever it is doing."""
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._pipe.close()
-
-
-def _serve(pipe: Connection, load: Load, folder: Path, threads: int) -> None:
-    """Send the scores of one inference, then the samples of each block that is asked for."""
-    with quiet(1, 2):
-        try:
-            infer = load(folder, threads)
-            pipe.send(infer())
-            _time(infer, WARMUP_SECS)
-            while True:
-                secs = pipe.recv()
-                for _ in range(LEAD_IN_RUNS):
-                    infer()
-                pipe.send(_time(infer, secs))
-        except EOFError:  # nobody asks any more
-            return
-        except Exception as error:  # engines raise every kind
-            pipe.send(Error(_reason(error)))
-
-
-def _time(infer: Inference, secs: float) -> NDArray[np.float64]:
-    """Return the ms of each inference, for so many seconds and `MIN_RUNS` inferences at least."""
-    samples: list[int] = []
-    end = time.perf_counter_ns() + int(secs * 1e9)
-    while time.perf_counter_ns() < end or len(samples) < MIN_RUNS:
-        start = time.perf_counter_ns()
-        infer()
-        samples.append(time.perf_counter_ns() - start)
-    return np.array(samples) / 1e6
-
-
-def _reason(error: Exception) -> str:
-    """Say in one line why an engine or its converter failed."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _write_tflite(model: keras.Model, folder: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import Error, UsageError
+from export.benchmark.engine_process import Inference
 from export.studies import peers as study
-from export.studies.peers import Inference, Process, Row, check, claims, peers, photograph, require
+from export.studies.peers import Row, check, claims, peers, photograph, require
 
 
 def test_engines_agree_with_keras_and_are_recorded_beside_litert(tmp_path: Path) -> None:
@@ -67,24 +68,8 @@ def dies(folder: Path, threads: int) -> Inference:
     os._exit(7)
 
 
-def fails(folder: Path, threads: int) -> Inference:
-    raise RuntimeError("Unsupported kernel\nwith a trace")
-
-
 def wrong(folder: Path, threads: int) -> Inference:
     return lambda: np.full((1, 10), 0.1, np.float32)
-
-
-def test_an_engine_is_timed_in_its_own_process_and_fails_with_its_own_words(tmp_path: Path) -> None:
-    with Process(wrong, tmp_path, 1) as process:
-        assert process.scores.shape == (1, 10)
-        samples = process.run(0.01)
-        assert len(samples) >= study.MIN_RUNS
-        assert (samples > 0).all()
-        assert samples.sum() < 1e3
-        assert len(process.run(0.0)) == study.MIN_RUNS
-    with pytest.raises(Error, match=r"^Unsupported kernel$"):
-        Process(fails, tmp_path, 1)
 
 
 @pytest.mark.parametrize("shift", [2e-4, np.nan])

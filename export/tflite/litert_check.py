@@ -1,22 +1,23 @@
-"""Whether LiteRT runs a sound file here at all: for when it has died on a file.
+"""Check that LiteRT runs a valid file on this machine.
 
-`python -m export.tflite.self_test MODULE` imports what the process that died had imported, and runs
-a file of one operation.
+The subprocess takes the name of a module, imports it, and runs a file of one operation. A crash
+here means that LiteRT, not the file that it crashed on before, is at fault.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from ..worker import limit_memory, serve
 from .flatbuffer import pack
-from .isolation import confine
 
 
-def sound_file() -> bytes:
+def valid_file() -> bytes:
     """Return a file that maps an image `(1, 2, 2, 1)` to two scores by one FULLY_CONNECTED."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -42,14 +43,16 @@ def sound_file() -> bytes:
     return pack(model)
 
 
-def main() -> None:
-    """Run the sound file as the process did that died."""
-    confine()
-    import_module(sys.argv[1])
-    from .interpreter import Interpreter
+def _check(requests: Iterator[Any], answer: Callable[[object], None]) -> None:
+    """Import the module of each request, then run the file."""
+    for module in requests:
+        import_module(module)
+        from .interpreter import Interpreter
 
-    Interpreter(sound_file())(np.ones((1, 2, 2, 1), np.float32))
+        Interpreter(valid_file())(np.ones((1, 2, 2, 1), np.float32))
+        answer("ok")
 
 
 if __name__ == "__main__":
-    main()
+    limit_memory()
+    sys.exit(serve(_check))

@@ -1,0 +1,179 @@
+"""Python subprocesses that answer requests, one line of JSON each.
+
+The one way in which this package runs code in another process. `Worker` is the parent's side;
+`serve` is the side of the module that the subprocess runs, which also answers a person, or a
+program at the other end of an SSH connection. It needs only the standard library.
+
+A subprocess is a new interpreter: TensorFlow's threads do not survive a fork, and a process of
+`multiprocessing` or `concurrent.futures` first runs the caller's script again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+Session = Callable[[Iterator[Any], Callable[[object], None]], None]
+"""Takes the requests and a function that sends an answer."""
+
+
+class WorkerError(Exception):
+    """A worker ended before it answered.
+
+    Attributes:
+        exit_code: Its exit code; below 0, the number of the signal that ended it.
+        stderr: What it wrote to stderr.
+    """
+
+    def __init__(self, exit_code: int, stderr: str) -> None:
+        super().__init__(f"The worker ended with exit code {exit_code}.")
+        self.exit_code = exit_code
+        self.stderr = stderr
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it wrote to stderr, which is the message of an exception."""
+        return (self.stderr.strip().splitlines() or [""])[-1]
+
+
+class Worker:
+    """A fresh Python subprocess that runs a module and answers requests.
+
+    Between requests it sleeps in a read, so that several workers can take turns without disturbing
+    each other. Leaving the context kills it.
+
+    Args:
+        module: Full name of a module that calls `serve` when it is run.
+
+    Example:
+        with Worker("export.benchmark.runner") as worker:
+            worker.send({"file": "lenet5.tflite"})
+            worker.receive(seconds=60)  # "ready"
+    """
+
+    def __init__(self, module: str) -> None:
+        # Packages are found where this process finds them, but not in the working directory unless
+        # this process looks there (-P): a user's `random.py` would shadow Python's.
+        environment = {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            "PYTHONIOENCODING": "utf-8:backslashreplace",  # whatever the locale
+        }
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+        )
+        self._received = b""
+
+    def send(self, request: object) -> None:
+        """Send a request."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # the worker has ended, and `receive` reports it
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def receive(self, seconds: float) -> Any:
+        """Wait for the next answer and return it.
+
+        Args:
+            seconds: How long the worker may write nothing.
+
+        Raises:
+            TimeoutError: It wrote nothing for longer.
+            WorkerError: It ended.
+        """
+        assert self._process.stdout
+        stdout = self._process.stdout.fileno()
+        while b"\n" not in self._received:
+            if not select.select([stdout], [], [], seconds)[0]:
+                raise TimeoutError
+            if not (chunk := os.read(stdout, 2**16)):
+                exit_code = self._process.wait()
+                self._stderr.seek(0)
+                raise WorkerError(exit_code, self._stderr.read().decode(errors="replace"))
+            self._received += chunk
+        line, _, self._received = self._received.partition(b"\n")
+        return json.loads(line)
+
+    def end_requests(self) -> None:
+        """Close the worker's stdin, so that its session ends."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the process and close its pipes."""
+        self._process.kill()
+        self._process.wait()
+        self.end_requests()
+        assert self._process.stdout
+        self._process.stdout.close()
+        self._stderr.close()
+
+
+def serve(session: Session) -> int:
+    """Run the subprocess's side: pass the requests on stdin to a session, until stdin ends.
+
+    What libraries print to stdout goes to stderr, and an exception that has an `exit_code` ends the
+    session with its message as one line there.
+
+    Args:
+        session: Answers the requests, in order.
+
+    Returns:
+        The exit code of the process.
+    """
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+
+        def answer(value: object) -> None:
+            answers.write(json.dumps(value) + "\n")
+            answers.flush()
+
+        try:
+            session(map(json.loads, sys.stdin), answer)
+        except Exception as error:
+            if not hasattr(error, "exit_code"):
+                raise
+            sys.stderr.write(f"{error}\n")
+            return int(error.exit_code)
+    return 0
+
+
+def limit_memory() -> None:
+    """Limit this process to the machine's memory, and let it leave no core file when it crashes.
+
+    A file that asks for more then fails where it asks. Where the system runs out of memory earlier,
+    as in a container, it ends this process first.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for kind, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
+        soft, hard = resource.getrlimit(kind)
+        limits = [limit for limit in (soft, hard, most) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(kind, (min(limits), hard))
+    with suppress(OSError):  # only Linux has it
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
