@@ -22,7 +22,7 @@ from cnn_keras.model_files import keras2
 from cnn_keras.training.run_folder import Run, load_model
 from cnn_keras.weights.external import adopt, front
 from cnn_keras.weights.source_options import Told
-from export.conversion import convert
+from export import convert
 from tests.fixtures.strangers import CODE, pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
