@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_keras.command import log, write_together
-from cnn_keras.data.datasets import MissingDataError
+from cnn_keras.data.sources import MissingDataError
 from cnn_keras.experiments.record import command_line
 from cnn_keras.machine import host
 from cnn_keras.training.run_folder import Run

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnn_keras.command import failure, log, progress, write_atomic
-from cnn_keras.data.datasets import Dataset, Labels
-from cnn_keras.data.drawing import drawing
-from cnn_keras.data.preprocessing import Images
+from cnn_keras.data.datasets import Dataset
+from cnn_keras.data.drawing import measure_drawing
+from cnn_keras.data.preprocessing import Float32Images
+from cnn_keras.data.splits import Labels
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.evaluate import Probabilities, doubt_of, scores
 from cnn_keras.training.recipes import Recipe as TrainingRecipe
@@ -110,7 +111,7 @@ def export(
         _origin(source),
         source.run.classes,
         preprocessing.to_dict(),
-        drawing(dataset.train.sample(DRAWN_IMAGES).images),
+        measure_drawing(dataset.train.sample(DRAWN_IMAGES).images),
     )
     full_size = len(metadata.write(float32, about))
     files, about_files = [], out / "export.json"
@@ -210,7 +211,7 @@ def _not_made(why: str, reference: Probabilities, labels: Labels | None) -> dict
     return dict.fromkeys((*judged, *measured)) | known
 
 
-def calibration_of(run: Run, dataset: Dataset) -> Images:
+def calibration_of(run: Run, dataset: Dataset) -> Float32Images:
     """Return the training images that set the ranges of a run's static files."""
     train = dataset.train
     return run.preprocessing(
@@ -351,14 +352,14 @@ def _tuning(source: Source, epochs: int | None, flip: bool | None) -> Tuning:
         dataset.train,
         source.run.preprocessing,
         recipe,
-        recipe.flip and dataset.mirror,
+        recipe.flip and dataset.allows_flip,
         config.get("seed", 0),
         epochs or max(1, recipe.epochs // 10),
         dataset.validation,
     )
 
 
-def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> list[str]:
+def _slowness(found: Audit, content: bytes, float32: bytes, image: Float32Images) -> list[str]:
     """Say how slow a file is that XNNPACK takes nothing of, where that is more than noise."""
     if found.delegated_nodes != 0:
         return []
@@ -372,7 +373,7 @@ def _slowness(found: Audit, content: bytes, float32: bytes, image: Images) -> li
     ]
 
 
-def _latency(data: bytes, image: Images) -> Callable[[], float]:
+def _latency(data: bytes, image: Float32Images) -> Callable[[], float]:
     """Return a function that times inferences of a file, one or as many as fit into a moment."""
     interpreter = Interpreter(data)
     interpreter.set_input(interpreter.quantize(image))

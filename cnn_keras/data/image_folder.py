@@ -1,8 +1,8 @@
-"""Pictures on disk: a folder that has a sub-folder for each class, named as the class is.
+"""Images in a folder that has a sub-folder for each class, named after the class.
 
-Pictures of the formats in `FORMATS`, at any depth in the sub-folder. Hidden files and files of
-other kinds are skipped; a picture that cannot be read is an error, for a data set should not shrink
-in silence.
+Images have one of the formats in `FORMATS` and are at any depth in the sub-folder. Hidden files and
+other files are skipped. An image that cannot be read is an error, so that no data set shrinks
+unnoticed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 
 from ..command import log, progress
 from ..errors import Error, first_line
-from .preprocessing import Pixels, Preprocessing, open_image, photograph_kind
+from .preprocessing import Preprocessing, UInt8Images, open_image, phone_format
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -36,230 +36,241 @@ FORMATS = {
     "PNM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
 _SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-_MAX_NAMED = 20  # of broken pictures
+_MAX_NAMED = 20  # broken images in an error
 
-# What folders of splits are called, in any case: "Training", "test_set", "seg_train", "valid". What
-# stands before the word has to be the same for all of them.
+# Names of the folders of splits, in any case: "Training", "test_set", "seg_train", "valid". The
+# prefix must be the same for all of them.
 _SPLIT = re.compile(
-    r"(?P<before>(?:.*[ _-])?)"
+    r"(?P<prefix>(?:.*[ _-])?)"
     r"(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation|ate)?)?|dev)|(?P<test>test(?:ing)?|eval))"
     r"(?:[ _-]*(?:sets?|data|dataset|images?|split|folder|dir|[0-9]+))*",
     re.IGNORECASE,
 )
 
 
-class Listing(NamedTuple):
-    """The pictures of a folder, and their class numbers `(n,)`."""
+class LabeledPaths(NamedTuple):
+    """The images of a folder, and their class indices `(n,)`.
+
+    Attributes:
+        folder: The folder that contains the class folders.
+        classes: Class names.
+        paths: The image files.
+        labels: Their class indices `(n,)`.
+        skipped: Number of other files by suffix.
+    """
 
     folder: Path
     classes: tuple[str, ...]
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
-    skipped: Counter[str]  # files of other kinds, by suffix
+    skipped: Counter[str]
 
-    def take(self, places: NDArray[np.int64]) -> Listing:
-        """Return the pictures at these places."""
-        paths = tuple(self.paths[place] for place in places)
-        return self._replace(paths=paths, labels=self.labels[places])
+    def take(self, indices: NDArray[np.int64]) -> LabeledPaths:
+        """Return the images at these indices."""
+        paths = tuple(self.paths[index] for index in indices)
+        return self._replace(paths=paths, labels=self.labels[indices])
 
 
-class Parts(NamedTuple):
-    """What a folder of pictures consists of.
+class FolderSplits(NamedTuple):
+    """The splits of a folder of images.
 
     Attributes:
-        folder: The one that holds the splits or classes.
-        splits: Listings with the same classes by ``"train"``, ``"val"`` and ``"test"``; or one by
-            ``"all"``.
+        folder: The folder that contains the folders of the splits or classes.
+        splits: Images of the same classes by ``"train"``, ``"val"`` and ``"test"``; or all images
+            by ``"all"``, if there are no folders of splits.
         others: Names of folders beside those of the splits, which are left out.
     """
 
     folder: Path
-    splits: dict[str, Listing]
+    splits: dict[str, LabeledPaths]
     others: tuple[str, ...] = ()
 
 
-def parts(folder: Path) -> Parts:
-    """Return what is in the folders of the splits; or in the whole folder, if it has none.
+def find_splits(folder: Path) -> FolderSplits:
+    """Return the images in the folders of the splits, or all images if there are no such folders.
 
     Args:
-        folder: Holds either those, with sub-folders for the classes, or the sub-folders itself.
+        folder: Contains either the folders of the splits, with class folders in them, or the class
+            folders.
 
     Raises:
-        Error: A folder, its classes or their pictures are missing, or it cannot be told what its
-            sub-folders are.
+        Error: A folder, its classes or their images are missing, or it is unclear which sub-folders
+            are splits.
     """
     if not folder.is_dir():
-        raise Error(f"No such folder of pictures: {folder}.")
-    folder = _unpacked(folder)
-    found = _splits(folder)
+        raise Error(f"No such folder of images: {folder}.")
+    folder = _skip_wrappers(folder)
+    found = _split_folders(folder)
     if not found:
-        return Parts(folder, {"all": listing(folder)})
-    own = {path for paths in found.values() for path in paths}
-    others = tuple(path.name for path in _folders(folder) if path not in own)
+        return FolderSplits(folder, {"all": list_images(folder)})
+    used = {path for paths in found.values() for path in paths}
+    others = tuple(path.name for path in _subfolders(folder) if path not in used)
     for paths in found.values():
         if len(paths) > 1:
             names = "/ and ".join(path.name for path in paths)
-            raise Error(f"{folder} holds {names}/, which are called the same: leave one of them.")
-    names = "/ and ".join(sorted(path.name for path in own))
+            raise Error(f"{folder} has {names}/, which name the same split: keep one of them.")
+    names = "/ and ".join(sorted(path.name for path in used))
     if "train" not in found:
         raise Error(
-            f"{folder} holds {names}/ but no train/: make it, or put the classes' folders beside "
-            "one another to have them split."
+            f"{folder} has {names}/ but no train/: make it, or put all class folders side by side "
+            "into one folder, which is then split."
         )
     (train,) = found["train"]
-    if len(found) == 1:  # and not alone, or `folder` would be that
+    if len(found) == 1:  # with other folders beside it: _skip_wrappers enters a lone train/
         raise Error(
-            f"{folder} holds {names}/ but no val/ or test/, and {_enumerated(others)} beside it: "
-            f"name folder:{train} to have that split, or move it away."
+            f"{folder} has {names}/ but no val/ or test/, and {_enumerate(others)} beside it: use "
+            f"folder:{train} to split that folder, or move {_enumerate(others)} away."
         )
-    first = listing(_unpacked(train))
+    first = list_images(_skip_wrappers(train))
     rest = {
-        name: listing(_unpacked(found[name][0]), first.classes)
+        name: list_images(_skip_wrappers(found[name][0]), first.classes)
         for name in ("val", "test")
         if name in found
     }
-    return Parts(folder, {"train": first} | rest, others)
+    return FolderSplits(folder, {"train": first} | rest, others)
 
 
-def _splits(folder: Path) -> dict[str, list[Path]]:
-    """Return the splits' folders by ``"train"``, ``"val"``, ``"test"``; of classes alone none.
+def list_images(folder: Path, classes: tuple[str, ...] = ()) -> LabeledPaths:
+    """List the images in the sub-folders of a folder, sorted by class and name.
 
-    A class may be called "train": then its pictures lie in it, and not in sub-folders of it, and no
-    class is called "val" or "test".
+    Args:
+        folder: Has a sub-folder for each class.
+        classes: The allowed class names; by default the names of the sub-folders.
+
+    Raises:
+        Error: There are no sub-folders or only one, they look like splits and not like classes, one
+            has no image, or its class is not allowed or has a name that labels.txt cannot hold.
     """
-    named: dict[str, dict[str, list[Path]]] = {}  # by what stands before the word
-    for path in _folders(folder):
-        if (match := _SPLIT.fullmatch(path.name)) and (split := _split_of(path)):
-            group = named.setdefault(match["before"].casefold(), {})
+    subfolders = _subfolders(folder)
+    found = [_class_name(path) for path in subfolders]
+    names = classes or tuple(found)
+    if not subfolders:
+        raise Error(f"{folder} has no sub-folders: it needs one for each class, with its images.")
+    if len(names) == 1:
+        raise Error(f"{folder} has only the class '{names[0]}': a classifier needs two or more.")
+    _require_classes(subfolders)
+    paths: list[Path] = []
+    labels: list[int] = []
+    skipped: Counter[str] = Counter()
+    for path, name in zip(subfolders, found, strict=True):
+        if name not in names:
+            raise Error(
+                f"{path} is a class that the training images lack; they have {', '.join(names)}."
+            )
+        # A broken link counts as an image, which then cannot be read.
+        files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink()]
+        images = sorted(file for file in files if _is_image(file.relative_to(path)))
+        kinds = Counter(_kind(file) for file in set(files) - set(images))
+        if not images:
+            named = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
+            raise Error(
+                f"{path} has no {', '.join(FORMATS)} image ({len(files)} other files"
+                f"{': ' * bool(named)}{named}): add some, convert these, or delete the folder."
+            )
+        paths += images
+        labels += [names.index(name)] * len(images)
+        skipped += kinds
+    return LabeledPaths(folder, names, tuple(paths), np.array(labels, np.int64), skipped)
+
+
+def _split_folders(folder: Path) -> dict[str, list[Path]]:
+    """Return the folders of splits by ``"train"``, ``"val"``, ``"test"``; empty if there are none.
+
+    A class may be named "train": then its folder contains images instead of sub-folders, and no
+    class is named "val" or "test".
+    """
+    groups: dict[str, dict[str, list[Path]]] = {}  # by prefix
+    for path in _subfolders(folder):
+        if (match := _SPLIT.fullmatch(path.name)) and (split := _split_name(path)):
+            group = groups.setdefault(match["prefix"].casefold(), {})
             group.setdefault(split, []).append(path)
-    for before, group in named.items():
-        whole = "train" in group and len(group) > 1
-        if whole or (not before and any(_holds_classes(p) for ps in group.values() for p in ps)):
+    for prefix, group in groups.items():
+        complete = "train" in group and len(group) > 1
+        has_classes = any(_has_subfolders_only(path) for paths in group.values() for path in paths)
+        if complete or (not prefix and has_classes):
             return group
     return {}
 
 
-def listing(folder: Path, classes: tuple[str, ...] = ()) -> Listing:
-    """List the pictures in the sub-folders of a folder, sorted by class and name.
+def _require_classes(folders: Sequence[Path]) -> None:
+    """Refuse folders that have no images but sub-folders of the same names: they are no classes.
 
-    Args:
-        folder: Has a sub-folder for each class.
-        classes: Those that there may be; by default the sub-folders' names.
-
-    Raises:
-        Error: There are no sub-folders or only one, they look like splits and not like classes, one
-            holds no picture, or its class is new or its name no line of text.
+    They must share two names, because a split has two classes or more, and each class may have its
+    images in a sub-folder of the same name, such as `images/`.
     """
-    found = _folders(folder)
-    own = [_class_name(path) for path in found]
-    names = classes or tuple(own)
-    if not found:
-        raise Error(f"{folder} holds no folders: it needs one for each class, with its pictures.")
-    if len(names) == 1:
-        raise Error(f"{folder} holds only the class '{names[0]}': a network tells two or more.")
-    _require_classes(found)
-    paths: list[Path] = []
-    labels: list[int] = []
-    skipped: Counter[str] = Counter()
-    for path, name in zip(found, own, strict=True):
-        if name not in names:
-            raise Error(
-                f"{path} is a class that the training pictures lack; they have {', '.join(names)}."
-            )
-        # A link to nothing is in place of a picture, which then cannot be read.
-        files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink()]
-        pictures = sorted(file for file in files if _is_picture(file.relative_to(path)))
-        kinds = Counter(_kind(file) for file in set(files) - set(pictures))
-        if not pictures:
-            named = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
-            raise Error(
-                f"{path} holds no {', '.join(FORMATS)} picture ({len(files)} other files"
-                f"{': ' * bool(named)}{named}): add some, convert these, or delete the folder."
-            )
-        paths += pictures
-        labels += [names.index(name)] * len(pictures)
-        skipped += kinds
-    return Listing(folder, names, tuple(paths), np.array(labels, np.int64), skipped)
-
-
-def _require_classes(found: Sequence[Path]) -> None:
-    """Refuse folders that share sub-folders' names and hold no pictures themselves: no classes.
-
-    Two names, for a split has two classes or more; and a class may have its pictures in `images/`.
-    """
-    if any(map(_holds_pictures, found)):
+    if any(map(_has_images, folders)):
         return
-    inner = [(path, {each.name for each in _folders(path)}) for path in found]
-    for place, (one, names) in enumerate(inner):
-        for other, more in inner[:place]:
-            shared = sorted(names & more)
+    named = [(path, {inner.name for inner in _subfolders(path)}) for path in folders]
+    for index, (path, names) in enumerate(named):
+        for other, other_names in named[:index]:
+            shared = sorted(names & other_names)
             if len(shared) > 1:
                 raise Error(
-                    f"{other} and {one} are no classes: they hold no pictures themselves but the "
-                    f"same folders, {_enumerated(shared)}. Splits are called train/, val/ and "
-                    "test/; or name the folder that holds the classes."
+                    f"{other} and {path} are not classes: they have no images but the same "
+                    f"sub-folders, {_enumerate(shared)}. Name splits train/, val/ and test/; or "
+                    "give the folder that contains the classes."
                 )
 
 
-def _unpacked(folder: Path) -> Path:
-    """Return the folder that holds the classes or splits where it is packed into others alone.
+def _skip_wrappers(folder: Path) -> Path:
+    """Return the first folder inside a folder that is more than a wrapper of one sub-folder.
 
-    Archives are often so: `archive/seg_train/seg_train/`. But a lone `test/` is not all there is.
+    Archives often have wrappers: `archive/seg_train/seg_train/`. A lone `test/` is not a wrapper.
     """
-    while len(inner := _folders(folder)) == 1 and _holds_classes(inner[0]):
-        if inner[0].name != folder.name and _split_of(inner[0]) in ("val", "test"):
+    while len(inner := _subfolders(folder)) == 1 and _has_subfolders_only(inner[0]):
+        if inner[0].name != folder.name and _split_name(inner[0]) in ("val", "test"):
             break
         (folder,) = inner
     return folder
 
 
-def _split_of(folder: Path) -> str | None:
+def _split_name(folder: Path) -> str | None:
     match = _SPLIT.fullmatch(folder.name)
     return next((name for name in ("train", "val", "test") if match and match[name]), None)
 
 
-def _holds_classes(folder: Path) -> bool:
-    return bool(_folders(folder)) and not _holds_pictures(folder)
+def _has_subfolders_only(folder: Path) -> bool:
+    return bool(_subfolders(folder)) and not _has_images(folder)
 
 
-def _holds_pictures(folder: Path) -> bool:
-    return any(_is_picture(Path(path.name)) for path in folder.iterdir() if not path.is_dir())
+def _has_images(folder: Path) -> bool:
+    return any(_is_image(Path(path.name)) for path in folder.iterdir() if not path.is_dir())
 
 
-def _folders(folder: Path) -> list[Path]:
-    """Return the sub-folders but hidden ones, macOS' in its archives among them.
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the sub-folders without hidden ones and those that macOS adds to archives.
 
     Raises:
-        Error: One is a link to what does not exist.
+        Error: One is a broken link.
     """
     paths = [path for path in folder.iterdir() if path.name[0] != "." and path.name != "__MACOSX"]
     for path in paths:
-        # A picture's link would be named with all that cannot be read, and a text's is skipped.
+        # A link with a suffix is a file: an image is reported when it is read, others are skipped.
         if path.is_symlink() and not path.exists() and not path.suffix:
-            raise Error(f"{path} is a link to what does not exist: mend it, or delete it.")
+            raise Error(f"{path} is a link to a path that does not exist: repair or delete it.")
     return sorted(path for path in paths if path.is_dir())
 
 
 def _class_name(folder: Path) -> str:
-    """Return a folder's name as text, whatever the locale.
+    """Return the name of a class folder as text, independent of the locale.
 
     Raises:
-        Error: A file of labels, one a line in UTF-8, cannot hold it.
+        Error: labels.txt, with one name per line in UTF-8, cannot hold it.
     """
     name = folder.name
-    with suppress(UnicodeDecodeError):  # else as the locale has it
+    with suppress(UnicodeDecodeError):  # then keep the name as the locale decodes it
         name = os.fsencode(name).decode()
-    wrong = "" if name.splitlines() == [name] else "has a line break in its name"
+    problem = "" if name.splitlines() == [name] else "has a line break in its name"
     try:
         name.encode()
     except UnicodeEncodeError:
-        wrong = "has a name that is not UTF-8"
-    if wrong:
-        raise Error(f"The folder {str(folder)!a} {wrong}, and it is its class's: rename it.")
+        problem = "has a name that is not UTF-8"
+    if problem:
+        raise Error(f"The class folder {str(folder)!a} {problem}: rename it.")
     return name
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and not any(part[0] == "." for part in path.parts)
 
 
@@ -267,15 +278,15 @@ def _kind(file: Path) -> str:
     return "hidden" if file.suffix.lower() in _SUFFIXES else file.suffix.lower() or file.name
 
 
-def _enumerated(names: Sequence[str], of: int = 3) -> str:
-    more = f" and {len(names) - of} more" if len(names) > of else ""
-    return ", ".join(names[:of]) + more
+def _enumerate(names: Sequence[str], limit: int = 3) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
-def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
-    """Decode pictures, with all of them in memory.
+def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> UInt8Images:
+    """Decode images into memory, cropped and resized to one shape.
 
-    10,000 pictures of 224×224×3 take 1.5 GB, and while a network is trained on them twice that.
+    10,000 images of 224×224×3 take 1.5 GB, and twice that while a network is trained on them.
 
     Args:
         paths: The files.
@@ -285,7 +296,7 @@ def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
         `(n, height, width, channels)` uint8.
 
     Raises:
-        Error: Files that are no pictures, or broken ones; all of them are named, up to 20.
+        Error: Files are broken or no images; the message names up to 20 of them.
     """
     height, width, channels = shape
     preprocessing = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
@@ -293,25 +304,25 @@ def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
     broken: dict[Path, Error] = {}
     large: dict[Path, tuple[int, int]] = {}
 
-    def decode_one(place: int) -> None:
-        path = paths[place]
+    def decode_one(index: int) -> None:
+        path = paths[index]
         try:
             image = open_image(path)
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 large[path] = image.size
-            images[place] = preprocessing.pixels(image)
+            images[index] = preprocessing.pixels(image)
         except Error as error:
             broken[path] = error
-        except Exception as error:  # whatever Pillow cannot convert, or finds in its metadata
+        except Exception as error:  # Pillow raises almost anything for a broken image
             broken[path] = Error(f"{path} cannot be read as an image: {first_line(error)}.")
 
-    # Threads, for Pillow decodes and resizes without Python's lock.
+    # In threads, because Pillow releases the GIL while it decodes and resizes.
     with (
-        progress("decode pictures", len(paths)) as advance,
+        progress("decode images", len(paths)) as advance,
         warnings.catch_warnings(),
         ThreadPoolExecutor() as pool,
     ):
-        # Pillow's are about large pictures, for which there is a line below, and about metadata.
+        # Pillow warns of large images, which are logged below, and of broken metadata.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         for _ in pool.map(decode_one, range(len(paths))):
             advance()
@@ -319,9 +330,8 @@ def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
         path = min(large)
         megapixels = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         log(
-            f"{len(large)} of {len(paths)} pictures have more than {megapixels:.0f} megapixels, "
-            f"{path} {large[path][0]}×{large[path][1]}: they are read, but smaller ones are read "
-            "faster."
+            f"{len(large)} of {len(paths)} images have more than {megapixels:.0f} megapixels, for "
+            f"example {path} with {large[path][0]}×{large[path][1]}: smaller ones are read faster."
         )
     if broken:
         raise _unreadable(broken, len(paths))
@@ -329,26 +339,26 @@ def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
 
 
 def _unreadable(broken: dict[Path, Error], count: int) -> Error:
-    """Return one error for all pictures that cannot be read; of a single one its own."""
+    """Return one error for all images that cannot be read."""
     paths = sorted(broken)
     if len(paths) == 1:
         return broken[paths[0]]
     folder = os.path.commonpath([path.absolute().parent for path in paths])
     names = [os.path.relpath(path, folder) for path in paths]
-    kinds = Counter(kind for path in paths if path.is_file() and (kind := photograph_kind(path)))
-    converted = "".join(
-        f" {number} of them are in {kind}: convert them to JPEG." for kind, number in kinds.items()
+    kinds = Counter(kind for path in paths if path.is_file() and (kind := phone_format(path)))
+    hints = "".join(
+        f" {number} are in {kind}: convert them to JPEG." for kind, number in kinds.items()
     )
     return Error(
-        f"{len(paths)} of {count} pictures cannot be read: in {folder}, "
-        f"{_enumerated(names, _MAX_NAMED)}. Mend or delete them.{converted}"
+        f"{len(paths)} of {count} images cannot be read: in {folder}, "
+        f"{_enumerate(names, _MAX_NAMED)}. Repair or delete them.{hints}"
     )
 
 
-def contents(folder: Path, paths: Sequence[Path]) -> str:
-    """Return what tells one content of a folder from another: a count and a digest.
+def fingerprint(folder: Path, paths: Sequence[Path]) -> str:
+    """Return a text that changes with the files of a folder: their number and a digest.
 
-    The digest is of names and sizes, so that nothing needs to be read.
+    The digest is of names and sizes, so that no file is read.
 
     Example:
         ``"180 pictures, 1f0e9c2a6b7d"``
@@ -357,4 +367,4 @@ def contents(folder: Path, paths: Sequence[Path]) -> str:
     for path in sorted(paths):
         line = f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n"
         digest.update(line.encode(errors="surrogateescape"))  # a name may be in another encoding
-    return f"{len(paths)} pictures, {digest.hexdigest()[:12]}"
+    return f"{len(paths)} pictures, {digest.hexdigest()[:12]}"  # compared with config.json of runs

@@ -1,6 +1,6 @@
-"""From pixels to the tensor that a network sees: one frozen value per run, shipped with it.
+"""From an image to the input of a network: one frozen value per run, exported with it.
 
-Only numpy and Pillow, so that training, export, the benchmark and a board share the same lines.
+This module needs only numpy and Pillow: training, export, the benchmark and a board share it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..downloads import require_downloaded
 from ..errors import Error, first_line
 
-Pixels = NDArray[np.uint8]
-Images = NDArray[np.float32]
+UInt8Images = NDArray[np.uint8]
+"""Images of pixels from 0 to 255, `(n, height, width, channels)`."""
+Float32Images = NDArray[np.float32]
+"""Normalized images, the input of a network, `(n, height, width, channels)`."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes a tensor.
+    """How an image becomes the input of a network.
 
-    The picture is turned upright by its EXIF tag, laid on black where it is transparent, made gray
-    or RGB, cropped at the center to the aspect ratio, resized by Pillow's antialiased bilinear
-    filter, and normalized: `(pixel - mean) / std`, pixels from 0 to 255. White is 65535 in integers
-    of more than 8 bits, and 1 in floats, whatever the picture's brightest pixel is.
+    The image is rotated by its EXIF orientation, composed with a black background where it is
+    transparent, converted to gray or RGB, cropped at the center to the aspect ratio, resized by
+    Pillow's antialiased bilinear filter, and normalized: `(pixel - mean) / std`, pixels from 0 to
+    255. White is 65535 in integers of more than 8 bits and 1 in floats, even if the brightest pixel
+    of the image is darker.
 
     Attributes:
-        height: Rows of the tensor.
-        width: Columns of the tensor.
+        height: Height of the input in pixels.
+        width: Width of the input in pixels.
         channels: 1 for gray, 3 for RGB.
         mean: Subtracted from each channel, in pixel values.
         std: Divides each channel, in pixel values.
@@ -46,29 +49,29 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, pixels: Pixels) -> Images:
+    def __call__(self, pixels: UInt8Images) -> Float32Images:
         """Normalize `(..., height, width, channels)` uint8 pixels to float32."""
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return ((pixels.astype(np.float32) - mean) / std).astype(np.float32)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the tensor."""
+        """Height, width and channels of the input."""
         return self.height, self.width, self.channels
 
     @property
     def range(self) -> tuple[float, float]:
-        """What the darkest and the brightest pixel become, over all channels."""
-        ends = self(np.array([[0] * self.channels, [255] * self.channels], np.uint8))
-        return float(ends.min()), float(ends.max())
+        """Values of the darkest and the brightest pixel after normalization, over all channels."""
+        extremes = self(np.array([[0] * self.channels, [255] * self.channels], np.uint8))
+        return float(extremes.min()), float(extremes.max())
 
-    def pixels(self, image: Image.Image) -> Pixels:
-        """Return a picture as `(height, width, channels)` uint8 pixels, as the network sees it.
+    def pixels(self, image: Image.Image) -> UInt8Images:
+        """Return an image as `(height, width, channels)` uint8 pixels, before normalization.
 
         Raises:
-            ValueError: A picture of more than 8 bits has values below black or above white, or NaN.
+            ValueError: An image of more than 8 bits has values below black or above white, or NaN.
         """
-        with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow passes over in JPEG
+        with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow ignores in JPEG
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
             image = _eight_bits(image)
@@ -76,19 +79,19 @@ class Preprocessing:
             image = image.convert("RGBA")
             black = Image.new("RGBA", image.size, (0, 0, 0, 255))
             image = Image.alpha_composite(black, image)
-        if image.mode == "LAB":  # which Pillow converts to RGB alone
+        if image.mode == "LAB":  # which Pillow converts to RGB only
             image = image.convert("RGB")
         image = image.convert("L" if self.channels == 1 else "RGB")
         size = (self.width, self.height)
         image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
         return np.asarray(image, np.uint8).reshape(self.height, self.width, self.channels)
 
-    def resize(self, pixels: Pixels) -> Pixels:
-        """Return `(n, h, w, c)` data set images in this size and number of channels."""
+    def resize(self, pixels: UInt8Images) -> UInt8Images:
+        """Return `(n, h, w, c)` images in this size and number of channels."""
         if pixels.shape[1:] == (self.height, self.width, self.channels):
             return pixels
-        pictures = (Image.fromarray(p[..., 0] if p.shape[-1] == 1 else p) for p in pixels)
-        return np.stack([self.pixels(picture) for picture in pictures])
+        images = (Image.fromarray(p[..., 0] if p.shape[-1] == 1 else p) for p in pixels)
+        return np.stack([self.pixels(image) for image in images])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as JSON types."""
@@ -99,14 +102,14 @@ class Preprocessing:
         """Return the value that `to_dict` wrote.
 
         Raises:
-            Error: A field is missing, unknown or of the wrong kind.
+            Error: A field is missing or has the wrong type.
         """
         try:
             mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
             height, width, channels = (int(values[key]) for key in ("height", "width", "channels"))
             return cls(height, width, channels, mean, std)
         except (KeyError, TypeError, ValueError) as error:
-            raise Error(f"Preprocessing is not readable: {error!r}.") from error
+            raise Error(f"The preprocessing cannot be read: {error!r}.") from error
 
     @classmethod
     def read(cls, path: Path) -> Preprocessing:
@@ -115,14 +118,14 @@ class Preprocessing:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale a picture of 16-bit or 32-bit integers or of floats; Pillow's own conversion clips it.
+    """Scale an image of 16-bit or 32-bit integers or floats, which Pillow's conversion would clip.
 
-    The mode says what white is, never the picture: one with a dark maximum would come out bright.
-    Floats are 0 to 1, as in scikit-image and matplotlib. Pillow reads gray values of 16 bits as
-    32-bit integers from some formats.
+    The mode decides which value is white, not the brightest pixel: scaling by that would brighten
+    dark images. Floats are from 0 to 1, as in scikit-image and matplotlib. Pillow reads 16-bit gray
+    values of some formats as 32-bit integers.
 
     Raises:
-        ValueError: A value is NaN, infinite or not from black to white.
+        ValueError: A value is NaN, infinite, below black or above white.
     """
     white, numbers = (1, "floats") if image.mode == "F" else (65535, "integers of over 8 bits")
     values = np.asarray(image, np.float64)
@@ -138,10 +141,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open a picture and read all of it.
+    """Open an image and read all of it.
 
     Raises:
-        Error: No such file, not a picture, a truncated one, or one too large to be honest.
+        Error: There is no such file, it is no image, truncated, or suspiciously large.
     """
     try:
         with path.open("rb") as file:
@@ -150,10 +153,9 @@ def open_image(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise Error(f"No such image: {path}.") from error
     except UnidentifiedImageError as error:
-        if kind := photograph_kind(path):
+        if kind := phone_format(path):
             raise Error(
-                f"{path} is a photograph in {kind}, which Pillow does not read, whatever its name "
-                "is: convert it to JPEG."
+                f"{path} is a {kind} image, which Pillow does not read: convert it to JPEG."
             ) from error
         require_downloaded(path)
         raise Error(f"{path} is not an image that Pillow can read.") from error
@@ -161,21 +163,21 @@ def open_image(path: Path) -> Image.Image:
         megapixels = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise Error(
             f"{path} cannot be read as an image: it has more than {megapixels:.0f} megapixels, "
-            "which may be meant to fill the memory. Make it smaller."
+            "which may be an attack on the memory. Resize it."
         ) from error
-    except Exception as error:  # Pillow's plugins raise almost anything where a file is broken
+    except Exception as error:  # Pillow's plugins raise almost anything for a broken file
         raise Error(f"{path} cannot be read as an image: {first_line(error)}.") from error
     return image
 
 
-def photograph_kind(path: Path) -> str | None:
-    """Return whether a file is ``"HEIC"`` or ``"AVIF"`` by its content; None if it is neither.
+def phone_format(path: Path) -> str | None:
+    """Return ``"HEIC"`` or ``"AVIF"`` if the content of a file is that, else None.
 
-    Phones write photographs so, and they are often renamed to `.jpg`.
+    Phones save photographs in these formats, and they are often renamed to `.jpg`.
     """
     with path.open("rb") as file:
         head = file.read(64)
-    # A box of type "ftyp" begins such files: its size, its type, and the brands that they follow.
+    # Such files begin with a box of type "ftyp": its size, its type, and the compatible brands.
     brands = head[8 : int.from_bytes(head[:4])]
     if head[4:8] != b"ftyp":
         return None

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..command import progress
-from ..data.datasets import Labels
-from ..data.preprocessing import Images
+from ..data.preprocessing import Float32Images
+from ..data.splits import Labels
 from .gradients import gradient
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def counts(modules: int) -> list[int]:
 
 
 def gradients_along(
-    chain: Chain, images: Images, labels: Labels, paths: NDArray[np.bool_]
+    chain: Chain, images: Float32Images, labels: Labels, paths: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Return the gradient of each image's loss along one path.
 
@@ -81,7 +81,9 @@ def gradients_along(
     return gradient(loss, ops.convert_to_numpy(chain.before(images)))
 
 
-def magnitudes(chain: Chain, images: Images, labels: Labels, seed: int) -> NDArray[np.float64]:
+def magnitudes(
+    chain: Chain, images: Float32Images, labels: Labels, seed: int
+) -> NDArray[np.float64]:
     """Measure how much gradient comes along paths of each length.
 
     Args:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.datasets import Labels
-from ..data.preprocessing import Images
+from ..data.preprocessing import Float32Images
+from ..data.splits import Labels
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +77,7 @@ def gradients(function: Callable[..., Tensor], at: Sequence[Array]) -> list[Arra
 def weight_gradients(
     model: keras.Model,
     loss: Callable[[Labels, Tensor], Tensor],
-    images: Images,
+    images: Float32Images,
     labels: Labels,
     *,
     training: bool = True,

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from ..blocks import Tensor, shortcut_to
 from ..command import progress
-from ..data.datasets import Split
 from ..data.preprocessing import Preprocessing
+from ..data.splits import Split
 from ..errors import UsageError
 from ..layer_names import row_of
 from ..training.run_folder import batch_size, uses_xla

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import datasets
+from ..data.splits import stratified_indices
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.estimates import difference
@@ -180,7 +181,7 @@ def _distinct(training: Training, dataset: datasets.Dataset, seeds: Sequence[int
     labels = dataset.train.labels
     count = training.train_images or len(labels)
     return len(
-        {*np.concatenate([datasets.stratified(labels, count, seed) for seed in seeds]).tolist()}
+        {*np.concatenate([stratified_indices(labels, count, seed) for seed in seeds]).tolist()}
     )
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.preprocessing import Images
+from ..data.preprocessing import Float32Images
 from ..experiments import estimates, training_runs
 from ..experiments.cache import kept
 from ..experiments.record import Claim, write_record
@@ -346,7 +346,7 @@ def _responses_of(run: Run, data_dir: Path | None) -> dict[str, dict[str, float]
     return {"deviations": deviations(model, images), "changes": changes(model, images)}
 
 
-def deviations(model: keras.Model, images: Images) -> dict[str, float]:
+def deviations(model: keras.Model, images: Float32Images) -> dict[str, float]:
     """Return the deviation of what each 3×3 convolution puts out, normalized but not rectified.
 
     Args:
@@ -368,7 +368,7 @@ def deviations(model: keras.Model, images: Images) -> dict[str, float]:
     return {name: float(maps.std()) for name, maps in zip(names, found, strict=True)}
 
 
-def changes(model: keras.Model, images: Images) -> dict[str, float]:
+def changes(model: keras.Model, images: Float32Images) -> dict[str, float]:
     """Return how much each module that keeps the shape changes what it gets, before rectification.
 
     Args:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.datasets import Split
+from ..data.splits import Split
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.cache import kept

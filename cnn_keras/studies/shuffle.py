@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.datasets import Split
+from ..data.splits import Split
 from ..errors import UsageError
 from ..experiments import training_runs
 from ..experiments.cache import kept

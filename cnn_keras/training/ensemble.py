@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import datasets
+from ..data.splits import Labels
 from ..errors import UsageError
 from ..machine import hardware, versions
 from .classifier_head import with_probabilities
@@ -80,7 +80,7 @@ class Size(NamedTuple):
     wrong: NDArray[np.float64]
 
 
-def sizes(answers: NDArray[np.float32], labels: datasets.Labels, seed: int = 0) -> list[Size]:
+def sizes(answers: NDArray[np.float32], labels: Labels, seed: int = 0) -> list[Size]:
     """Make every ensemble of 1, 2, ... members and count its errors.
 
     Args:

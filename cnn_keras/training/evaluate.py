@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.datasets import Dataset, Labels
+from ..data.datasets import Dataset
+from ..data.splits import Labels
 
 Probabilities = NDArray[np.float32]
 

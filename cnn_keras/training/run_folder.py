@@ -35,7 +35,8 @@ import numpy as np
 from .. import zoo
 from ..command import write_atomic, write_together
 from ..data import datasets
-from ..data.preprocessing import Pixels, Preprocessing
+from ..data.preprocessing import Preprocessing, UInt8Images
+from ..data.splits import Split
 from ..downloads import require_downloaded
 from ..errors import Error, reason_of
 from ..model_files import keras2, saved_model
@@ -200,7 +201,7 @@ class Run:
         for module in self.config["adopted"]["modules"]:
             import_module(module)
 
-    def predict(self, pixels: Pixels) -> Probabilities:
+    def predict(self, pixels: UInt8Images) -> Probabilities:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
         return predict(self.model(), self.preprocessing, pixels)
 
@@ -213,10 +214,10 @@ class Run:
         name, before = self.config["data"], self.config.get("contents")
         seen = self.preprocessing
         dataset = datasets.load(name, data_dir, (seen.height, seen.width, seen.channels))
-        if dataset.contents != before:
+        if dataset.fingerprint != before:
             raise Error(
                 f"The pictures of {name} are not those that {self.path} was trained "
-                f"with ({dataset.contents}; then {before}), and its splits would mix: put them "
+                f"with ({dataset.fingerprint}; then {before}), and its splits would mix: put them "
                 "back, or train anew."
             )
         return dataset
@@ -229,7 +230,7 @@ class Run:
         """
         return self.prepare(self.load(data_dir))
 
-    def test(self, count: int | None = None, data_dir: Path | None = None) -> datasets.Split:
+    def test(self, count: int | None = None, data_dir: Path | None = None) -> Split:
         """Load test images in this network's size, the same for all runs.
 
         Args:
@@ -262,7 +263,7 @@ class Run:
 
     def _in_classes(self, dataset: datasets.Dataset) -> datasets.Dataset:
         try:
-            return dataset.in_classes(self.classes)
+            return dataset.with_classes(self.classes)
         except Error:
             if (self.path / "model.keras").is_file() or self.is_saved_model:
                 self.model()  # whose number of outputs tells whether labels.txt is what is wrong
@@ -345,7 +346,7 @@ def batch_size(preprocessing: Preprocessing) -> int:
     return max(1, min(256, 2**21 // (preprocessing.height * preprocessing.width)))
 
 
-def predict(model: keras.Model, preprocessing: Preprocessing, pixels: Pixels) -> Probabilities:
+def predict(model: keras.Model, preprocessing: Preprocessing, pixels: UInt8Images) -> Probabilities:
     """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels.
 
     Raises:

@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from .. import zoo
 from ..command import log, write_atomic
 from ..data import datasets
-from ..data.datasets import Split, full_name
-from ..data.preprocessing import Pixels, Preprocessing
+from ..data.datasets import absolute_name
+from ..data.preprocessing import Preprocessing, UInt8Images
+from ..data.sources import SOURCES
+from ..data.splits import Split
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
 from ..model_files.layer_weights import freeze_until, load_by_name, main_network
@@ -96,7 +98,7 @@ class Training:
             weights = weights.expanduser().resolve()
             others["weights"] = str(weights)
             others["options"] = options_of(weights, network) | others["options"]
-        training = cls(network, full_name(data), Recipe(**values), **others)
+        training = cls(network, absolute_name(data), Recipe(**values), **others)
         for key in ("learning_rate", "batch_size", "epochs", "train_images", "image_size"):
             value = (values | vars(training))[key]
             if value is not None and value <= 0:
@@ -192,7 +194,7 @@ def train(
         model = _build(training, preprocessing, dataset.classes, start)
         compile_model(model, recipe, steps, zoo.network(training.network).loss_weights)
     if not begun:
-        contents = {} if dataset.contents is None else {"contents": dataset.contents}
+        contents = {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
         run.describe(config | contents, preprocessing, dataset.classes)
     dataset = run.prepare(dataset)
     first = int(model.optimizer.iterations) // steps
@@ -202,8 +204,8 @@ def train(
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard"))
     if first < recipe.epochs:
-        flip = recipe.flip and dataset.mirror
-        if flip and dataset.contents is not None:
+        flip = recipe.flip and dataset.allows_flip
+        if flip and dataset.fingerprint is not None:
             log("Pictures are mirrored at random; for letters, arrows and the like: --flip False.")
         stream = training_batches(dataset.train, preprocessing, recipe, flip, training.seed, first)
         held_out = batches(dataset.validation, preprocessing)
@@ -233,8 +235,8 @@ def input_shape(training: Training, start: Pretrained | None) -> tuple[int, int,
     row = zoo.network(training.network)
     if start is not None and start.shape is not None:
         height, width, channels = start.shape
-    elif training.data in datasets.SOURCES:
-        height, width, channels = datasets.SOURCES[training.data].shape
+    elif training.data in SOURCES:
+        height, width, channels = SOURCES[training.data].shape
         height = width = max(height, width, row.min_image_size)
     else:
         height, width, channels = row.input_shape
@@ -243,7 +245,7 @@ def input_shape(training: Training, start: Pretrained | None) -> tuple[int, int,
 
 
 def fit_preprocessing(
-    images: Pixels, shape: tuple[int, int, int], start: Pretrained | None = None
+    images: UInt8Images, shape: tuple[int, int, int], start: Pretrained | None = None
 ) -> Preprocessing:
     """Return how pictures become the network's input.
 
@@ -272,7 +274,7 @@ def fit_preprocessing(
     )
 
 
-def _pixel_statistics(images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _pixel_statistics(images: UInt8Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each channel's mean and deviation; exact, for the sums are of integers."""
     total = np.zeros(images.shape[-1])
     squares = np.zeros(images.shape[-1])

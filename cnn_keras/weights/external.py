@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from ..command import log, quiet
 from ..data import datasets, photographs
 from ..data.preprocessing import Preprocessing
+from ..data.sources import SOURCES
+from ..data.splits import SPLIT_SEED, stratified_indices
 from ..errors import Error, UsageError, reason_of, unknown
 from ..model_files import keras2, saved_model
 from ..model_files.layer_weights import HDF5_FILES, TORCH_FILES
@@ -152,7 +154,7 @@ def adopt(
     preprocessing = Preprocessing(*shape, seen.mean, seen.std)
     dataset = datasets.load(config["data"], data_dir, shape)
     model = _with_front(model, shape, seen.reverses, config["network"])
-    places = datasets.stratified(dataset.validation.labels, TRIED_IMAGES, datasets.SPLIT_SEED)
+    places = stratified_indices(dataset.validation.labels, TRIED_IMAGES, SPLIT_SEED)
     tried = dataset.validation.take(places).resized(preprocessing)
     scores = predict(model, preprocessing, tried.images)
     _require_sense(scores, source)
@@ -166,9 +168,9 @@ def adopt(
     remarks = [*_scaled_twice(told, seen, ends, source), *remarks_on(model, scores)]
     model = with_probabilities(model, scores)
     classes = _class_names(model.output_shape[-1], told.labels, dataset)
-    labels = dataset.in_classes(classes).validation.labels[places]
-    if dataset.contents is not None:
-        config["contents"] = dataset.contents
+    labels = dataset.with_classes(classes).validation.labels[places]
+    if dataset.fingerprint is not None:
+        config["contents"] = dataset.fingerprint
     answers = predict(model, preprocessing, tried.images)
     doubt = doubt_of(answers, labels if dataset.labeled else None, classes)
     if doubt and scores.shape[1] == 1 and not are_probabilities(scores):
@@ -215,7 +217,7 @@ def check(source: Path, told: Told) -> None:
     if told.data is None and not named:
         raise UsageError(
             f"Name the data set that {source} is judged on with --data: "
-            f"{', '.join(datasets.SOURCES)}, {datasets.FOLDER}PATH or {photographs.NAME}."
+            f"{', '.join(SOURCES)}, {datasets.FOLDER}PATH or {photographs.NAME}."
         )
     for path in (told.labels, told.weights):
         if path is not None and not path.is_file():
@@ -224,7 +226,7 @@ def check(source: Path, told: Told) -> None:
 
 
 def _data_name(told: Told) -> str:
-    return datasets.full_name(told.data or photographs.NAME, labeled=False)
+    return datasets.absolute_name(told.data or photographs.NAME, labeled=False)
 
 
 def _config(source: Path, told: Told) -> dict[str, Any]:

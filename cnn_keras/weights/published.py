@@ -538,12 +538,12 @@ def import_weights(
     weights = find(name, path)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists and is not empty: choose another --out.")
-    data_name = datasets.full_name(data_name, labeled=False)
+    data_name = datasets.absolute_name(data_name, labeled=False)
     model = build(File(path, weights), image_size)
     classes = class_names(model.output_shape[-1], labels)
     preprocessing = Preprocessing(image_size, image_size, 3, weights.mean, weights.std)
     answers = check(model, preprocessing)
-    dataset = datasets.load(data_name, data_dir, (image_size, image_size, 3)).in_classes(classes)
+    dataset = datasets.load(data_name, data_dir, (image_size, image_size, 3)).with_classes(classes)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     config = {
@@ -559,8 +559,8 @@ def import_weights(
             "sha256": sha256,
         },
     }
-    if dataset.contents is not None:
-        config["contents"] = dataset.contents
+    if dataset.fingerprint is not None:
+        config["contents"] = dataset.fingerprint
     with new_run(out) as run:
         model.save(run.path / "model.keras")
         run.describe(config, preprocessing, classes)

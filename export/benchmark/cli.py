@@ -247,7 +247,7 @@ def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.flo
     """
     import numpy as np
 
-    from cnn_keras.data.datasets import SPLIT_SEED
+    from cnn_keras.data.splits import SPLIT_SEED
     from cnn_keras.training.run_folder import Run
 
     run = Run.open(run_path)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras.data.datasets import stratified
+from cnn_keras.data.splits import stratified_indices
 from cnn_keras.errors import UsageError
 
 
@@ -33,4 +33,4 @@ def sample(
     """
     if count < 1 or not len(images):
         raise UsageError(f"Cannot draw {count} calibration images from {len(images)}.")
-    return images[stratified(labels, count, seed)]
+    return images[stratified_indices(labels, count, seed)]

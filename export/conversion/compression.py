@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import tf_keras
 
-from cnn_keras.data.datasets import Split
-from cnn_keras.data.preprocessing import Images, Preprocessing
+from cnn_keras.data.preprocessing import Float32Images, Preprocessing
+from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError, reason_of
 from cnn_keras.training.classifier_head import gives_probabilities
 from cnn_keras.training.evaluate import scores
@@ -137,7 +137,7 @@ class _Fit:
         rate: float,
         advance: Callable[[], None],
         from_logits: bool,
-        images: Images,
+        images: Float32Images,
     ) -> None:
         self.tuning, self.rate, self.advance = tuning, rate, advance
         self.from_logits, self.images = from_logits, images

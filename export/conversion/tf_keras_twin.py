@@ -17,7 +17,7 @@ import numpy as np
 import tf_keras
 from keras import Function, Model, layers, tree
 
-from cnn_keras.data.preprocessing import Images
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.errors import Error, UsageError, reason_of
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def twin(model: Model) -> Twin:
     return Twin(rebuilding.model(model), list(rebuilding.pairs.values()))
 
 
-def prove_equal(model: Model, rebuilt: tf_keras.Model, images: Images) -> float:
+def prove_equal(model: Model, rebuilt: tf_keras.Model, images: Float32Images) -> float:
     """Compare both models on real images.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnn_keras.command import log
 from cnn_keras.data import photographs
-from cnn_keras.data.preprocessing import Images
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.evaluate import Probabilities
@@ -117,7 +117,7 @@ def relative_error(found: Probabilities, expected: Probabilities) -> float:
     return float(np.abs(found - expected).max() / expected.max())
 
 
-def normalize_by(model: keras.Model, images: Images) -> None:
+def normalize_by(model: keras.Model, images: Float32Images) -> None:
     """Condition random weights on some images, so that a comparison of probabilities can fail.
 
     Every batch normalization gets the statistics that it has on the images, and a shift of one.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnn_keras import zoo
 from cnn_keras.command import log, progress, quiet
 from cnn_keras.data import photographs
-from cnn_keras.data.preprocessing import Images
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.experiments.record import Claim, write_record
 
 from ..conversion.convert import convert
@@ -81,7 +81,7 @@ def converter(network: str, out: Path, images: int = 200) -> dict[str, Any]:
     )
 
 
-def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Images) -> list[Made]:
+def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images) -> list[Made]:
     """Convert a model once and quantize the file by every recipe."""
     float32, first = _timed(FLOAT32, "cnn-keras", partial(convert, model))
 
@@ -103,7 +103,7 @@ def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Images) -> lis
     ]
 
 
-def theirs(model: keras.Model, rows: Sequence[Recipe], calibration: Images) -> list[Made]:
+def theirs(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images) -> list[Made]:
     """Convert a model by TensorFlow's converter, anew for every recipe that it has."""
     return [
         _timed(row.name, "TFLiteConverter", _converter(model, row, calibration))[1]
@@ -128,7 +128,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def _converter(model: keras.Model, row: Recipe, calibration: Images) -> Callable[[], bytes]:
+def _converter(model: keras.Model, row: Recipe, calibration: Float32Images) -> Callable[[], bytes]:
     import tensorflow as tf
 
     def made() -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnn_keras import zoo
 from cnn_keras.command import log, progress
-from cnn_keras.data.preprocessing import Images
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
@@ -181,7 +181,7 @@ def _write(network: str, image_size: int | None, folder: Path) -> list[File]:
     return files
 
 
-def crops(size: tuple[int, int]) -> Images:
+def crops(size: tuple[int, int]) -> Float32Images:
     """Return pieces `(2 * CROPS, height, width, 3)` of scikit-learn's photographs, from -1 to 1.
 
     Args:

@@ -113,7 +113,7 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("predict {run} {}/missing.png", 1, "No such image"),
         ("predict {run} {}/text.png", 1, "is not an image"),
         ("predict {run} {}/cut.jpg", 1, "cannot be read as an image"),
-        ("predict {run} {}/cut.jpg {}/whole.jpg {}/no.png", 1, "2 of 3 pictures cannot be read"),
+        ("predict {run} {}/cut.jpg {}/whole.jpg {}/no.png", 1, "2 of 3 images cannot be read"),
         ("predict {run}", 2, "image"),
         ("predict {run} {}/whole.jpg --top 0", 2, "--top must be 1 or more, not 0"),
         ("predict {run} {}/whole.jpg --top -1", 2, "--top must be 1 or more, not -1"),

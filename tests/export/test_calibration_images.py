@@ -61,7 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = {
         "network": "tiny",
         "data": name,
-        "contents": datasets.load(name, shape=(SIZE, SIZE, 1)).contents,
+        "contents": datasets.load(name, shape=(SIZE, SIZE, 1)).fingerprint,
         "train_images": None,
         "adopted": {"origin": "of a test", "modules": []},
     }

@@ -12,7 +12,7 @@ from PIL import Image
 from cnn_keras.data import datasets, image_folder
 from cnn_keras.data.preprocessing import Preprocessing, open_image
 from cnn_keras.errors import Error, UsageError
-from tests.fixtures.picture_folder import NAMES, write
+from tests.fixtures.image_folders import NAMES, write
 
 SPLITS = ("train", "validation", "test")
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
@@ -36,13 +36,13 @@ def test_a_folder_is_split_by_seed(tmp_path: Path) -> None:
     assert len(np.unique(everything.reshape(60, -1), axis=0)) == 60
 
 
-def test_pictures_are_seen_as_predict_sees_them(tmp_path: Path) -> None:
+def test_images_are_decoded_as_predict_decodes_them(tmp_path: Path) -> None:
     folder = write(tmp_path / "digits", count=20)
     turned = Image.Exif()
     turned[0x0112] = 6
     with Image.open(folder / "one" / "001.JPG") as picture:
         picture.save(folder / "one" / "001.JPG", exif=turned)
-    listing = image_folder.listing(folder)
+    listing = image_folder.list_images(folder)
     found = image_folder.decode(listing.paths, (32, 32, 1))
     preprocessing = Preprocessing(32, 32, 1, (0.0,), (1.0,))
     for path, pixels in zip(listing.paths, found, strict=True):
@@ -50,7 +50,7 @@ def test_pictures_are_seen_as_predict_sees_them(tmp_path: Path) -> None:
     assert {open_image(path).format for path in listing.paths} == {"PNG", "JPEG", "WEBP"}
 
 
-def test_train_and_val_serve_as_they_are_called(
+def test_train_and_val_are_the_splits_of_their_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "train", count=6)
@@ -58,7 +58,7 @@ def test_train_and_val_serve_as_they_are_called(
     both = datasets.load(named(tmp_path), shape=(8, 8, 1))
     assert [len(both.split(name).labels) for name in SPLITS] == [18, 9, 9]
     assert both.test is both.validation
-    assert "9 test pictures (val/, for there is no test/)" in capsys.readouterr().err
+    assert "9 test images (val/, because there is no test/)" in capsys.readouterr().err
     write(tmp_path / "test", count=4, first=9)
     all_three = datasets.load(named(tmp_path), shape=(8, 8, 1))
     assert [len(all_three.split(name).labels) for name in SPLITS] == [18, 9, 12]
@@ -93,7 +93,7 @@ def test_splits_by_any_common_name(
     assert all(len(np.unique(found.split(name).labels)) == 3 for name in SPLITS)
 
 
-def test_a_validation_split_is_cut_where_there_is_none(
+def test_a_missing_validation_split_is_held_out_from_train(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "train", count=20)
@@ -105,18 +105,18 @@ def test_a_validation_split_is_cut_where_there_is_none(
     images = np.concatenate([first.train.images, first.validation.images]).reshape(60, -1)
     assert len(np.unique(images, axis=0)) == 60
     said = capsys.readouterr().err.splitlines()[0]
-    assert "54 training, 6 validation (a tenth of train/) and 30 test pictures; extra left" in said
+    assert "54 training, 6 validation (a tenth of train/) and 30 test images; extra left" in said
 
 
 @pytest.mark.parametrize("classes", [("train", "car"), ("valid", "invalid"), ("a_train", "b_test")])
-def test_classes_may_be_called_like_splits(classes: tuple[str, ...], tmp_path: Path) -> None:
+def test_classes_may_be_named_like_splits(classes: tuple[str, ...], tmp_path: Path) -> None:
     for name, own in zip(NAMES, classes, strict=False):
         (write(tmp_path / "all") / name).rename(tmp_path / own)
         shutil.rmtree(tmp_path / "all")
     assert datasets.load(named(tmp_path), shape=(8, 8, 1)).classes == tuple(sorted(classes))
 
 
-def test_each_class_may_have_its_pictures_in_a_folder_of_the_same_name(tmp_path: Path) -> None:
+def test_each_class_may_have_its_images_in_a_sub_folder_of_the_same_name(tmp_path: Path) -> None:
     for name in NAMES:
         (write(tmp_path / "all") / name).rename(tmp_path / f"{name}.")
         (tmp_path / name).mkdir()
@@ -137,49 +137,47 @@ def test_each_class_may_have_its_pictures_in_a_folder_of_the_same_name(tmp_path:
         (".pgm", "PPM"),
     ],
 )
-def test_formats_that_predict_reads_are_taken(suffix: str, kind: str, tmp_path: Path) -> None:
+def test_formats_that_predict_reads_are_read(suffix: str, kind: str, tmp_path: Path) -> None:
     write(tmp_path / "digits")
     path = tmp_path / "digits" / "one" / f"added{suffix}"
     Image.new("L", (9, 9), 200).save(path, kind)
-    listing = image_folder.listing(tmp_path / "digits")
+    listing = image_folder.list_images(tmp_path / "digits")
     assert path in listing.paths
     assert abs(image_folder.decode([path], (8, 8, 1)).astype(int) - 200).max() <= 1
 
 
-def test_all_broken_pictures_are_named_at_once(tmp_path: Path) -> None:
+def test_one_error_names_all_broken_images(tmp_path: Path) -> None:
     train, test = write(tmp_path / "train", count=20), write(tmp_path / "test", count=20)
     (train / "one" / "empty.jpg").touch()
     (train / "two" / "gone.png").symlink_to(tmp_path / "nothing")
-    a_truncated_picture(tmp_path / "spare")
+    a_truncated_image(tmp_path / "spare")
     (tmp_path / "spare" / "one" / "000.png").rename(test / "one" / "cut.png")
     shutil.rmtree(tmp_path / "spare")
     Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(test / "two" / "nan.tif")
     with pytest.raises(Error) as caught:
         datasets.load(named(tmp_path), shape=(8, 8, 1))
     assert str(caught.value) == (
-        f"4 of 124 pictures cannot be read: in {tmp_path}, test/one/cut.png, test/two/nan.tif, "
-        "train/one/empty.jpg, train/two/gone.png. Mend or delete them."
+        f"4 of 124 images cannot be read: in {tmp_path}, test/one/cut.png, test/two/nan.tif, "
+        "train/one/empty.jpg, train/two/gone.png. Repair or delete them."
     )
     for place in range(30):
         (train / "one" / f"empty{place:02}.jpg").touch()
-    with pytest.raises(Error, match=r"^34 of 154 .*, train/one/empty16\.jpg and 14 more\. Mend"):
+    with pytest.raises(Error, match=r"^34 of 154 .*, train/one/empty16\.jpg and 14 more\. Repair"):
         datasets.load(named(tmp_path), shape=(8, 8, 1))
 
 
-def test_photographs_of_phones_among_the_pictures_are_counted_by_kind(tmp_path: Path) -> None:
+def test_images_in_formats_of_phones_are_counted_by_format(tmp_path: Path) -> None:
     paths = [tmp_path / f"{place}.jpg" for place in range(5)]
     for path in paths[:3]:
         path.write_bytes(HEIC)
-    paths[3].write_text("not a picture")
+    paths[3].write_text("not an image")
     Image.new("L", (8, 8)).save(paths[4])
-    with pytest.raises(
-        Error, match=r"^4 of 5 .* Mend or delete them\. 3 of them are in HEIC: convert"
-    ):
+    with pytest.raises(Error, match=r"^4 of 5 .* Repair or delete them\. 3 are in HEIC: convert"):
         image_folder.decode(paths, (8, 8, 1))
 
 
 @pytest.mark.parametrize("values", [np.nan, np.inf, -np.inf, 2.0, 200.0, -1.0])
-def test_floats_that_are_no_brightness_are_refused_by_file(values: float, tmp_path: Path) -> None:
+def test_floats_outside_0_to_1_are_refused_by_file(values: float, tmp_path: Path) -> None:
     pixels = np.zeros((8, 8), np.float32)
     pixels[2, 3] = values
     path = tmp_path / "odd.tif"
@@ -191,7 +189,7 @@ def test_floats_that_are_no_brightness_are_refused_by_file(values: float, tmp_pa
     assert "\n" not in str(caught.value)
 
 
-def test_large_pictures_are_one_line_and_not_pillow_s(
+def test_one_line_names_large_images_instead_of_pillow_s_warnings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.png", "b.png"):
@@ -201,18 +199,20 @@ def test_large_pictures_are_one_line_and_not_pillow_s(
     paths = sorted(tmp_path.iterdir())
     assert image_folder.decode(paths, (8, 8, 1)).shape == (3, 8, 8, 1)  # warnings would be errors
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"2 of 3 pictures have more than 0 megapixels, {paths[0]} 40×30: ")
+    assert line.startswith(
+        f"2 of 3 images have more than 0 megapixels, for example {paths[0]} with 40×30: "
+    )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
-    with pytest.raises(Error, match=r"^2 of 3 pictures cannot be read: in .*, a\.png, b\.png\."):
+    with pytest.raises(Error, match=r"^2 of 3 images cannot be read: in .*, a\.png, b\.png\."):
         image_folder.decode(paths, (8, 8, 1))
 
 
-def test_other_files_are_counted_and_pictures_may_lie_deeper(
+def test_other_files_are_counted_and_images_may_be_in_deeper_folders(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write(tmp_path / "digits")
-    (folder / "one" / "notes.txt").write_text("not a picture")
-    (folder / "one" / ".hidden.png").write_bytes(b"not a picture")
+    (folder / "one" / "notes.txt").write_text("not an image")
+    (folder / "one" / ".hidden.png").write_bytes(b"not an image")
     (folder / ".git").mkdir()
     (folder / "README.md").write_text("not a class")
     (folder / "two" / "second roll").mkdir()
@@ -220,38 +220,38 @@ def test_other_files_are_counted_and_pictures_may_lie_deeper(
     found = datasets.load(named(folder), shape=(8, 8, 1))
     assert sum(len(found.split(name).labels) for name in SPLITS) == 30
     assert "3 classes; 21 training" in (said := capsys.readouterr().err)
-    assert "2 other files skipped (1 .txt, 1 hidden); seen as 8×8 gray" in said
+    assert "2 other files skipped (1 .txt, 1 hidden); resized to 8×8 gray" in said
 
 
-def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+def test_a_class_may_be_named_train(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "two").rename(tmp_path / "train")
     assert datasets.load(named(tmp_path), shape=(8, 8, 1)).classes == ("Zero", "one", "train")
 
 
-def test_contents_tell_that_pictures_changed(tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_the_images(tmp_path: Path) -> None:
     folder = write(tmp_path / "digits")
 
-    def contents() -> str | None:
-        return datasets.load(named(folder), shape=(8, 8, 1)).contents
+    def fingerprint() -> str | None:
+        return datasets.load(named(folder), shape=(8, 8, 1)).fingerprint
 
-    before = contents()
+    before = fingerprint()
     assert before is not None
     assert before.startswith("30 pictures, ")
-    assert contents() == before
+    assert fingerprint() == before
     os.utime(folder / "one" / "000.png", (0, 0))
-    assert contents() == before
+    assert fingerprint() == before
     moved = folder.rename(tmp_path / "elsewhere")
-    assert datasets.load(named(moved), shape=(8, 8, 1)).contents == before
+    assert datasets.load(named(moved), shape=(8, 8, 1)).fingerprint == before
     (moved / "one" / "000.png").rename(moved / "two" / "other.png")
-    assert datasets.load(named(moved), shape=(8, 8, 1)).contents not in (before, None)
+    assert datasets.load(named(moved), shape=(8, 8, 1)).fingerprint not in (before, None)
 
 
 def test_a_moved_folder_is_found_in_the_data_folder(tmp_path: Path) -> None:
     write(tmp_path / "new" / "digits")
     gone = named(tmp_path / "old" / "digits")
     assert datasets.load(gone, tmp_path / "new", (8, 8, 1)).classes == NAMES
-    with pytest.raises(Error, match="No such folder of pictures"):
+    with pytest.raises(Error, match="No such folder of images"):
         datasets.load(gone, tmp_path, (8, 8, 1))
 
 
@@ -287,7 +287,7 @@ def train_twice(folder: Path) -> None:
         write(folder / name)
 
 
-def few_to_cut(folder: Path) -> None:
+def too_few_to_hold_out(folder: Path) -> None:
     write(folder / "train", count=3)
     write(folder / "test")
 
@@ -308,11 +308,11 @@ def unsorted_splits(folder: Path) -> None:
         Image.new("L", (8, 8)).save(folder / name / "a.png")
 
 
-def a_linked_class_that_is_gone(folder: Path) -> None:
+def a_broken_link_to_a_class(folder: Path) -> None:
     (write(folder) / "four").symlink_to(folder / "gone")
 
 
-def photographs_of_phones(folder: Path) -> None:
+def images_of_a_phone(folder: Path) -> None:
     (write(folder) / "four").mkdir()
     for name in ("1.HEIC", "2.heic", "3.heif"):
         (folder / "four" / name).write_bytes(HEIC)
@@ -332,46 +332,46 @@ def a_new_class_in_val(folder: Path) -> None:
     (write(folder / "val") / "two").rename(folder / "val" / "three")
 
 
-def a_truncated_picture(folder: Path) -> None:
+def a_truncated_image(folder: Path) -> None:
     path = write(folder) / "one" / "000.png"
     path.write_bytes(path.read_bytes()[:200])
 
 
-def a_text_called_picture(folder: Path) -> None:
-    (write(folder) / "one" / "000.png").write_text("not a picture")
+def a_text_with_the_name_of_an_image(folder: Path) -> None:
+    (write(folder) / "one" / "000.png").write_text("not an image")
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda _: None, "No such folder of pictures: {}"),
-        (no_classes, "{} holds no folders: it needs one for each class"),
-        (one_class, "{} holds only the class 'a'"),
+        (lambda _: None, "No such folder of images: {}"),
+        (no_classes, "{} has no sub-folders: it needs one for each class"),
+        (one_class, "{} has only the class 'a'"),
         (
-            photographs_of_phones,
-            "{0}/four holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (3 "
+            images_of_a_phone,
+            "{0}/four has no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM image (3 "
             "other files: 2 .heic, 1 .heif): add some, convert these",
         ),
-        (an_empty_class, "{}/three holds no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM picture (1 "),
-        (a_small_class, "{}/one holds 4 pictures, and a split needs 5"),
-        (no_val, "{} holds Train/ but no val/ or test/, and unsorted beside it"),
-        (train_twice, "{} holds Train/ and training_set/, which are called the same"),
-        (few_to_cut, "{}/train holds 9 pictures, too few to cut a tenth"),
-        (folds, "{0}/fold 1 and {0}/fold 2 are no classes: they hold no pictures themselves"),
-        (folds_in_train, "{0}/train/fold 1 and {0}/train/fold 2 are no classes"),
-        (unsorted_splits, "{}/train holds no folders"),
-        (a_linked_class_that_is_gone, "{}/four is a link to what does not exist"),
-        (no_train, "{} holds val/ but no train/"),
-        (no_classes_in_train, "{}/train holds no folders"),
-        (a_new_class_in_val, "{}/val/three is a class that the training pictures lack"),
-        (a_truncated_picture, "{}/one/000.png cannot be read as an image"),
-        (a_text_called_picture, "{}/one/000.png is not an image"),
+        (an_empty_class, "{}/three has no JPEG, PNG, WebP, BMP, GIF, TIFF, PNM image (1 "),
+        (a_small_class, "{}/one has 4 images, and a split needs 5"),
+        (no_val, "{} has Train/ but no val/ or test/, and unsorted beside it"),
+        (train_twice, "{} has Train/ and training_set/, which name the same split"),
+        (too_few_to_hold_out, "{}/train has 9 images, too few to hold out a tenth"),
+        (folds, "{0}/fold 1 and {0}/fold 2 are not classes: they have no images"),
+        (folds_in_train, "{0}/train/fold 1 and {0}/train/fold 2 are not classes"),
+        (unsorted_splits, "{}/train has no sub-folders"),
+        (a_broken_link_to_a_class, "{}/four is a link to a path that does not exist"),
+        (no_train, "{} has val/ but no train/"),
+        (no_classes_in_train, "{}/train has no sub-folders"),
+        (a_new_class_in_val, "{}/val/three is a class that the training images lack"),
+        (a_truncated_image, "{}/one/000.png cannot be read as an image"),
+        (a_text_with_the_name_of_an_image, "{}/one/000.png is not an image"),
     ],
 )
-def test_folders_no_network_can_learn_from(
+def test_folders_without_usable_classes_are_refused(
     make: Callable[[Path], None], message: str, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     make(folder)
     with pytest.raises(Error) as caught:
         datasets.load(named(folder), shape=(8, 8, 1))
@@ -381,10 +381,10 @@ def test_folders_no_network_can_learn_from(
 
 def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert datasets.full_name("folder:digits") == named(tmp_path / "digits")
-    assert datasets.full_name("digits") == "digits"
+    assert datasets.absolute_name("folder:digits") == named(tmp_path / "digits")
+    assert datasets.absolute_name("digits") == "digits"
     with pytest.raises(UsageError, match="Did you mean 'folder:PATH'"):
-        datasets.full_name("folder:")
+        datasets.absolute_name("folder:")
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (b"gr\xf6\xdfe", "UTF-8"),
     ],
 )
-def test_a_class_that_no_line_of_labels_can_hold_is_refused(
+def test_a_class_name_that_labels_txt_cannot_hold_is_refused(
     name: bytes, why: str, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "digits", count=5)
@@ -407,10 +407,10 @@ def test_a_class_that_no_line_of_labels_can_hold_is_refused(
     str(caught.value).encode()
 
 
-def test_a_picture_may_be_called_in_any_encoding(tmp_path: Path) -> None:
+def test_the_name_of_an_image_may_be_in_any_encoding(tmp_path: Path) -> None:
     folder = write(tmp_path / "digits", count=5)
     picture = next(next(folder.iterdir()).iterdir())
     picture.rename(picture.with_name(os.fsdecode(b"gr\xf6\xdfe.png")))
     dataset = datasets.load(named(folder), shape=(8, 8, 1))
-    assert dataset.contents
-    assert dataset.contents.startswith("15 pictures")
+    assert dataset.fingerprint
+    assert dataset.fingerprint.startswith("15 pictures")

@@ -96,7 +96,7 @@ def test_transparent_pixels_are_black() -> None:
     assert GRAY.pixels(image).max() == 0
 
 
-def test_orientation_tag_turns_the_picture(tmp_path: Path) -> None:
+def test_the_orientation_tag_rotates_the_image(tmp_path: Path) -> None:
     upright = gradient(40, 40)
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned 90 degrees clockwise
@@ -107,7 +107,7 @@ def test_orientation_tag_turns_the_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0junkjunk", b"Exif\0\0MM\0*", b"Exif\0\0"])
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
-def test_a_broken_orientation_tag_is_passed_over(suffix: str, exif: bytes, tmp_path: Path) -> None:
+def test_a_broken_orientation_tag_is_ignored(suffix: str, exif: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"broken.{suffix}"
     gradient(64, 64).save(path, exif=exif)
     assert GRAY.pixels(open_image(path)).shape == (32, 32, 1)
@@ -124,27 +124,25 @@ def test_round_trip_through_json() -> None:
 
 
 @pytest.mark.parametrize("change", [{"mean": "x"}, {"height": None}, {"std": 3}])
-def test_broken_preprocessing_is_said(change: dict[str, object]) -> None:
-    with pytest.raises(Error, match="Preprocessing is not readable"):
+def test_broken_preprocessing_is_reported(change: dict[str, object]) -> None:
+    with pytest.raises(Error, match="The preprocessing cannot be read"):
         Preprocessing.from_dict(COLOR.to_dict() | change)
 
 
 @pytest.mark.parametrize("brands", [b"heic mif1", b"mif1 heic", b"mif1 avif", b"avif mif1"])
 @pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg"])
-def test_photographs_of_phones_are_named_as_what_they_are(
-    name: str, brands: bytes, tmp_path: Path
-) -> None:
+def test_formats_of_phones_are_named(name: str, brands: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(ftyp(*brands.split()))
     kind = "AVIF" if b"avif" in brands else "HEIC"
-    with pytest.raises(Error, match=rf"{name} is a photograph in {kind}.*convert it to JPEG"):
+    with pytest.raises(Error, match=rf"{name} is a {kind} image.*convert it to JPEG"):
         open_image(tmp_path / name)
 
 
-def test_images_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_no_images(tmp_path: Path) -> None:
     (tmp_path / "video.png").write_bytes(ftyp(b"isom", b"mp42"))
     with pytest.raises(Error, match="not an image"):
         open_image(tmp_path / "video.png")
-    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(Error, match="not an image"):
         open_image(tmp_path / "text.png")
     with pytest.raises(Error, match="No such image"):

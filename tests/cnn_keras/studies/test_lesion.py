@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnn_keras.data.datasets import stratified
+from cnn_keras.data.splits import stratified_indices
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.inspection.surgery import cut
 from cnn_keras.studies.cli import STUDIES
@@ -40,7 +40,7 @@ def error(folder: Path, network: str, *deleted: int) -> float:
     """The error on the same images, by calling the network's parts one by one."""
     run = Run.open(folder / "runs" / f"{network}_digits_0")
     test = run.dataset().test
-    test = test.take(stratified(test.labels, 60, 0))
+    test = test.take(stratified_indices(test.labels, 60, 0))
     parts = cut(run.model())
     x = parts.before(run.preprocessing(test.images))
     for place, module in enumerate(parts.modules):

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from cnn_keras import zoo
-from cnn_keras.data import datasets
 from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.evaluate import scores
@@ -35,8 +35,8 @@ from cnn_keras.training.train import (
     train,
     training_batches,
 )
+from tests.fixtures.image_folders import NAMES, write
 from tests.fixtures.kills import copies_before_each_rename
-from tests.fixtures.picture_folder import NAMES, write
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
 
@@ -619,7 +619,7 @@ def test_every_epoch_shows_every_image_in_another_order() -> None:
     images = np.zeros((64, 8, 8, 1), np.uint8)
     recipe = replace(RECIPES["lenet5"], epochs=3, batch_size=16, shift=0.0, rotation=0.0)
     stream = training_batches(
-        datasets.Split(images, labels),
+        Split(images, labels),
         Preprocessing(8, 8, 1, (0.0,), (1.0,)),
         recipe,
         False,

@@ -19,6 +19,7 @@ from keras.applications import imagenet_utils
 import export
 from cnn_keras.data import datasets
 from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run, load_model
@@ -461,7 +462,7 @@ def test_labels_are_told_or_the_data_sets(
     told = Told(data=f"folder:{pictures}", pixel_range=(0, 1))
     run, dataset = adopt(file, told, tmp_path / "a")
     assert run.classes == dataset.classes == picture_folder.NAMES
-    assert run.config["contents"] == dataset.contents
+    assert run.config["contents"] == dataset.fingerprint
     with pytest.raises(Error, match="The class 'Zero' of pictures is none of the network's 4"):
         adopt(saved(rgb(4), tmp_path / "b.keras"), told, tmp_path / "a")
 
@@ -541,7 +542,7 @@ def test_numbers_before_labels_are_left_out_where_the_data_have_none(
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text(names.replace(", ", "\n"))
-    split = datasets.Split(pixels(), np.zeros(0, np.int64))
+    split = Split(pixels(), np.zeros(0, np.int64))
     dataset = datasets.Dataset("pictures", split, split, split, picture_folder.NAMES, False)
     assert _class_names(3, labels, dataset) == expected
     own = dataset._replace(classes=("0 Zero", "1 one", "2 two"))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 import export
-from cnn_keras.data.datasets import Dataset, Split
+from cnn_keras.data.datasets import Dataset
 from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError
 from cnn_keras.training.recipes import ADOPTED, RECIPES, Recipe
 from cnn_keras.training.run_folder import Run
@@ -174,7 +175,7 @@ def test_images_are_distorted_where_their_network_was_trained_so(
     for flip, expected in ((None, mirrored), (True, True), (False, False)):
         found = pipeline._tuning(source, None, flip)
         assert (found.flip, found.recipe.shift > 0) == (expected, distorted)
-    digits = source._replace(dataset=source.dataset._replace(mirror=False))
+    digits = source._replace(dataset=source.dataset._replace(allows_flip=False))
     assert not pipeline._tuning(digits, None, True).flip  # a mirrored digit is none
 
 
@@ -215,5 +216,5 @@ def source_of(tuning: Tuning, folder: Path, config: dict[str, Any]) -> Source:
     run.write_json("preprocessing.json", tuning.preprocessing.to_dict())
     assert tuning.validation
     splits = tuning.train, tuning.validation, tuning.validation
-    dataset = Dataset("digits", *splits, tuple("0123456789"), mirror=True)
+    dataset = Dataset("digits", *splits, tuple("0123456789"), allows_flip=True)
     return Source("small", None, run, dataset)

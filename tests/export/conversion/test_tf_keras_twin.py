@@ -9,7 +9,7 @@ from keras import layers, ops
 from cnn_keras import build
 from cnn_keras.blocks import LocalResponseNormalization
 from cnn_keras.data import photographs
-from cnn_keras.data.preprocessing import Images, Preprocessing
+from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.zoo import ZOO
 from export.conversion.tf_keras_twin import MAX_RELATIVE_ERROR, Stateless, prove_equal, twin
@@ -18,13 +18,13 @@ from export.conversion.tf_keras_twin import MAX_RELATIVE_ERROR, Stateless, prove
 APPLICATIONS = ("MobileNetV2", "ResNet50V2", "DenseNet121", "EfficientNetB0", "InceptionV3")
 
 
-def photographs_of(shape: tuple[int, ...], count: int = 2) -> Images:
+def photographs_of(shape: tuple[int, ...], count: int = 2) -> Float32Images:
     height, width, channels = shape[-3:]
     normalize = Preprocessing(height, width, channels, (127.5,) * channels, (64.0,) * channels)
     return normalize(photographs.crops((height, width, channels), count, 0, seed=0))
 
 
-def settled(model: keras.Model, images: Images) -> keras.Model:
+def settled(model: keras.Model, images: Float32Images) -> keras.Model:
     """Give batch normalizations statistics of their own, which a twin could get wrong."""
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
