@@ -34,7 +34,7 @@ from cnn_keras.weights.external import (
 from cnn_keras.weights.source_options import Told
 from export.tflite.interpreter import Interpreter
 from tests.cnn_keras.weights.test_published import randomize
-from tests.fixtures import picture_folder
+from tests.fixtures import image_folders
 from tests.fixtures.strangers import CODE, SIDE, digits, pixels, rgb, saved
 
 PHOTOGRAPHS = Told(data="photographs", pixel_range=(0, 1))
@@ -458,12 +458,12 @@ def test_labels_are_told_or_the_data_sets(
     with pytest.raises(UsageError, match="has 2 labels, and the network has 10 classes"):
         adopt(mine, Told(data="digits", labels=labels), tmp_path / "b")
     file = saved(rgb(), tmp_path / "a.keras")
-    pictures = picture_folder.write(tmp_path / "pictures")
+    pictures = image_folders.write(tmp_path / "pictures")
     told = Told(data=f"folder:{pictures}", pixel_range=(0, 1))
     run, dataset = adopt(file, told, tmp_path / "a")
-    assert run.classes == dataset.classes == picture_folder.NAMES
+    assert run.classes == dataset.classes == image_folders.NAMES
     assert run.config["contents"] == dataset.fingerprint
-    with pytest.raises(Error, match="The class 'Zero' of pictures is none of the network's 4"):
+    with pytest.raises(Error, match="The class 'Zero' of pictures is not one of the network's 4"):
         adopt(saved(rgb(4), tmp_path / "b.keras"), told, tmp_path / "a")
 
 
@@ -543,7 +543,7 @@ def test_numbers_before_labels_are_left_out_where_the_data_have_none(
     labels = tmp_path / "labels.txt"
     labels.write_text(names.replace(", ", "\n"))
     split = Split(pixels(), np.zeros(0, np.int64))
-    dataset = datasets.Dataset("pictures", split, split, split, picture_folder.NAMES, False)
+    dataset = datasets.Dataset("pictures", split, split, split, image_folders.NAMES, False)
     assert _class_names(3, labels, dataset) == expected
     own = dataset._replace(classes=("0 Zero", "1 one", "2 two"))
     assert _class_names(3, labels, own) == tuple(names.split(", "))
