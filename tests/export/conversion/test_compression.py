@@ -26,7 +26,7 @@ from export.conversion.compression import CLUSTERS, SPARSITY, Best, Tuning, tune
 from export.pipeline import Source
 from export.recipes import Technique, recipe
 from export.verification.verify import verify
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 
 @pytest.fixture(scope="module")

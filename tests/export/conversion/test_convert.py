@@ -11,7 +11,7 @@ import export
 from cnn_keras.errors import Error, UsageError
 from export.tflite import flatbuffer
 from export.tflite.interpreter import Interpreter
-from tests.export.conftest import build
+from tests.fixtures.trained_network import build
 
 
 def ops_of(data):

@@ -19,7 +19,7 @@ from export.recipes import RECIPES, recipe
 from export.tflite.flatbuffer import op_names, parse
 from export.tflite.interpreter import Interpreter
 from export.verification.audit import problems
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")
 PIXELS = np.arange(256, dtype=np.uint8).repeat(4).reshape(16, 8, 8, 1)

@@ -11,12 +11,15 @@ from export.conversion.quantize import observe
 from export.recipes import RECIPES, recipe
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import Interpreter, ModelFileError
-from tests.export.conftest import STORED
+from tests.fixtures.trained_network import POST_TRAINING_RECIPES
 
 
 @pytest.fixture(scope="session")
 def files(trained):
-    return {name: export.quantize(trained.float32, name, trained.calibration) for name in STORED}
+    return {
+        name: export.quantize(trained.float32, name, trained.calibration)
+        for name in POST_TRAINING_RECIPES
+    }
 
 
 # Shares of the float32 file: the weights' bytes, 2 or 1 for 4, and what describes the graph.
@@ -34,12 +37,12 @@ def test_size(files, name, share):
     assert len(files[name]) <= share * len(files["float32"])
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_file_is_stored_by_its_recipe(files, name):
     assert export.audit(files[name]).recipe == RECIPES[name].stored_as
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_input_and_output_stay_float(files, name):
     interpreter = Interpreter(files[name])
     assert interpreter.input.dtype == interpreter.output.dtype == "float32"
@@ -48,14 +51,14 @@ def test_input_and_output_stay_float(files, name):
     assert [entry.name for entry in signature.outputs] == [b"probabilities"]
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_probabilities_sum_to_one(files, name, trained):
     sums = Interpreter(files[name])(trained.images[:50]).sum(axis=1)
     step = 2**-15 if name == "static_wi8_ai16" else 0  # of a softmax in int16
     np.testing.assert_allclose(sums, 1, atol=1e-5 + 10 / 2 * step)  # in int8: up to 0.02
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_same_input_gives_same_bytes_and_silence(files, name, trained, capfd):
     again = export.quantize(trained.float32, name, trained.calibration)
     assert again == files[name]
@@ -71,7 +74,7 @@ def test_order_of_calibration_images_does_not_matter(files, trained):
 def test_recipes_share_the_ranges_of_one_run(files, trained):
     ranges = observe(trained.float32, trained.calibration)
     before = copy.deepcopy(ranges)
-    for name in STORED:
+    for name in POST_TRAINING_RECIPES:
         for dtype in RECIPES[name].io_types:  # an integer type leaves no range to the next file
             export.quantize(trained.float32, name, ranges, output_type=dtype)
         assert export.quantize(trained.float32, name, ranges) == files[name]

@@ -8,7 +8,7 @@ from cnn_keras.errors import UsageError
 from cnn_keras.training.train import Training
 from export.benchmark.compare import Ratio
 from export.studies.repair import Mended, claims, repairing, ruin
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 SOUND = Mended(
     seed=0,

@@ -17,7 +17,7 @@ from export.recipes import DEFAULT, recipe
 from export.tflite import flatbuffer
 from export.tflite.lrn import lrn_tensors
 from export.verification.audit import problems
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype(np.float32)

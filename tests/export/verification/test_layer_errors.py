@@ -16,7 +16,7 @@ from export.tflite.interpreter import DYNAMIC_BATCH
 from export.verification.audit import audit, problems, remarks
 from export.verification.layer_errors import compare, layer_of, repair
 from export.verification.verify import Verdict, verify
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")
 

@@ -17,7 +17,7 @@ from export.recipes import Recipe, recipe
 from export.verification.audit import audit, problems, refusals
 from export.verification.layer_errors import repair
 from export.verification.verify import Verdict, verify
-from tests.export.conftest import Trained
+from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")
 

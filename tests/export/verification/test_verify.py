@@ -11,7 +11,7 @@ from cnn_keras.errors import Error, UsageError
 from export.recipes import RECIPES
 from export.tflite.interpreter import Interpreter, ModelFileError
 from export.verification.verify import ENOUGH_IMAGES
-from tests.export.conftest import STORED
+from tests.fixtures.trained_network import POST_TRAINING_RECIPES
 
 STATIC = RECIPES["static_wi8_ai8"]
 
@@ -30,7 +30,7 @@ def changed(trained, layer, weights):
         trained.model.get_layer(layer).set_weights(kept)
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_sound_files_are_accepted(trained, name):
     data = export.quantize(trained.float32, name, trained.calibration)
     verdict = verify(data, trained, RECIPES[name])
@@ -63,7 +63,7 @@ def test_lost_calibration_is_refused(trained, corrupt, reason):
     assert verdict.drop_points > 50
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
 def test_an_outlying_weight_is_refused(trained, name):
     def outlier(weights):
         weights[0][1, 1, 0, 0] = 1000  # the others are below 2
