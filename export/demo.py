@@ -18,7 +18,8 @@ from cnn_keras.training.train import Training, train
 from .benchmark.cli import Benchmark
 from .pipeline import Source, export
 from .recipes import DEFAULT
-from .report import report
+from .report.facts import Entry
+from .report.render import render_html, render_markdown
 
 # About two minutes of training on two cores. ResNet-20 sees a part of Fashion-MNIST a few times; by
 # the paper's recipe on all of it, it is some points better (docs/results/).
@@ -51,8 +52,8 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     machine, command = host()._asdict(), command_line()
     write_together(
         {
-            out / "report.md": report.markdown(entries, machine, command),
-            out / "report.html": report.html(entries, machine, command),
+            out / "report.md": render_markdown(entries, machine, command),
+            out / "report.html": render_html(entries, machine, command),
         }
     )
     return {
@@ -84,7 +85,7 @@ def train_or_fall_back(
     return train_or_fall_back(training, out, data_dir)
 
 
-def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...]) -> report.Entry:
+def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...]) -> Entry:
     name = run.path.name
     folder = out / "files" / name
     source = Source(name, run.model(), run, run.dataset(data_dir))
@@ -92,4 +93,4 @@ def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...])
     files = tuple(folder / row["file"] for row in document["files"] if row["accepted"])
     benchmark = Benchmark(files, threads=threads, run=run.path, data_dir=data_dir)
     measured: Any = benchmark().document if files else {"rows": []}
-    return report.Entry(run, document, measured["rows"])
+    return Entry(run, document, measured["rows"])

@@ -56,6 +56,11 @@ def test_it_holds_both_packages_and_no_export(installed: Path) -> None:
             assert str(package / path.relative_to(ROOT / folder)) in there
 
 
+def test_it_holds_the_templates_of_the_report(installed: Path) -> None:
+    for name in ("page.html.j2", "page.md.j2", "style.css"):
+        assert (installed / "cnn_keras_export" / "report" / name).is_file()
+
+
 def test_the_command_works_from_anywhere(installed: Path) -> None:
     done = run(installed, str(installed / "bin" / "cnn-keras"), "list", "--json")
     assert done.returncode == 0, done.stderr

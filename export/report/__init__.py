@@ -1,1 +1,1 @@
-"""The report of a whole chain, as HTML and Markdown."""
+"""The report of a demo, as HTML and Markdown."""

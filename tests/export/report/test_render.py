@@ -13,13 +13,13 @@ import pytest
 from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 from cnn_keras.training.run_folder import Run
 from export.benchmark.process import measure
-from export.benchmark.results import record
+from export.benchmark.results import record, significant
 from export.benchmark.runner import Block, Spec
 from export.pipeline import Source
 from export.pipeline import export as export_files
 from export.recipes import RECIPES
-from export.report import report
-from export.report.report import Entry
+from export.report.facts import Entry
+from export.report.render import render_html, render_markdown
 
 HOST = host()._asdict()
 COMMAND = "cnn-keras demo --threads 1 2"
@@ -106,7 +106,7 @@ class Page(HTMLParser):
 
 
 def test_page_fetches_nothing(entry: Entry) -> None:
-    text = report.html([entry], HOST, COMMAND)
+    text = render_html([entry], HOST, COMMAND)
     page = Page(text)
     assert {name for name, _ in page.elements}.isdisjoint({"script", "link", "img", "iframe"})
     for _, attributes in page.elements:
@@ -116,7 +116,7 @@ def test_page_fetches_nothing(entry: Entry) -> None:
 
 
 def test_page_is_well_formed(entry: Entry) -> None:
-    page = Page(report.html([entry, entry], HOST, COMMAND))
+    page = Page(render_html([entry, entry], HOST, COMMAND))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {f"#{name}" for name in ids} == {link["href"] for link in page.all("a")}
@@ -125,7 +125,7 @@ def test_page_is_well_formed(entry: Entry) -> None:
 
 
 def test_figures_are_xml_and_say_what_they_show(entry: Entry) -> None:
-    figures = re.findall(r"<svg.*?</svg>", report.html([entry], HOST, COMMAND), re.DOTALL)
+    figures = re.findall(r"<svg.*?</svg>", render_html([entry], HOST, COMMAND), re.DOTALL)
     assert len(figures) == 2
     for figure in figures:
         root = ET.fromstring(figure)
@@ -138,7 +138,7 @@ def test_figures_are_xml_and_say_what_they_show(entry: Entry) -> None:
 
 
 def test_table_has_every_file_and_measurement(entry: Entry) -> None:
-    page = Page(report.html([entry], HOST, COMMAND))
+    page = Page(render_html([entry], HOST, COMMAND))
     for file in entry.export["files"]:
         (row,) = [text for text, _ in page.rows if text.strip().startswith(file["recipe"])]
         assert "✓ ships" in row
@@ -149,7 +149,7 @@ def test_table_has_every_file_and_measurement(entry: Entry) -> None:
             measurement = entry.measured(file, threads)
             assert measurement
             for key in ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms"):
-                assert report.significant(measurement[key]) in row
+                assert significant(measurement[key]) in row
         assert file["sha256"] in page.text
     widths = {width for text, width in page.rows if "ships" in text or "Refused" in text}
     assert len(widths) == 1
@@ -158,13 +158,13 @@ def test_table_has_every_file_and_measurement(entry: Entry) -> None:
     assert "Too few images judged" not in page.text
     entry.export["files"][1]["too_few_images"] = True
     said = "All 2 files may ship. Too few images judged 1 of them to trust that."
-    assert said in Page(report.html([entry], HOST, COMMAND)).text
+    assert said in Page(render_html([entry], HOST, COMMAND)).text
 
 
 def test_refused_file_is_shown_with_its_reason(entry: Entry) -> None:
     refuse(entry, "static_wi8_ai8", "loses 16.66 points of accuracy; it may lose 0.5")
     entry.export["files"][0]["remarks"] = ["XNNPACK runs 12 of 13 operations"]
-    page = Page(report.html([entry], HOST, COMMAND))
+    page = Page(render_html([entry], HOST, COMMAND))
     (row,) = [text for text, _ in page.rows if text.strip().startswith("static_wi8_ai8")]
     assert "✕ refused" in row
     assert "— not measured, because it was not written" in row
@@ -174,7 +174,7 @@ def test_refused_file_is_shown_with_its_reason(entry: Entry) -> None:
     assert "Not measured, so not shown: static_wi8_ai8." in page.text
     widths = {width for text, width in page.rows if re.search("ships|refused|Refused|Note", text)}
     assert len(widths) == 1
-    text = report.markdown([entry], HOST, COMMAND)
+    text = render_markdown([entry], HOST, COMMAND)
     assert "| ✕ refused; loses 16.66 points of accuracy; it may lose 0.5 |" in text
     assert "| ✓ ships; XNNPACK runs 12 of 13 operations |" in text
 
@@ -182,10 +182,10 @@ def test_refused_file_is_shown_with_its_reason(entry: Entry) -> None:
 def test_all_files_refused(entry: Entry) -> None:
     for recipe in ("float32", "static_wi8_ai8"):
         refuse(entry, recipe, "gives the same probabilities for every image")
-    page = Page(report.html([entry], HOST, COMMAND))
+    page = Page(render_html([entry], HOST, COMMAND))
     assert "0 of 2 files may ship" in page.text
     assert "smallest" not in page.text
-    assert columns(report.markdown([entry], HOST, COMMAND)) == [15] * 4
+    assert columns(render_markdown([entry], HOST, COMMAND)) == [15] * 4
 
 
 def test_hostile_names_stay_text(entry: Entry) -> None:
@@ -197,12 +197,21 @@ def test_hostile_names_stay_text(entry: Entry) -> None:
     refuse(hostile, "static_wi8_ai8", HOSTILE)
     hostile.export["files"][0]["remarks"] = [HOSTILE]
     machine = HOST | {"cpu": HOSTILE}
-    page = Page(report.html([hostile], machine, f"cnn-keras </code>{HOSTILE}"))
+    page = Page(render_html([hostile], machine, f"cnn-keras </code>{HOSTILE}"))
     assert {name for name, _ in page.elements}.isdisjoint({"script", "img"})
     assert page.text.count(HOSTILE) >= 6
-    text = report.markdown([hostile], machine, f"cnn-keras `{HOSTILE}`")
+    text = render_markdown([hostile], machine, f"cnn-keras `{HOSTILE}`")
     assert "<" not in text.replace(f"`cnn-keras  {HOSTILE} `", "")
     assert len(set(columns(text))) == 1
+
+
+def test_names_are_escaped_in_text_and_attributes(entry: Entry) -> None:
+    entry.run.write_json("config.json", entry.run.config | {"data": "<b>\"'&"})
+    text = render_html([Entry(Run(entry.run.path), *entry[1:])], HOST, COMMAND)
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert "lenet5 on &lt;b&gt;&#34;&#39;&amp;</title>" in text
+    assert 'aria-label="Files of lenet5 on &lt;b&gt;&#34;&#39;&amp;"' in text
+    assert '<b>"' not in text
 
 
 def columns(text: str) -> list[int]:
@@ -213,7 +222,7 @@ def columns(text: str) -> list[int]:
 
 def test_markdown_is_one_table_of_all_files(entry: Entry) -> None:
     refuse(entry, "static_wi8_ai8", "agrees on 54 % | of the images")
-    text = report.markdown([entry, entry], HOST, COMMAND)
+    text = render_markdown([entry, entry], HOST, COMMAND)
     counts = columns(text)
     assert len(counts) == 2 + 4
     assert len(set(counts)) == 1
@@ -225,24 +234,24 @@ def test_markdown_is_one_table_of_all_files(entry: Entry) -> None:
 
 
 def test_same_input_gives_the_same_text(entry: Entry) -> None:
-    for form in (report.html, report.markdown):
+    for form in (render_html, render_markdown):
         again = Entry(Run(entry.run.path), copy.deepcopy(entry.export), entry.benchmarks)
         assert form([entry], HOST, COMMAND) == form([again], HOST, COMMAND)
 
 
 def test_without_benchmarks(entry: Entry) -> None:
     bare = entry._replace(benchmarks=[])
-    page = Page(report.html([bare], HOST, COMMAND))
+    page = Page(render_html([bare], HOST, COMMAND))
     assert "No file was measured." in page.text
     assert "latency, 1" not in page.text
     assert f"{HOST['load_average']:g} before each measurement" in page.text
-    assert len(set(columns(report.markdown([bare], HOST, COMMAND)))) == 1
+    assert len(set(columns(render_markdown([bare], HOST, COMMAND)))) == 1
 
 
 def test_partly_measured(entry: Entry) -> None:
     first = entry.export["files"][0]["sha256"]
     rows = [r for r in entry.benchmarks if r["sha256"] != first or r["num_threads"] == 2]
-    page = Page(report.html([entry._replace(benchmarks=rows)], HOST, COMMAND))
+    page = Page(render_html([entry._replace(benchmarks=rows)], HOST, COMMAND))
     (row,) = [text for text, _ in page.rows if text.strip().startswith("float32")]
     assert row.count("—") == 6  # latency on one thread, and the start there
     assert "Not measured, so not shown: float32." in page.text
@@ -253,7 +262,7 @@ def test_single_epoch(entry: Entry) -> None:
         rows = list(csv.reader(file))[:2]
     with (entry.run.path / "history.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    page = Page(report.html([entry], HOST, COMMAND))
+    page = Page(render_html([entry], HOST, COMMAND))
     (label,) = [svg["aria-label"] or "" for svg in page.all("svg") if "Error" in str(svg)]
     assert label.startswith("Error and loss over 1 epoch.")
 
@@ -265,7 +274,7 @@ def test_many_classes_are_listed_not_drawn(entry: Entry) -> None:
     matrix[7][3] = 5
     entry.run.write_json("metrics.json", entry.run.metrics | {"confusion_matrix": matrix})
     many = Entry(Run(entry.run.path), entry.export, entry.benchmarks)
-    page = Page(report.html([many], HOST, COMMAND))
+    page = Page(render_html([many], HOST, COMMAND))
     assert "class 7 taken for class 3: 5 of 15" in page.text
     assert "confusion" not in [table["class"] for table in page.all("table")]
 
@@ -278,8 +287,8 @@ def test_doubtful_files_busy_machines_and_slow_integers_are_explained(entry: Ent
         if row["sha256"] == static:
             row["latency_p50_ms"] = row["latency_min_ms"] = 1e3
     for text in (
-        Page(report.html([entry], HOST, COMMAND)).text,
-        report.markdown([entry], HOST, COMMAND),
+        Page(render_html([entry], HOST, COMMAND)).text,
+        render_markdown([entry], HOST, COMMAND),
     ):
         assert "The Keras model itself is right by chance." in text
         assert "up to 99 processes wanted the" in text
@@ -290,20 +299,5 @@ def test_accuracy_comes_with_its_interval(entry: Entry) -> None:
     metrics = entry.run.metrics
     metrics["test"] = {"accuracy": 0.9, "loss": 0.3, "num_images": 100}
     # Wilson 1927, as R's prop.test(90, 100, correct = FALSE) gives it: 0.8256 to 0.9448.
-    page = Page(report.html([entry], HOST, COMMAND))
+    page = Page(render_html([entry], HOST, COMMAND))
     assert "90.00\N{NO-BREAK SPACE}% (82.6–94.5)" in page.text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.02871, "0.0287"),
-        (1.3, "1.30"),
-        (9.999, "10.0"),
-        (2801.7, "2,802"),
-        (99.96, "100"),
-    ],
-)
-def test_significant(value: float, text: str) -> None:
-    assert report.significant(value) == text

@@ -1,0 +1,283 @@
+"""What the report states: results, settings, conditions and limits of each network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from cnn_keras import __version__, zoo
+from cnn_keras.inspection import anatomy
+from cnn_keras.machine import Host, versions
+from cnn_keras.training.evaluate import wilson
+from cnn_keras.training.run_folder import Run
+
+from ..benchmark.integer_speed import integer_note
+from ..benchmark.results import significant
+from ..benchmark.runner import Row
+from ..recipes import RECIPES, Recipe
+from .figures import Bubble, learning_rate_changes
+from .formatting import enumerate_names, keep_units, plural
+
+
+class Entry(NamedTuple):
+    """One trained network with its files.
+
+    Attributes:
+        run: Its finished run.
+        export: The content of `export.json`.
+        benchmarks: Rows of `cnn-keras benchmark`; those of other files are ignored.
+    """
+
+    run: Run
+    export: dict[str, Any]
+    benchmarks: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Network and data set."""
+        return f"{self.run.config['network']} on {self.run.config['data']}"
+
+    @property
+    def threads(self) -> list[int]:
+        """The numbers of threads that any of the files was measured with."""
+        hashes = {file["sha256"] for file in self.export["files"]}
+        return sorted({r["num_threads"] for r in self.benchmarks if r["sha256"] in hashes})
+
+    @property
+    def rows(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """The files that were measured, each with its row, once for each number of threads."""
+        return [
+            (file, row)
+            for file in self.export["files"]
+            for count in self.threads
+            if (row := self.measured(file, count))
+        ]
+
+    def measured(self, file: dict[str, Any], num_threads: int) -> dict[str, Any] | None:
+        """Return a file's latest benchmark row with so many threads."""
+        for row in reversed(self.benchmarks):
+            if (row["sha256"], row["num_threads"]) == (file["sha256"], num_threads):
+                return row
+        return None
+
+
+def verdict(entries: Sequence[Entry], host: dict[str, Any]) -> str:
+    """Say in one paragraph which files may ship, what was trained, and where it was measured."""
+    files = [(entry, file) for entry in entries for file in entry.export["files"]]
+    refused = [(entry, file) for entry, file in files if not file["accepted"]]
+    if refused:
+        names = [f"{file['recipe']} of {entry.run.config['network']}" for entry, file in refused]
+        sentences = [
+            f"{len(files) - len(refused)} of {len(files)} files may ship; {enumerate_names(names)} "
+            f"{'is' if len(names) == 1 else 'are'} refused, and the table says why."
+        ]
+    else:
+        sentences = [f"All {len(files)} files may ship."]
+    if few := sum(file.get("too_few_images", False) for _, file in files):
+        sentences.append(f"Too few images judged {few} of them to trust that.")
+    sentences += map(_summary, entries)
+    if any(entry.threads for entry in entries):
+        sentences.append(
+            f"Times are of one image on {host['cpu']}, {plural(host['cores'], 'core')}."
+        )
+    return keep_units(" ".join(sentences))
+
+
+def _summary(entry: Entry) -> str:
+    """Say how good a network is, and which of its files are the smallest and the fastest."""
+    test = entry.run.metrics["test"]
+    low, high = wilson(test["accuracy"], test["num_images"])
+    text = (
+        f"{entry.run.config['network']}, trained on {entry.run.config['data']}, gets "
+        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images right (95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f})"
+    )
+    accepted = [file for file in entry.export["files"] if file["accepted"]]
+    if accepted:
+        small = min(accepted, key=lambda file: (file["size_bytes"], file["recipe"]))
+        text += f"; its smallest file, {small['recipe']}, has {small['size_bytes'] / 1000:,.0f} kB "
+        text += f"({small['size_ratio']:.2f} of float32)"
+    timed = [
+        (row["latency_p50_ms"], file["recipe"], row["num_threads"])
+        for file, row in entry.rows
+        if file["accepted"]
+    ]
+    if timed:
+        latency, recipe, count = min(timed)
+        text += (
+            f", its fastest, {recipe}, takes {significant(latency)} ms on {plural(count, 'thread')}"
+        )
+    return f"{text}."
+
+
+def network_facts(entry: Entry) -> list[tuple[str, str]]:
+    """Return what was trained, on what, with what result."""
+    run = entry.run
+    config, metrics, shape = run.config, run.metrics, run.preprocessing
+    size = (shape.height, shape.width, shape.channels)
+    model = zoo.build(config["network"], size, len(run.classes), **config["options"])
+    rows = anatomy.rows(model)
+    test = metrics["test"]
+    low, high = wilson(test["accuracy"], test["num_images"])
+    counts = [metrics["num_train_images"], metrics["validation"]["num_images"], test["num_images"]]
+    recipe = config["recipe"]
+    interval = f"({100 * low:.1f}–{100 * high:.1f})"
+    rates = dict.fromkeys(f"{row['learning_rate']:.3g}" for row in run.history)
+    options = "".join(f", {key} {value}" for key, value in config["options"].items())
+    facts = [
+        ("network", f"{config['network']}{options}"),
+        ("paper", zoo.network(config["network"]).paper),
+        ("data set", f"{config['data']}, {len(run.classes)} classes"),
+        ("images: train, validation, test", " / ".join(f"{count:,}" for count in counts)),
+        ("input", " × ".join(map(str, size))),
+        ("parameters", f"{sum(row.parameters for row in rows):,}"),
+        ("multiply-adds for one image", f"{sum(row.macs for row in rows):,}"),
+        ("epochs", f"{len(run.history)} of {plural(recipe['batch_size'], 'image')} a step"),
+        ("learning rate", " → ".join(rates)),
+        ("training time", f"{metrics['train_seconds']:,.0f} s, seed {config['seed']}"),
+        ("validation accuracy", f"{100 * metrics['validation']['accuracy']:.2f} %"),
+        ("test accuracy (95 % interval)", f"{100 * test['accuracy']:.2f} % {interval}"),
+    ]
+    return [(keep_units(name), keep_units(value)) for name, value in facts]
+
+
+def recipe_limits(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Return each recipe of the files with what it stores and what it may lose."""
+    used = {file["recipe"] for entry in entries for file in entry.export["files"]}
+    return [(name, _limits(row)) for name, row in RECIPES.items() if name in used]
+
+
+def _limits(recipe: Recipe) -> str:
+    limits = recipe.limits
+    text = f"{recipe.summary}. May lose {limits.max_drop_points:g} points and agrees "
+    text += "with the network that was trained on " if recipe.techniques else ""
+    text += f"on {100 * limits.min_agreement:g} % of the images, both but for chance"
+    if limits.max_abs_error is not None:
+        text += f", no probability differs by more than {limits.max_abs_error:g}"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def conditions(entry: Entry) -> str:
+    """Say what the accuracies were counted on, and the integers' ranges taken from."""
+    export = entry.export
+    count = export["num_images"]
+    text = f"Accuracy is on {count:,} {export['split']} images, where one image is "
+    text += f"{100 / count:.2g} points."
+    if calibration := export.get("calibration"):
+        text += f" Static ranges come from {calibration['num_images']} training images."
+    if kinds := {row["inputs"] for _, row in entry.rows}:
+        text += f" Files were timed on {' and '.join(sorted(kinds))} images."
+    return keep_units(text)
+
+
+def notes(entry: Entry, host: dict[str, Any]) -> list[str]:
+    """Say what a reader would otherwise wonder about or believe too easily."""
+    measurements = [Row(**{field: row[field] for field in Row._fields}) for _, row in entry.rows]
+    found = [*entry.export["remarks"]]
+    found += (integer_note(Host(**host), measurements) or "").splitlines()
+    load = max(_loads([entry]), default=0.0)
+    if load > host["cores"]:
+        found.append(
+            f"In the minute before a measurement up to {load:g} processes wanted the "
+            f"{plural(host['cores'], 'core')}. Where that was not this command's own work, the "
+            "medians can still be compared, but p90 and p99 show the other work."
+        )
+    return found
+
+
+def machine_facts(entries: Sequence[Entry], host: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is known of the machine that measured."""
+    loads = _loads(entries) or [host["load_average"]]
+    span = f"{min(loads):g}" if min(loads) == max(loads) else f"{min(loads):g} to {max(loads):g}"
+    return [
+        ("processor", f"{host['cpu']}, {host['architecture']}, {plural(host['cores'], 'core')}"),
+        ("instructions", ", ".join(host["instructions"]) or "none known"),
+        ("frequency governor", host["governor"] or "not visible"),
+        ("load average", f"{span} before each measurement"),
+        ("memory", f"{host['memory_mb']:,} MiB"),
+        ("system", f"{host['os']}, kernel {host['kernel']}"),
+    ]
+
+
+def _loads(entries: Iterable[Entry]) -> list[float]:
+    return [row["host"]["load_average"] for entry in entries for row in entry.benchmarks]
+
+
+def package_versions(entries: Sequence[Entry]) -> str:
+    """Return the versions that measured, and those that are installed where the page is made."""
+    found = versions() | {"cnn-keras": __version__}
+    for entry in entries:
+        for row in entry.benchmarks:
+            found |= row["versions"]
+    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+
+
+def file_hashes(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Return the SHA-256 of each file, by its name."""
+    return [
+        (file["file"] or f"{entry.name}, {file['recipe']} (not written)", file["sha256"])
+        for entry in entries
+        for file in entry.export["files"]
+        if file["sha256"]
+    ]
+
+
+def bubbles(entry: Entry) -> list[Bubble]:
+    """Return the files that were measured with the lowest number of threads."""
+    return [
+        Bubble(
+            file["recipe"],
+            f"{significant(row['latency_p50_ms'])} ms · {file['size_bytes'] / 1000:,.0f} kB",
+            row["latency_p50_ms"],
+            100 * file["top1_file"],
+            file["size_bytes"],
+        )
+        for file, row in entry.rows
+        if row["num_threads"] == entry.threads[0]
+    ]
+
+
+def training_description(entry: Entry) -> str:
+    """Describe the figure of the training for screen readers."""
+    last = entry.run.history[-1]
+    return (
+        f"Error and loss over {plural(len(entry.run.history), 'epoch')}. In the last one the error "
+        f"is {100 * (1 - last['accuracy']):.2f} % on training and "
+        f"{100 * (1 - last['val_accuracy']):.2f} % on validation images."
+    )
+
+
+def training_caption(entry: Entry) -> str:
+    """Explain the figure of the training."""
+    text = (
+        "Training images are counted while the weights still change, and are distorted where the "
+        "recipe says so; so their error can lie above that of validation."
+    )
+    if learning_rate_changes(entry.run.history):
+        text += " Dotted: the learning rate changes."
+    return text
+
+
+def files_description(entry: Entry) -> str:
+    """Describe the figure of the files for screen readers."""
+    files = (f"{file.name} {file.accuracy:.2f} %, {file.detail}" for file in bubbles(entry))
+    return f"Top-1 accuracy against median latency: {'; '.join(files)}"
+
+
+def files_caption(entry: Entry) -> str:
+    """Explain the figure of the files."""
+    if not entry.threads:
+        return "No file was measured."
+    count = entry.threads[0]
+    text = (
+        f"{conditions(entry)} Latency is the median on {plural(count, 'thread')}, an area a file's "
+        f"size. Dotted: the Keras model, {reference(entry):.2f} %."
+    )
+    if missing := [f["recipe"] for f in entry.export["files"] if not entry.measured(f, count)]:
+        text += f" Not measured, so not shown: {enumerate_names(missing)}."
+    return text
+
+
+def reference(entry: Entry) -> float:
+    """Return the top-1 accuracy of the Keras model, in percent."""
+    return 100 * float(entry.export["files"][0]["top1_float"])

@@ -1,0 +1,102 @@
+"""The report of a demo as one HTML page and as one Markdown document.
+
+Both depend on the entries, the host and the installed versions alone; they contain no date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cnn_keras import __version__
+
+from . import confusion, facts, figures, table
+from .facts import Entry
+from .formatting import enumerate_names
+
+
+def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
+    """Return the report as one HTML page without external resources.
+
+    Args:
+        entries: The networks, in order.
+        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
+        command: What made the page.
+
+    Example:
+        entries = [Entry(run, document, rows)]
+        text = render_html(entries, host()._asdict(), "cnn-keras demo")
+    """
+    return (
+        _environment(autoescape=True)
+        .get_template("page.html.j2")
+        .render(
+            title=f"Trained, exported, measured: {enumerate_names(e.name for e in entries)}",
+            version=__version__,
+            entries=entries,
+            host=host,
+            command=command,
+            confusion=confusion,
+            facts=facts,
+            table=table,
+            training_svg=_training_svg,
+            files_svg=_files_svg,
+        )
+    )
+
+
+def render_markdown(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
+    """Return the report as Markdown: the verdict, one table of all files, and the facts.
+
+    Args:
+        entries: The networks, in order.
+        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
+        command: What made the document.
+    """
+    return (
+        _environment(finalize=_escape_markdown)
+        .get_template("page.md.j2")
+        .render(
+            names=enumerate_names(entry.name for entry in entries),
+            entries=entries,
+            host=host,
+            command=command,
+            facts=facts,
+            table=table,
+        )
+    )
+
+
+def _environment(**options: Any) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+
+
+def _training_svg(entry: Entry) -> Markup:
+    figure = figures.draw_training(entry.run.history)
+    return Markup(figures.to_svg(figure, facts.training_description(entry)))
+
+
+def _files_svg(entry: Entry) -> Markup:
+    figure = figures.draw_files(facts.bubbles(entry), facts.reference(entry))
+    return Markup(figures.to_svg(figure, facts.files_description(entry)))
+
+
+def _escape_markdown(value: object) -> object:
+    """Escape what Markdown, or the HTML in it, takes for markup."""
+    if isinstance(value, Markup):
+        return value
+    text = escape(" ".join(str(value).split()), quote=False)
+    for sign in "\\`*[]|":
+        text = text.replace(sign, f"\\{sign}")
+    return text
