@@ -9,9 +9,9 @@ import pytest
 
 from cnn_keras.training.run_folder import Run
 from export.cli import main
+from tests.fixtures.android.write_expected import INTEGERS, MODELS
+from tests.fixtures.android.write_models import FOLDER
 from tests.fixtures.mutations import mutated
-from tests.fixtures.write import INTEGERS, MODELS
-from tests.fixtures.write_models import FOLDER
 
 FILES = [*sorted(MODELS.glob("lenet5_*.tflite")), *sorted(INTEGERS.glob("lenet5_*.tflite"))]
 

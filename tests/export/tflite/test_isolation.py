@@ -16,7 +16,7 @@ from export.recipes import RECIPES
 from export.tflite.flatbuffer import pack, parse
 from export.tflite.interpreter import ModelFileError
 from export.tflite.isolation import call
-from tests.fixtures.write_models import CLASSES, FOLDER, SHAPE
+from tests.fixtures.android.write_models import CLASSES, FOLDER, SHAPE
 
 FLOAT32 = RECIPES["float32"]
 SOUND = FOLDER / "float32.tflite"

@@ -10,7 +10,7 @@ import org.cnnkeras.demo.model.TensorType
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** The files of `python -m tests.fixtures.write`, which `tests/fixtures/__init__.py` describes. */
+/** The files in `tests/fixtures` that `python -m tests.fixtures.android.write_expected` writes. */
 object Fixtures {
     private val folder = File("../../tests/fixtures")
     private val assets = File("src/main/assets/models")

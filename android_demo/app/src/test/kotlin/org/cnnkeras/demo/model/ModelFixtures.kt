@@ -5,7 +5,7 @@ import com.grack.nanojson.JsonParser
 import java.io.File
 import java.nio.ByteBuffer
 
-/** The files of `tests/fixtures/models`, which `python -m tests.fixtures.write_models` writes. */
+/** The files in `tests/fixtures/models`, written by `tests.fixtures.android.write_models`. */
 object ModelFixtures {
     private val folder = File("../../tests/fixtures/models")
 
