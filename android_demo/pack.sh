@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs what `mvn -Papk process-classes` made into a signed APK, without Gradle or an Android SDK,
-# and checks it. The same sources and tools give the same bytes. Usage: pack.sh OUT.apk
+# Packs the output of `mvn -Papk process-classes` into a signed APK and checks it, without Gradle or
+# an Android SDK. The build is reproducible. Usage: pack.sh OUT.apk
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,7 +14,7 @@ mkdir -p "$work/content" "$(dirname "$out")"
 
 echo "dex"
 (cd target/classes && find . -name '*.class' | sort | zip -q -X -@ ../apk/classes.zip)
-# android-all has no java.*; of the JDK's, animal-sniffer has checked what the app uses.
+# android-all has no java.* classes, so D8 uses those of the JDK; animal-sniffer checks the APIs.
 jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
 java -cp target/tools/r8.jar com.android.tools.r8.D8 --debug --min-api 26 \
     --lib target/tools/android-all.jar --lib "$jdk" --output "$work/content" \
@@ -39,15 +39,15 @@ apksigner verify --min-sdk-version 26 "$work/signed.apk" || fail "the signature 
 zipalign -c -p 4 "$work/signed.apk" || fail "the APK is not aligned"
 badging=$(aapt2 dump badging "$work/signed.apk" 2> /dev/null)
 for line in "package: name='org.cnnkeras.demo'" "sdkVersion:'26'" "targetSdkVersion:'34'"; do
-    grep -q "^$line" <<< "$badging" || fail "the manifest lacks: $line"
+    grep -q "^$line" <<< "$badging" || fail "the manifest does not contain: $line"
 done
-# The camera is all that the app may ask for.
+# CAMERA is the only permission that the app may request.
 others=$(grep '^uses-permission' <<< "$badging" | grep -v "'android.permission.CAMERA'" || true)
-[ -z "$others" ] || fail "the manifest asks for too much: $others"
+[ -z "$others" ] || fail "the manifest requests other permissions: $others"
 for dex in "$work"/content/*.dex; do
-    dexdump -c "$dex" > /dev/null || fail "$dex is damaged"
-    # Android 8.0 runs none that D8 has not rewritten.
-    ! dexdump -d "$dex" | grep -q invoke-custom || fail "$dex holds an invoke-custom"
+    dexdump -c "$dex" > /dev/null || fail "$dex is not valid"
+    # Android 8.0 does not support invoke-custom; D8 must rewrite all of them.
+    ! dexdump -d "$dex" | grep -q invoke-custom || fail "$dex contains an invoke-custom"
 done
 
 mv "$work/signed.apk" "$out"

@@ -11,7 +11,7 @@ pluginManagement {
             maven("https://storage.googleapis.com/r8-releases/raw")
         }
         dependencies {
-            // Kotlin 2.4 needs R8 9.1.29 or later; the Android plugin 8.13 brings 8.13.
+            // Kotlin 2.4 needs R8 9.1.29 or later; version 8.13 of the Android plugin contains 8.13.
             // https://developer.android.com/build/kotlin-support
             classpath("com.android.tools:r8:9.5.28")
         }

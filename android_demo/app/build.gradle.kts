@@ -18,7 +18,7 @@ android {
     }
 
     signingConfigs {
-        // The key of `make apk`, so that either build installs over the other.
+        // The key of `make apk`, so that each build can replace the other on a phone.
         getByName("debug") {
             storeFile = rootProject.file("debug.keystore")
             storePassword = "android"
@@ -33,7 +33,7 @@ android {
     }
 
     androidResources {
-        // Files are mapped into memory where they lie.
+        // Uncompressed assets can be mapped into memory.
         noCompress += "tflite"
     }
 

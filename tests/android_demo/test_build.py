@@ -1,4 +1,4 @@
-"""What Gradle, Maven, the manifest and the packing script say of the app is the same."""
+"""Check that Gradle, Maven, the manifest and the packing script agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEMO = Path(__file__).parents[2] / "android_demo"
 MAIN = DEMO / "app/src/main"
 POM = "{http://maven.apache.org/POM/4.0.0}"
 ANDROID = "{http://schemas.android.com/apk/res/android}"
-# Android's name for API level 34, which heads the versions of Robolectric's `android-all`.
+# The Android version of API level 34, the prefix of the versions of Robolectric's `android-all`.
 ANDROID_14 = "14"
 
 
@@ -53,8 +53,8 @@ def packing() -> str:
     return (DEMO / "pack.sh").read_text("utf-8")
 
 
-def said(script: str, name: str) -> str:
-    """The one value that a script gives a name, without quotes."""
+def assigned(script: str, name: str) -> str:
+    """Return the only value that a script assigns to a name, without quotes."""
     (value,) = re.findall(rf"\b{name} = (\S+)", script)
     return str(value).strip('"')
 
@@ -65,19 +65,19 @@ def sources(kind: str) -> Iterator[Path]:
 
 def test_package(gradle: str, properties: dict[str, str], packing: str) -> None:
     package = properties["app.package"]
-    assert said(gradle, "namespace") == said(gradle, "applicationId") == package
+    assert assigned(gradle, "namespace") == assigned(gradle, "applicationId") == package
     assert f"package: name='{package}'" in packing
 
 
 def test_versions_of_the_app(gradle: str, pom: ET.Element, properties: dict[str, str]) -> None:
-    assert said(gradle, "versionCode") == properties["app.versionCode"]
-    assert said(gradle, "versionName") == pom.findtext(f"{POM}version") == cnn_keras.__version__
+    assert assigned(gradle, "versionCode") == properties["app.versionCode"]
+    assert assigned(gradle, "versionName") == pom.findtext(f"{POM}version") == cnn_keras.__version__
 
 
 def test_sdk_levels(gradle: str, properties: dict[str, str], packing: str) -> None:
     lowest, target = properties["app.minSdk"], properties["app.targetSdk"]
-    assert said(gradle, "minSdk") == lowest
-    assert said(gradle, "targetSdk") == said(gradle, "compileSdk") == target == "34"
+    assert assigned(gradle, "minSdk") == lowest
+    assert assigned(gradle, "targetSdk") == assigned(gradle, "compileSdk") == target == "34"
     assert properties["android-all.version"].split("-")[0] == ANDROID_14
     assert set(re.findall(r"(?:min-api|min-sdk-version) (\d+)", packing)) == {lowest}
     assert re.findall(r"dkVersion:'(\d+)'", packing) == [lowest, target]
@@ -112,7 +112,7 @@ def test_gradle_uses_every_library_of_its_catalog(
 
 
 def test_source_sets(gradle: str, properties: dict[str, str], pom: ET.Element) -> None:
-    """Gradle's own folders, which Maven is told of."""
+    """Maven uses the default folders of Gradle."""
     assert "sourceSets" not in gradle
     settings = (DEMO / "settings.gradle.kts").read_text("utf-8")
     assert 'include(":app")' in settings
@@ -125,7 +125,7 @@ def test_source_sets(gradle: str, properties: dict[str, str], pom: ET.Element) -
     assert not (MAIN / "java").exists()
 
 
-def test_the_manifest_leaves_to_the_builds_what_is_theirs(manifest: ET.Element) -> None:
+def test_manifest_has_no_attributes_that_the_builds_set(manifest: ET.Element) -> None:
     assert "package" not in manifest.attrib
     assert f"{ANDROID}versionCode" not in manifest.attrib
     assert manifest.find("uses-sdk") is None
@@ -135,8 +135,8 @@ def test_the_manifest_leaves_to_the_builds_what_is_theirs(manifest: ET.Element) 
 
 
 def test_permissions(manifest: ET.Element) -> None:
-    asked = {node.attrib[f"{ANDROID}name"] for node in manifest.findall("uses-permission")}
-    assert asked <= {"android.permission.CAMERA"}
+    requested = {node.attrib[f"{ANDROID}name"] for node in manifest.findall("uses-permission")}
+    assert requested <= {"android.permission.CAMERA"}
 
 
 def test_activities_exist(manifest: ET.Element, properties: dict[str, str]) -> None:
@@ -147,7 +147,7 @@ def test_activities_exist(manifest: ET.Element, properties: dict[str, str]) -> N
         assert (folder / f"{name[1:].replace('.', '/')}.kt").is_file(), name
 
 
-def test_published_names_of_activities_stay_valid(manifest: ET.Element) -> None:
+def test_former_names_of_activities_are_aliases(manifest: ET.Element) -> None:
     """Home screen shortcuts and `adb shell am start` refer to an activity by its name."""
     exported = {
         node.attrib[f"{ANDROID}name"]
@@ -175,8 +175,8 @@ def test_packages_are_folders(kind: str, properties: dict[str, str]) -> None:
         assert f"\npackage {package}\n" in "\n" + path.read_text("utf-8"), path
 
 
-def test_only_the_surface_and_the_runtime_know_android() -> None:
-    """Everything else is plain Kotlin, which a reader can take elsewhere."""
+def test_only_the_ui_and_the_runtime_use_android() -> None:
+    """Everything else is plain Kotlin, which other projects can reuse."""
     package = MAIN / "kotlin/org/cnnkeras/demo"
     users = {
         path.relative_to(package).as_posix()
@@ -188,7 +188,7 @@ def test_only_the_surface_and_the_runtime_know_android() -> None:
     }
 
 
-def test_only_one_class_knows_the_runtime() -> None:
+def test_only_one_class_uses_the_runtime() -> None:
     users = {
         path.name
         for path in sources("main")
@@ -201,7 +201,7 @@ def test_no_androidx() -> None:
     assert not [path for path in sources("main") if "androidx." in path.read_text("utf-8")]
 
 
-def test_the_app_names_the_instructions_that_the_host_names() -> None:
+def test_instruction_sets_have_the_names_of_the_benchmark() -> None:
     device = (MAIN / "kotlin/org/cnnkeras/demo/benchmark/Device.kt").read_text("utf-8")
     rows = re.findall(r'^    "(.+)" to setOf\((.+)\),$', device, re.MULTILINE)
     assert [(name, set(re.findall(r'"(\w+)"', names))) for name, names in rows] == list(

@@ -32,12 +32,12 @@ data class BenchmarkSettings(
 data class BenchmarkProgress(val fraction: Double, val runs: Int)
 
 /**
- * The measurements of a benchmark. Arrays have one duration in ms for each run, in order, without
- * the timer overhead.
+ * The measurements of a benchmark. Durations are in ms, without the timer overhead; an array has one
+ * for each run, in order.
  *
  * @property loadMs time to create the engine
  * @property firstMs time of the first inference
- * @property quantizeMs time to quantize one image; null for a float input
+ * @property quantizeMs times to quantize one image, for several images; null for a float input
  * @property timerOverheadNanos the overhead that is subtracted from each duration
  * @property before memory before the engine is created
  * @property afterFirst memory after the first inference

@@ -8,7 +8,7 @@ import org.json.JSONArray
 import org.json.JSONObject
 
 /**
- * One benchmark result in the schema of `export/benchmark/report.py`.
+ * One benchmark result in the schema of `export/benchmark/results.py`.
  *
  * Values that an app cannot determine are null, such as the number of delegated operations. The
  * keys `throttling` and `state` are additions for phones.

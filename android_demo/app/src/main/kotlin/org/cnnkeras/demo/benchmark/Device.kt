@@ -42,8 +42,8 @@ data class DeviceState(
 )
 
 /**
- * Instruction sets that decide how fast the kernels are, and their names in `/proc/cpuinfo`: the
- * table of `export/benchmark/host.py`.
+ * The instruction sets that determine the speed of the kernels, with their names in
+ * `/proc/cpuinfo`; the same table as in `cnn_keras/machine.py`.
  */
 private val INSTRUCTIONS = mapOf(
     "FMA" to setOf("fma"),

@@ -12,7 +12,7 @@ import org.cnnkeras.demo.ui.views.DrawingView
 import org.cnnkeras.demo.ui.views.isVisible
 import org.cnnkeras.demo.ui.views.requireView
 
-/** A drawing pad whose drawing is classified after each stroke segment. */
+/** A drawing pad; the drawing is classified while the user draws. */
 class DrawingActivity : BaseActivity() {
     private lateinit var pad: DrawingView
     private lateinit var result: ResultCard

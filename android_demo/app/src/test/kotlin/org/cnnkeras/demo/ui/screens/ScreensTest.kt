@@ -85,7 +85,7 @@ class ScreensTest {
         val screen = main().get()
         awaitState<UiState.Ready>()
         assertEquals(stateHolder.state.settled.openModel!!.model.name, screen.text(R.id.model_name))
-        assertEquals("Show it an image", screen.text(R.id.empty_title))
+        assertEquals("Choose an image", screen.text(R.id.empty_title))
         assertTrue(screen.isVisible(R.id.open_drawing))
         assertFalse(screen.isVisible(R.id.error_banner))
     }

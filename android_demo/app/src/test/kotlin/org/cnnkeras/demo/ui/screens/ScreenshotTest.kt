@@ -93,7 +93,7 @@ class ScreenshotTest {
     fun main() {
         val screen = main(LENET)
         awaitState<UiState.Ready>()
-        save("main", screen, R.id.empty_title, "Show it an image")
+        save("main", screen, R.id.empty_title, "Choose an image")
     }
 
     @Test
@@ -101,7 +101,7 @@ class ScreenshotTest {
         val screen = main(LENET)
         awaitState<UiState.Ready>()
         screen.requireViewById<View>(R.id.model_chip).performClick()
-        save("models", screen, R.id.empty_title, "Show it an image")
+        save("models", screen, R.id.empty_title, "Choose an image")
     }
 
     @Test

@@ -7,7 +7,7 @@ import org.junit.Test
 class FormattingTest {
     @Test
     fun threeSignificantDigitsAsInTheCommandLine() = assertEquals(
-        // The doctest of `export/benchmark/report.py`.
+        // The doctest of `export/benchmark/results.py`.
         listOf("0.0287", "1.30", "10.0", "2,802"),
         listOf(0.02871, 1.3, 10.0, 2801.7).map { formatSignificant(it, Locale.US) },
     )
