@@ -221,7 +221,7 @@ class Verify:
         from cnn_keras.command import progress
         from cnn_keras.training.run_folder import Run, predict
 
-        from .benchmark.cli import exported, run_of
+        from .provenance import find_run, read_export_row
         from .tflite.interpreter import read_file
         from .tflite.isolation import call
         from .verification.audit import refusals, remarks
@@ -231,7 +231,7 @@ class Verify:
             raise UsageError(f"A figure is a file {' or '.join(FIGURES)}, not {self.figure}.")
         content = read_file(self.file)
         found = call("verification.audit.audit", self.file, file=self.file)
-        path, stated = self.run or run_of(self.file), exported(self.file)
+        path, stated = self.run or find_run(self.file), read_export_row(self.file)
         if path is None:
             raise UsageError(f"Which run is {self.file} from? Name it with --run.")
         name = self.recipe or stated.get("recipe") or found.recipe
@@ -310,14 +310,14 @@ class Verify:
         from cnn_keras.command import write_atomic
 
         from .benchmark.compare import compare
-        from .benchmark.runner import Block, Spec
+        from .benchmark.runner import LoadOptions, TimingOptions
         from .tflite import metadata
 
         about = metadata.read(content)
         data = metadata.write(repaired.content, about) if about else repaired.content
         write_atomic(path, data)
         log(f"{path}: time it in turns with {self.file}")
-        timed = compare(Spec(str(path)), Spec(str(self.file)), Block())
+        timed = compare(LoadOptions(str(path)), LoadOptions(str(self.file)), TimingOptions())
         return {
             "file": str(path),
             "float_layers": [layer.layer for layer in repaired.layers],

@@ -28,7 +28,8 @@ from cnn_keras.training.run_folder import Run, load_model, predict
 from cnn_keras.training.train import save_model
 from cnn_keras.zoo import network
 
-from .benchmark.compare import student, take_turns
+from .benchmark.compare import interleave
+from .benchmark.intervals import student_ratio
 from .conversion.calibration import sample
 from .conversion.convert import convert
 from .conversion.quantize import Ranges, observe, quantize
@@ -364,7 +365,7 @@ def _slowness(found: Audit, content: bytes, float32: bytes, image: Float32Images
     if found.delegated_nodes != 0:
         return []
     slow, fast = (_latency(data, image) for data in (content, float32))
-    ratio = student(np.divide(*take_turns(slow, fast, SLOWNESS_TURNS)).tolist())
+    ratio = student_ratio(np.divide(*interleave(slow, fast, SLOWNESS_TURNS)).tolist())
     if ratio.low <= 1:
         return []
     return [

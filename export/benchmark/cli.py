@@ -1,13 +1,8 @@
-"""`cnn-keras benchmark`: how long `.tflite` files take here, and what they need."""
+"""The command `benchmark`: latency and memory of `.tflite` files."""
 
 from __future__ import annotations
 
-import json as json_module
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +12,21 @@ from cnn_keras.command import Outcome, log
 from cnn_keras.errors import Error, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from cnn_keras.machine import Host
 
-    from .results import Versus
-    from .runner import Row, Spec
+    from .compare import Comparison
+    from .runner import LoadOptions, Row
 
-NUM_IMAGES = 100  # of the validation split; the runs take them in turn
+
+@dataclass
+class _Results:
+    """What has been measured so far, and what could not be."""
+
+    rows: list[Row] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    conclusions: list[str] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)  # keys file, reason
+    unwritten: dict[Path, str] = field(default_factory=dict)  # paths of results, reasons
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Benchmark:
     """Measure latency and memory of .tflite files.
 
     Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
-    validation images of the run that the file was exported from, where that run is known, else
-    noise. Every measurement is appended to a JSONL file with host, versions and the file's hash.
+    validation images of the run that the file was exported from, or noise if that run is not known.
+    Every measurement is appended to a JSONL file with host, versions and the file's hash.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
@@ -42,16 +43,16 @@ class Benchmark:
     threads: tuple[int, ...] = (1,)
     """Numbers of threads; each file is measured with each."""
     vs: Path | None = None
-    """Time each file in turns with this one, and give the ratio with its interval."""
+    """Time each file alternately with this one, and report the ratio with its interval."""
     processes: int = 8
-    """Processes of each file, with --vs: a process is some percent faster or slower than the next
-    by where its memory lies."""
+    """Processes of each file, with --vs: the memory layout of a process makes it some percent
+    faster or slower than the next."""
     num_runs: int = 50
-    """Timed inferences at least."""
+    """Minimum number of timed inferences."""
     min_secs: float = 1.0
-    """Seconds of timed inferences at least."""
+    """Minimum seconds of timed inferences."""
     max_secs: float = 150.0
-    """Seconds of timed inferences at most, even if there are fewer than num-runs."""
+    """Maximum seconds of timed inferences, even if there are fewer than num-runs."""
     warmup_secs: float = 0.5
     """Seconds of inferences before the timed ones."""
     run: Path | None = None
@@ -70,77 +71,45 @@ class Benchmark:
         from cnn_keras.machine import host
         from cnn_keras.tables import escape
 
+        from ..provenance import same_network
         from ..tflite.flatbuffer import has_dynamic_batch
-        from ..tflite.interpreter import DYNAMIC_BATCH, ModelFileError
+        from ..tflite.interpreter import DYNAMIC_BATCH_REMARK, ModelFileError
         from .integer_speed import integer_note
         from .results import table
 
-        self._check()
+        self._validate()
         machine = host()
-        rows: list[Row] = []
-        records: list[dict[str, Any]] = []
-        lines: list[str] = []
-        failed: list[dict[str, str]] = []
-        unwritten: dict[Path, str] = {}
+        results = _Results()
         for file in self.files:
             try:
-                self._time(file, rows, records, lines, unwritten)
+                self._measure_file(file, results)
             except ModelFileError as error:
                 if len(self.files) == 1:
                     raise
-                failed.append({"file": str(file), "reason": str(error)})
-        files = dict.fromkeys(row.file for row in rows)
-        remarks = [f"{file} {DYNAMIC_BATCH}." for file in files if has_dynamic_batch(file)]
-        note = integer_note(machine, rows, same_network)
-        failed += [{"file": str(path), "reason": why} for path, why in unwritten.items()]
-        lines += [*remarks, *([note] if note else []), *(row["reason"] for row in failed)]
-        document = {"rows": records, "note": note, "remarks": remarks, "failed": failed}
-        text = Group(table(rows), *map(escape, (_host_line(machine), *lines)))
+                results.failed.append({"file": str(file), "reason": str(error)})
+        files = dict.fromkeys(row.file for row in results.rows)
+        remarks = [f"{file} {DYNAMIC_BATCH_REMARK}." for file in files if has_dynamic_batch(file)]
+        note = integer_note(machine, results.rows, same_network)
+        failed = [
+            *results.failed,
+            *({"file": str(path), "reason": reason} for path, reason in results.unwritten.items()),
+        ]
+        document = {"rows": results.records, "note": note, "remarks": remarks, "failed": failed}
+        lines = [
+            *results.conclusions,
+            *remarks,
+            *([note] if note else []),
+            *(row["reason"] for row in failed),
+        ]
+        text = Group(table(results.rows), *map(escape, (_host_line(machine), *lines)))
         return Outcome(document, text, exit_code=1 if failed else 0)
 
-    def _time(
-        self,
-        file: Path,
-        rows: list[Row],
-        records: list[dict[str, Any]],
-        lines: list[str],
-        unwritten: dict[Path, str],
-    ) -> None:
-        """Measure a file with each number of threads, and add what was found as it is found.
-
-        Where a row cannot be written, as on a disk that has become full, the others are measured
-        and shown all the same.
-
-        Raises:
-            ModelFileError: The file is no runnable classifier.
-        """
-        from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
-
-        from ..tflite.interpreter import check_identifier
-        from .results import append, record
-
-        check_identifier(file)
-        with self._inputs(file) as inputs:
-            for num_threads in self.threads:
-                log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
-                machine = host()
-                measured, versus = self._measure(self._spec(file, num_threads, inputs))
-                rows += measured
-                for row, other in zip(measured, (versus, None), strict=False):
-                    records.append(record(row, machine, versions(RUNTIME_PACKAGES), other))
-                    path = self._results_of(Path(row.file))
-                    try:
-                        append(path, records[-1])
-                    except OSError as error:
-                        unwritten[path] = _not_written(path, error)
-                lines += [versus.conclusion] if versus else []
-
-    def _check(self) -> None:
-        """Refuse what would fail after a measurement: options, a second file, no place to write.
+    def _validate(self) -> None:
+        """Refuse what would fail after a measurement: options, the second file, the results' path.
 
         Raises:
             UsageError: An option is wrong.
-            ModelFileError: The file to compare with is none.
+            ModelFileError: The file to compare with is not a TFLite file.
             Error: The results cannot be written.
         """
         from ..tflite.interpreter import check_identifier
@@ -157,60 +126,62 @@ class Benchmark:
         if self.vs:
             check_identifier(self.vs)
         measured = (*self.files, *([self.vs] if self.vs else []))
-        for path in {self._results_of(file) for file in measured if self.out or file.is_file()}:
+        for path in {self._results_path(file) for file in measured if self.out or file.is_file()}:
             try:
                 require_writable(path)
             except OSError as error:
                 raise Error(_not_written(path, error)) from error
 
-    def _measure(self, spec: Spec) -> tuple[list[Row], Versus | None]:
-        """Measure a file alone, or in turns with the one it is compared with."""
+    def _measure_file(self, file: Path, results: _Results) -> None:
+        """Measure a file with each number of threads, and add each measurement to the results.
+
+        If a row cannot be written, for example because the disk is full, the rest is still measured
+        and shown.
+
+        Raises:
+            ModelFileError: The file is not a runnable classifier.
+        """
+        from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
+
+        from ..tflite.interpreter import check_identifier
+        from .inputs import saved_inputs
+        from .results import append, record
+        from .runner import LoadOptions
+
+        check_identifier(file)
+        with saved_inputs(file, self.run, self.data_dir) as inputs:
+            for num_threads in self.threads:
+                log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
+                machine = host()
+                load = LoadOptions(
+                    str(file), num_threads, self.warmup_secs, str(inputs) if inputs else None
+                )
+                rows, comparison = self._measure(load)
+                results.rows += rows
+                for row, compared in zip(rows, (comparison, None), strict=False):
+                    document = record(row, machine, versions(RUNTIME_PACKAGES), compared)
+                    results.records.append(document)
+                    path = self._results_path(Path(row.file))
+                    try:
+                        append(path, document)
+                    except OSError as error:
+                        results.unwritten[path] = _not_written(path, error)
+                if comparison:
+                    results.conclusions.append(comparison.conclusion)
+
+    def _measure(self, load: LoadOptions) -> tuple[list[Row], Comparison | None]:
+        """Measure a file alone, or alternately with the file of --vs."""
         from .compare import compare
         from .process import measure
-        from .results import Versus
-        from .runner import Block
+        from .runner import TimingOptions
 
-        block = Block(self.num_runs, self.min_secs, self.max_secs)
+        timing = TimingOptions(self.num_runs, self.min_secs, self.max_secs)
         if not self.vs:
-            return [measure(spec, block)], None
-        found = compare(spec, spec._replace(file=str(self.vs)), block, self.processes)
-        low, high = found.ratio.low, found.ratio.high
-        other = found.versus
-        versus = Versus(other.file, other.sha256, found.ratio.value, (low, high), found.conclusion)
-        return [found.row, other], versus
+            return [measure(load, timing)], None
+        comparison = compare(load, load._replace(file=str(self.vs)), timing, self.processes)
+        return [comparison.row, comparison.other], comparison
 
-    def _spec(self, file: Path, num_threads: int, inputs: Path | None) -> Spec:
-        from .runner import Spec
-
-        return Spec(str(file), num_threads, self.warmup_secs, str(inputs) if inputs else None)
-
-    @contextmanager
-    def _inputs(self, file: Path) -> Iterator[Path | None]:
-        """Write the images for a file where its process can map them; `None` if it takes noise."""
-        import numpy as np
-
-        images = self._images(file)
-        if images is None:
-            yield None
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "images.npy")
-            np.save(path, images)
-            yield path
-
-    def _images(self, file: Path) -> NDArray[np.float32] | None:
-        if self.run:
-            return _real_inputs(self.run, self.data_dir)
-        run = run_of(file)
-        if run is None:
-            return None
-        try:
-            return _real_inputs(run, self.data_dir)
-        except (Error, ImportError, OSError) as error:
-            log(f"{file} is timed on noise, its run's images are not here: {error}")
-            return None
-
-    def _results_of(self, file: Path) -> Path:
+    def _results_path(self, file: Path) -> Path:
         from .results import FILE_NAME
 
         return self.out or file.parent / FILE_NAME
@@ -218,55 +189,6 @@ class Benchmark:
 
 def _not_written(path: Path, error: OSError) -> str:
     return f"Cannot append to {path}: {error.strerror}. Name another file with --out."
-
-
-def exported(file: Path) -> dict[str, Any]:
-    """Return what `export.json` beside a file says of it; nothing if there is no such thing."""
-    try:
-        document = json_module.loads((file.parent / "export.json").read_bytes())
-        rows = [row for row in document.get("files", []) if row["file"] == file.name]
-        return {**(rows[0] if rows else {}), "run": document["run"], "model": document.get("model")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def run_of(file: Path) -> Path | None:
-    """Return the run that `export.json` beside a file names, if there is one and it exists."""
-    run = exported(file).get("run")
-    # A path from the export's folder, or as somebody has written it.
-    candidates = [file.parent / run, Path(run)] if isinstance(run, str) else []
-    return next((path for path in candidates if path.is_dir()), None)
-
-
-@cache  # one run's files are measured one after the other
-def _real_inputs(run_path: Path, data_dir: Path | None = None) -> NDArray[np.float32]:
-    """Return preprocessed validation images of a run, at most `NUM_IMAGES`, their classes mixed.
-
-    Raises:
-        Error: The folder is no run, or its data set is not here.
-    """
-    import numpy as np
-
-    from cnn_keras.data.splits import SPLIT_SEED
-    from cnn_keras.training.run_folder import Run
-
-    run = Run.open(run_path)
-    images = run.load(data_dir).validation.sample(NUM_IMAGES).images
-    # A slow network is done before it has seen all of them, and the sample is in order of class.
-    images = np.random.default_rng(SPLIT_SEED).permutation(images)
-    return run.preprocessing(run.preprocessing.resize(images))
-
-
-def same_network(file: str, other: str) -> bool:
-    """Return whether two files that LiteRT has run are of one network.
-
-    They have the same weights' shapes and name, and come from one run where their runs are known.
-    """
-    from ..tflite.flatbuffer import weight_shapes
-    from ..tflite.metadata import name_of
-
-    runs = {run.resolve() for each in (file, other) if (run := run_of(Path(each)))}
-    return len(runs) < 2 and all(found(file) == found(other) for found in (name_of, weight_shapes))
 
 
 def _host_line(machine: Host) -> str:

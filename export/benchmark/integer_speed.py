@@ -11,14 +11,13 @@ from cnn_keras.machine import Host
 if TYPE_CHECKING:
     from .runner import Row
 
-# Those that multiply and add four pairs of 8-bit integers in one lane; without them 8-bit products
-# are first widened to 16 bits, and a float multiply-add does as much work.
+# Instructions that multiply and add four pairs of 8-bit integers in one lane. Without them 8-bit
+# integers are first widened to 16 bits, and a float multiply-add does as much work.
 INT8_DOT_PRODUCT = ("AVX-512 VNNI", "AVX-VNNI", "AMX int8", "dotprod", "i8mm")
 
 INTEGERS = {"int2", "int4", "int8", "int16", "uint8"}
 
-
-# Medians of repeated runs of one file lie within 1 % on a quiet machine
+# Medians of repeated runs of one file are within 1 % on a quiet machine
 # (docs/results/benchmark_agreement.json) and within some percent on a busy one.
 NOISE = 1.05
 
@@ -28,15 +27,14 @@ def integer_note(
 ) -> str | None:
     """Explain integer files that are slower here than the float32 file of the same network.
 
-    A file counts as slower if its median and its minimum both are, by more than `NOISE`. (Higher
-    percentiles belong to whatever else runs: on a busy machine they hide the difference.) The
-    float32 file is the only one in the same folder, or the
-    only one that was measured at all.
+    A file counts as slower if both its median and its minimum are, by more than `NOISE`. (Higher
+    percentiles depend on the load of the machine, which can hide the difference.) It is compared
+    with the float32 file if there is only one in the same folder, or only one among the rows.
 
     Args:
-        machine: Where the rows were measured.
+        machine: The machine that the rows were measured on.
         rows: The measurements.
-        same_network: Tells whether two of their files are of one network; by default all are.
+        same_network: Returns whether two files hold the same network; by default all do.
 
     Returns:
         One line for each slower file, or `None`.
@@ -73,7 +71,7 @@ def _reason(machine: Host, row: Row) -> str:
             "operations run on LiteRT's own, which are not optimized"
         )
     if row.activation_dtype == "float32":
-        return "it stores integers but computes on float32 activations, and pays for the conversion"
+        return "it stores integers but computes on float32 activations and has to convert them"
     if not fast:
         return (
             f"this CPU has no 8-bit dot product ({', '.join(INT8_DOT_PRODUCT)}), so integers are "
@@ -81,13 +79,13 @@ def _reason(machine: Host, row: Row) -> str:
         )
     if outside:
         return f"{outside} of {row.nodes} operations run outside XNNPACK"
-    return f"not for want of instructions (it has {fast[0]}); its layers are too small to gain"
+    return f"this CPU has an 8-bit dot product ({fast[0]}), but the layers are too small to gain"
 
 
 def _float_row(
     row: Row, rows: Sequence[Row], same_network: Callable[[str, str], bool]
 ) -> Row | None:
-    """Return the float32 row to compare with, if there is no doubt which it is."""
+    """Return the float32 row to compare with, or None if there is not exactly one candidate."""
     floats = [
         other
         for other in rows

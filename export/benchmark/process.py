@@ -8,38 +8,38 @@ from typing import Any, Self
 from ..tflite import crash
 from ..tflite.interpreter import ModelFileError
 from ..worker import Worker, WorkerError
-from .runner import Block, Row, Spec
+from .runner import LoadOptions, Row, TimingOptions
 
 _RUNNER = f"{__package__}.runner"
 
 
-class Process:
-    """A process that has loaded and warmed up one file, and times it block by block.
+class RunnerProcess:
+    """A process that has loaded and warmed up one file, and times it in blocks of inferences.
 
     Args:
-        spec: What it loads.
+        load: What it loads.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
 
     Example:
-        with Process(Spec("lenet5.tflite")) as process:
-            process.run(Block(min_secs=0.2))
+        with RunnerProcess(LoadOptions("lenet5.tflite")) as process:
+            process.run(TimingOptions(min_secs=0.2))
             row = process.row()
     """
 
-    def __init__(self, spec: Spec) -> None:
-        self._file = spec.file
+    def __init__(self, load: LoadOptions) -> None:
+        self._file = load.file
         self._worker = Worker(_RUNNER)
         try:
-            self._ask(spec, spec.warmup_secs)
+            self._ask(load, load.warmup_secs)
         except BaseException:
             self._worker.close()
             raise
 
-    def run(self, block: Block) -> float:
+    def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
-        median: float = self._ask(block, block.max_secs)
+        median: float = self._ask(timing, timing.max_secs)
         return median
 
     def row(self) -> Row:
@@ -58,7 +58,7 @@ class Process:
     ) -> None:
         self._worker.close()
 
-    def _ask(self, request: Spec | Block, seconds: float) -> Any:
+    def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
         self._worker.send(request._asdict())
         return self._receive(crash.SECONDS + seconds)
@@ -74,12 +74,12 @@ class Process:
             raise crash.exit_error(self._file, error, _RUNNER) from None
 
 
-def measure(spec: Spec, block: Block) -> Row:
+def measure(load: LoadOptions, timing: TimingOptions) -> Row:
     """Measure one file in a fresh process.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
     """
-    with Process(spec) as process:
-        process.run(block)
+    with RunnerProcess(load) as process:
+        process.run(timing)
         return process.row()

@@ -1,4 +1,4 @@
-"""Measurements for people, as a table, and for later, as lines of a JSONL file."""
+"""Measurements as a table and as lines of a JSONL file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -17,58 +17,54 @@ from rich.table import Table
 from cnn_keras.machine import Host
 from cnn_keras.tables import escape
 
-from .runner import Row
+if TYPE_CHECKING:
+    from .compare import Comparison
+    from .runner import Row
 
-FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it travels with the export
-
-
-class Versus(NamedTuple):
-    """What a file was compared with.
-
-    Attributes:
-        file: The other file.
-        sha256: Its hash.
-        ratio: Latency of the row's file over the other's.
-        interval: Its 95 % interval.
-        conclusion: The same in words.
-    """
-
-    file: str
-    sha256: str
-    ratio: float
-    interval: tuple[float, float]
-    conclusion: str
+FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it moves with the export
 
 
 def record(
-    row: Row, machine: Host, versions: dict[str, str], versus: Versus | None = None
+    row: Row, machine: Host, versions: dict[str, str], comparison: Comparison | None = None
 ) -> dict[str, Any]:
-    """Return what is kept of one measurement: when, what, on which machine.
+    """Return the document of one measurement: when, what, and on which machine.
 
     Args:
         row: The measurement.
-        machine: Where it was made.
-        versions: Of Python and the packages that it depends on.
-        versus: What it was compared with, if it was.
+        machine: The machine that it was made on.
+        versions: Versions of Python and of the packages that it depends on.
+        comparison: The comparison that it belongs to, if any.
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         **row._asdict(),
-        "vs": versus._asdict() if versus else None,
+        "vs": _versus(comparison) if comparison else None,
         "host": machine._asdict(),
         "versions": versions,
+    }
+
+
+def _versus(comparison: Comparison) -> dict[str, Any]:
+    """Return the file that a row was compared with, and the ratio of the latencies."""
+    ratio, other = comparison.ratio, comparison.other
+    return {
+        "file": other.file,
+        "sha256": other.sha256,
+        "ratio": ratio.value,
+        "interval": [ratio.low, ratio.high],
+        "conclusion": comparison.conclusion,
     }
 
 
 def append(path: Path, document: dict[str, Any]) -> None:
     """Append one line to a JSONL file, whole or not at all.
 
-    The line is one write under a lock, so that benchmarks which run at the same time do not mix
-    their lines; where the disk is full the file is cut back to its old length.
+    The line is one write under a lock, so that simultaneous benchmarks do not mix their lines. If
+    the disk is full, the file is truncated to its old length.
 
     Args:
-        path: The file; it and its folder are made if they do not exist.
-        document: What the line holds.
+        path: The file; it and its folder are created if they do not exist.
+        document: The content of the line.
 
     Raises:
         OSError: The folder is read-only, or the disk is full.
@@ -87,10 +83,10 @@ def append(path: Path, document: dict[str, Any]) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Open a file as `append` does, and delete it again if it was not there.
+    """Open a file as `append` does, and delete it again if it did not exist.
 
     Raises:
-        OSError: The folder is read-only, or the path is no file's.
+        OSError: The folder is read-only, or the path is not a file.
     """
     existed = path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,13 +122,13 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def _dtype(row: Row) -> str:
-    """Name the weights' type, and the activations' where it is another."""
+    """Return the type of the weights, and that of the activations if it differs."""
     same = row.dtype == row.activation_dtype
     return row.dtype if same else f"{row.dtype}, {row.activation_dtype} activations"
 
 
 def significant(value: float) -> str:
-    """Write a number with three significant digits, or more if it has more before the point.
+    """Format a number with three significant digits, or more if its integer part has more.
 
     Example:
         >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]

@@ -1,20 +1,22 @@
-"""The process that measures one `.tflite` file, and what it measures.
+"""The program that measures one `.tflite` file.
 
 `python -m export.benchmark.runner` reads JSON lines on stdin and answers each with one JSON line
-on stdout: first a `Spec` (answered when the model is loaded and warm), then any number of `Block`
-requests (answered with the median of the block), and at the end of the input the `Row` of all
-blocks together. It imports the standard library, numpy and LiteRT, nothing else, so that the memory
-it reports is the model's and so that it runs on a board that has nothing else.
+on stdout: first `LoadOptions` (answered with ``"ready"`` when the model is loaded and warm), then
+any number of `TimingOptions` (each answered with the median latency of a block of inferences), and
+the end of the input with the `Row` of all blocks. It imports only the standard library, numpy and
+LiteRT, so that the memory it reports is the model's, and so that it runs on a board without other
+packages.
 
-Definitions, which follow LiteRT's `benchmark_model` where it has them:
+Definitions follow those of LiteRT's `benchmark_model` where there are any:
 
 - *latency* is the inference alone (`invoke`), with the image in place; copying in and out is timed
-  apart. Back to back, as in a video stream: a pause would let the worker threads fall asleep.
+  separately. Inferences follow each other without a pause, which would let the worker threads fall
+  asleep.
 - *warm-up* lasts `warmup_secs`; the timed runs end when both `min_secs` and `num_runs` are
   reached, or `max_secs`.
 - percentiles interpolate linearly between samples (numpy's `"linear"`, type 7 of Hyndman and Fan,
   "Sample Quantiles in Statistical Packages", 1996); the standard deviation is the population's.
-- the clock is `time.perf_counter_ns`; what reading it costs is measured and subtracted.
+- the clock is `time.perf_counter_ns`; the cost of reading it is measured and subtracted.
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ from numpy.typing import NDArray
 from ..tflite.interpreter import Interpreter, ModelFileError
 from ..worker import limit_memory, serve
 
-_RANDOM_IMAGES = 10  # different ones, so that no run repeats the one before it
-_LEAD_IN_RUNS = 3  # untimed at the start of a block: caches and worker threads wake up
+_RANDOM_IMAGES = 10  # several, so that no run repeats the previous one
+_LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
 _NS_PER_MS = 1e6
 _MIB = 2**20
 
 
-class Spec(NamedTuple):
-    """What to load and how to warm it up.
+class LoadOptions(NamedTuple):
+    """What to load, and how long to warm it up.
 
     Attributes:
         file: Path of the `.tflite` file.
@@ -57,12 +59,12 @@ class Spec(NamedTuple):
     inputs: str | None = None
 
 
-class Block(NamedTuple):
-    """How long to measure; the defaults are `benchmark_model`'s.
+class TimingOptions(NamedTuple):
+    """How long to time a block of inferences; the defaults are those of `benchmark_model`.
 
     Attributes:
-        num_runs: Runs at least.
-        min_secs: Seconds at least.
+        num_runs: Minimum number of runs.
+        min_secs: Minimum seconds.
         max_secs: Seconds after which the block ends even if `num_runs` is not reached.
     """
 
@@ -80,23 +82,24 @@ class Row(NamedTuple):
         sha256: Its hash.
         dtype: Type of most of its weights.
         activation_dtype: Type of most of its activations.
-        num_threads: Threads that LiteRT might use.
+        num_threads: Threads that LiteRT was allowed to use.
         inputs: `"validation"` for real preprocessed images, `"random"` for noise.
         load_ms: Creating the interpreter and allocating its tensors, XNNPACK's packing of the
             weights included; the file is usually in the page cache.
         first_ms: The first inference.
-        latency_p50_ms: Median of the timed inferences; the other percentiles alike.
-        num_runs: How many inferences were timed.
+        latency_p50_ms: Median of the timed inferences; likewise the other percentiles.
+        num_runs: Number of timed inferences.
         quantize_p50_ms: Converting one image to the input's integers; `None` for float inputs.
         copy_in_p50_ms: Copying one image into the model.
         copy_out_p50_ms: Copying the output out.
         rss_before_load_mb: Resident memory (MiB) of Python, numpy and the runtime.
-        peak_rss_mb: Peak resident memory (MiB) up to the end of the first inference: the above, the
-            pages of the mapped file that were read, packed weights, activations and one image.
+        peak_rss_mb: Peak resident memory (MiB) up to the end of the first inference:
+            `rss_before_load_mb`, the pages of the mapped file that were read, packed weights,
+            activations and one image.
         nodes: Operations in the graph.
-        delegated_nodes: Those that run in XNNPACK.
-        partitions: Pieces in which XNNPACK got them.
-        timer_overhead_ns: What was subtracted from every sample.
+        delegated_nodes: Operations that run in XNNPACK.
+        partitions: Subgraphs that XNNPACK runs.
+        timer_overhead_ns: Cost of reading the clock, subtracted from every sample.
     """
 
     file: str
@@ -131,25 +134,25 @@ class Measurement:
     """A loaded, warm model that is timed in blocks.
 
     Args:
-        spec: What to load.
+        load: What to load.
 
     Raises:
-        ModelFileError: The file is no runnable classifier, or the images do not fit it.
+        ModelFileError: The file is not a runnable classifier, or the images do not fit it.
 
     Example:
-        measurement = Measurement(Spec("lenet5.tflite"))
-        measurement.run(Block(min_secs=0.2))  # 0.0214
+        measurement = Measurement(LoadOptions("lenet5.tflite"))
+        measurement.run(TimingOptions(min_secs=0.2))  # 0.0214
         measurement.row().peak_rss_mb  # 36.1
     """
 
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+    def __init__(self, load: LoadOptions) -> None:
+        self._load = load
         self._rss_before_load_mb, _ = _memory_mb()
         start = time.perf_counter_ns()
-        self._interpreter = Interpreter(spec.file, spec.num_threads)
+        self._interpreter = Interpreter(load.file, load.num_threads)
         self._load_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
 
-        images = _images(spec, self._interpreter)
+        images = _images(load, self._interpreter)
         self._interpreter.set_input(self._interpreter.quantize(images[:1]))
         start = time.perf_counter_ns()
         self._interpreter.invoke()
@@ -161,31 +164,31 @@ class Measurement:
         self._inputs = [quantized[index : index + 1] for index in range(len(quantized))]
         self._timer_overhead_ns = _timer_overhead_ns()
         self._samples: list[NDArray[np.int64]] = []  # (3, runs) of copy in, invoke, copy out
-        self._time(Block(num_runs=1, min_secs=spec.warmup_secs, max_secs=spec.warmup_secs))
+        self._time(TimingOptions(num_runs=1, min_secs=load.warmup_secs, max_secs=load.warmup_secs))
 
-    def run(self, block: Block) -> float:
+    def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
-        self._time(Block(num_runs=_LEAD_IN_RUNS, min_secs=0.0))
-        samples = self._time(block)
+        self._time(TimingOptions(num_runs=_LEAD_IN_RUNS, min_secs=0.0))
+        samples = self._time(timing)
         self._samples.append(samples)
         return float(np.median(self._ms(samples[1])))
 
     def row(self) -> Row:
-        """Return what was measured in all blocks together."""
-        spec, delegation = self._spec, self._interpreter.delegation()
+        """Return the measurement of all blocks together."""
+        load, delegation = self._load, self._interpreter.delegation()
         dtypes = self._interpreter.dtypes()
         copy_in, latency, copy_out = self._ms(np.concatenate(self._samples, axis=1))
         p50, p90, p95, p99 = np.percentile(latency, (50, 90, 95, 99)).tolist()
-        with Path(spec.file).open("rb") as file:
+        with Path(load.file).open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return Row(
-            file=spec.file,
-            size_bytes=Path(spec.file).stat().st_size,
+            file=load.file,
+            size_bytes=Path(load.file).stat().st_size,
             sha256=sha256,
             dtype=dtypes.weights,
             activation_dtype=dtypes.activations,
-            num_threads=spec.num_threads,
-            inputs="validation" if spec.inputs else "random",
+            num_threads=load.num_threads,
+            inputs="validation" if load.inputs else "random",
             load_ms=self._load_ms,
             first_ms=self._first_ms,
             latency_p50_ms=p50,
@@ -207,12 +210,12 @@ class Measurement:
             timer_overhead_ns=self._timer_overhead_ns,
         )
 
-    def _time(self, block: Block) -> NDArray[np.int64]:
+    def _time(self, timing: TimingOptions) -> NDArray[np.int64]:
         """Time the three stages of each run; return nanoseconds `(3, runs)`."""
         clock, interpreter, inputs = time.perf_counter_ns, self._interpreter, self._inputs
-        samples = np.empty((3, max(block.num_runs, 1024)), np.int64)
+        samples = np.empty((3, max(timing.num_runs, 1024)), np.int64)
         runs, start = 0, clock()
-        earliest, latest = start + int(block.min_secs * 1e9), start + int(block.max_secs * 1e9)
+        earliest, latest = start + int(timing.min_secs * 1e9), start + int(timing.max_secs * 1e9)
         gc.disable()
         try:
             while True:
@@ -228,13 +231,13 @@ class Measurement:
                     samples = np.concatenate([samples, np.empty_like(samples)], axis=1)
                 samples[:, runs] = copied_in - begin, invoked - copied_in, copied_out - invoked
                 runs += 1
-                if copied_out >= latest or (copied_out >= earliest and runs >= block.num_runs):
+                if copied_out >= latest or (copied_out >= earliest and runs >= timing.num_runs):
                     return samples[:, :runs]
         finally:
             gc.enable()
 
     def _time_quantize(self, images: NDArray[np.float32]) -> float | None:
-        """Time the conversion of single images, apart from the runs so as not to pause them."""
+        """Time the conversion of single images; between the runs it would pause them."""
         if not self._interpreter.input.scale:
             return None
         samples = []
@@ -246,41 +249,41 @@ class Measurement:
         return float(np.median(samples)) / _NS_PER_MS
 
     def _ms(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Convert samples to ms, without what reading the clock costs."""
+        """Convert samples to ms, and subtract the cost of reading the clock."""
         ms: NDArray[np.float64] = np.maximum(samples - self._timer_overhead_ns, 0.0) / _NS_PER_MS
         return ms
 
 
 def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -> None:
-    """Answer a spec, the blocks after it, and the end of the requests.
+    """Answer the load options, each timing options after them, and the end of the requests.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or the images do not fit it.
     """
-    measurement = Measurement(Spec(**next(requests)))
+    measurement = Measurement(LoadOptions(**next(requests)))
     answer("ready")
-    for block in requests:
-        answer(measurement.run(Block(**block)))
+    for timing in requests:
+        answer(measurement.run(TimingOptions(**timing)))
     answer(measurement.row()._asdict())
 
 
-def _images(spec: Spec, interpreter: Interpreter) -> NDArray[np.float32]:
-    """Map the given images into memory, or make noise of the right shape."""
+def _images(load: LoadOptions, interpreter: Interpreter) -> NDArray[np.float32]:
+    """Map the given images into memory, or generate noise of the right shape."""
     shape = interpreter.input.shape[1:]
-    if spec.inputs is None:
+    if load.inputs is None:
         rng = np.random.default_rng(0)
         return rng.uniform(-1.0, 1.0, (_RANDOM_IMAGES, *shape)).astype(np.float32)
-    images: NDArray[np.float32] = np.load(spec.inputs, mmap_mode="r")
+    images: NDArray[np.float32] = np.load(load.inputs, mmap_mode="r")
     if images.shape[1:] != shape:
         raise ModelFileError(
-            f"'{spec.file}' takes images {shape}, but the run's are {images.shape[1:]}; "
+            f"'{load.file}' takes images {shape}, but the run's are {images.shape[1:]}; "
             "give the run that this file was exported from."
         )
     return images
 
 
 def _timer_overhead_ns() -> float:
-    """Return the median difference between two readings of the clock with nothing between."""
+    """Return the median difference between two successive readings of the clock."""
     clock = time.perf_counter_ns
     samples: list[int] = []
     for _ in range(1000):
@@ -292,9 +295,9 @@ def _timer_overhead_ns() -> float:
 def _memory_mb() -> tuple[float, float]:
     """Return the resident memory of this process now and at its peak, in MiB.
 
-    Linux counts the peak of the parent into a child's `ru_maxrss` (fs/exec.c keeps the old memory
+    On Linux `ru_maxrss` includes the peak of the parent process (fs/exec.c keeps the old memory
     map's high-water mark), so a parent that has imported TensorFlow would add its 600 MB; `VmHWM`
-    belongs to this program alone. Elsewhere there is only `ru_maxrss`.
+    counts this program alone. Other systems have only `ru_maxrss`.
     """
     status = Path("/proc/self/status")
     if status.exists():

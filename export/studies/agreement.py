@@ -28,9 +28,10 @@ from cnn_keras.errors import Error
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.compare import bootstrap, take_turns
+from ..benchmark.compare import interleave
+from ..benchmark.intervals import bootstrap_ratio
 from ..benchmark.process import measure
-from ..benchmark.runner import Block, Spec
+from ..benchmark.runner import LoadOptions, TimingOptions
 from ..tflite.interpreter import Interpreter
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def agreement(
         ModelFileError: The file is no runnable classifier.
         Error: The tool failed.
     """
-    trial = measure(Spec(str(file), threads), Block(min_secs=0.1))
+    trial = measure(LoadOptions(str(file), threads), TimingOptions(min_secs=0.1))
     num_runs = max(10, round(1e3 * secs / trial.latency_p50_ms))
-    ours, theirs = take_turns(
-        lambda: _ours(Spec(str(file), threads, secs / 2), num_runs),
+    ours, theirs = interleave(
+        lambda: _ours(LoadOptions(str(file), threads, secs / 2), num_runs),
         lambda: _theirs(file, threads, num_runs),
         pairs,
     )
@@ -86,8 +87,8 @@ def agreement(
     )
 
 
-def _ours(spec: Spec, num_runs: int) -> float:
-    latency = measure(spec, Block(num_runs, min_secs=0.0)).latency_p50_ms
+def _ours(spec: LoadOptions, num_runs: int) -> float:
+    latency = measure(spec, TimingOptions(num_runs, min_secs=0.0)).latency_p50_ms
     log(f"ours {latency:.4f} ms")
     return latency
 
@@ -146,7 +147,7 @@ def _call_cost_ms(file: Path, num_threads: int, num_pairs: int) -> float:
     for buffer in inputs.values():
         buffer.write(image)
 
-    tool, invoke = take_turns(
+    tool, invoke = interleave(
         lambda: _median_ms(lambda: compiled.run_by_name(key, inputs, outputs)),
         lambda: _median_ms(interpreter.invoke),
         num_pairs,
@@ -178,7 +179,7 @@ def claims(ours: Sequence[float], theirs: Sequence[float], call_cost_ms: float) 
         call_cost_ms: What the tool's call costs beyond the inference.
     """
     inference = [latency - call_cost_ms for latency in theirs]
-    ratio, whole = bootstrap(ours, inference), bootstrap(ours, theirs)
+    ratio, whole = bootstrap_ratio(ours, inference), bootstrap_ratio(ours, theirs)
     noise = [a / b for runs in (ours, inference) for a, b in permutations(runs, 2)]
     low, high = np.percentile(noise, (2.5, 97.5)).tolist()
     return [

@@ -20,8 +20,9 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.compare import bootstrap, compare_once
-from ..benchmark.runner import Block, Spec
+from ..benchmark.compare import compare_once
+from ..benchmark.intervals import bootstrap_ratio
+from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize
 from ..verification.audit import audit
@@ -199,11 +200,11 @@ def crops(size: tuple[int, int]) -> Float32Images:
 
 def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cost]:
     """Time the files that `_write` wrote."""
-    block = Block(num_runs=3, min_secs=secs / PAIRS)
+    block = TimingOptions(num_runs=3, min_secs=secs / PAIRS)
     for recipe, threads in LIMITS:
         log(f"{network}, {recipe}, {threads} thread{'s' * (threads > 1)}")
         with_it, without = (
-            Spec(str(_path(folder, recipe, has_lrn)), threads) for has_lrn in (True, False)
+            LoadOptions(str(_path(folder, recipe, has_lrn)), threads) for has_lrn in (True, False)
         )
         found = []
         with progress(network, rounds) as advance:
@@ -211,7 +212,7 @@ def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cos
                 found.append(compare_once(with_it, without, block, PAIRS))
                 advance()
         ratios, rows, others = zip(*found, strict=True)
-        ratio = bootstrap(ratios, [1.0] * rounds)
+        ratio = bootstrap_ratio(ratios, [1.0] * rounds)
         yield Cost(
             network,
             recipe,

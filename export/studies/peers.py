@@ -39,8 +39,8 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
 
-from ..benchmark.compare import bootstrap
 from ..benchmark.engine_process import EngineProcess, Inference, Load, Scores
+from ..benchmark.intervals import bootstrap_ratio
 
 if TYPE_CHECKING:
     import keras
@@ -339,7 +339,7 @@ def _rows(
     for (threads, engine), error in errors.items():
         medians = [float(np.median(block)) for block in samples[threads, engine]]
         litert = [float(np.median(block)) for block in samples[threads, LITERT]]
-        ratio = bootstrap(medians, litert)
+        ratio = bootstrap_ratio(medians, litert)
         achieved = 2 * macs / np.array(medians) / _gflops(samples[threads, SGEMM]) / 1e6
         rows.append(
             Row(

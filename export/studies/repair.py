@@ -24,9 +24,9 @@ from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.run_folder import Run, predict
 from cnn_keras.training.train import Training
 
-from ..benchmark.compare import Ratio
-from ..benchmark.compare import compare as time_in_turns
-from ..benchmark.runner import Block, Spec
+from ..benchmark.compare import compare as time_interleaved
+from ..benchmark.intervals import Ratio
+from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.convert import convert
 from ..conversion.quantize import observe, quantize
 from ..pipeline import calibration_of
@@ -192,7 +192,9 @@ def _mend(run: Run, normalization: str, data_dir: Path | None) -> tuple[Mended, 
         repaired, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "ruined"))
         repaired.write_bytes(mended.content)
         before.write_bytes(broken)
-        timed = time_in_turns(Spec(str(repaired)), Spec(str(before)), Block())
+        timed = time_interleaved(
+            LoadOptions(str(repaired)), LoadOptions(str(before)), TimingOptions()
+        )
     return (
         Mended(
             seed=run.config["seed"],

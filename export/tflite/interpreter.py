@@ -44,7 +44,7 @@ Reference:
 """
 
 
-DYNAMIC_BATCH = (
+DYNAMIC_BATCH_REMARK = (
     "has a dynamic batch and runs with 1 here; export it with a static batch of 1, as browsers and "
     "the Android app need it"
 )
@@ -141,7 +141,7 @@ class Interpreter:
             raise ModelFileError(f"{self._label} is damaged: a name in it is not text.") from None
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelFileError(
-                f"{self._label} has {ends_of(len(inputs), len(outputs))}; "
+                f"{self._label} has {io_counts(len(inputs), len(outputs))}; "
                 "an image classifier has one of each."
             )
         _check_shapes(inputs[0], outputs[0], self._label)
@@ -280,11 +280,11 @@ class Interpreter:
         }
 
 
-def ends_of(inputs: int, outputs: int) -> str:
+def io_counts(inputs: int, outputs: int) -> str:
     """Return how many inputs and outputs a file has, in words.
 
     Example:
-        >>> ends_of(1, 4)
+        >>> io_counts(1, 4)
         '1 input and 4 outputs'
     """
     return f"{inputs} input{'s' * (inputs != 1)} and {outputs} output{'s' * (outputs != 1)}"

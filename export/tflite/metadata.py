@@ -213,8 +213,8 @@ def _normalization(metadata: Sequence[_Table], graph: Any) -> dict[str, Any] | N
     return {"height": height, "width": width, "channels": channels, "mean": mean, "std": std}
 
 
-def name_of(file: str | Path) -> str:
-    """Return the network's name as a sound file states it; nothing where it does not."""
+def read_name(file: str | Path) -> str:
+    """Return the network's name from a valid file; an empty string if it has no metadata."""
     with mapped(file) as model:
         entries = map(model.Metadata, range(model.MetadataLength()))
         indices = [entry.Buffer() for entry in entries if entry.Name() == BUFFER_NAME]

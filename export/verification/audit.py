@@ -15,12 +15,12 @@ from ..tflite import flatbuffer, metadata
 from ..tflite.flatbuffer import scope_of
 from ..tflite.interpreter import (
     COMPILED_FOR,
-    DYNAMIC_BATCH,
+    DYNAMIC_BATCH_REMARK,
     Delegation,
     Interpreter,
     ModelFileError,
     TensorSpec,
-    ends_of,
+    io_counts,
     read_file,
 )
 from ..tflite.lrn import lrn_tensors
@@ -120,7 +120,7 @@ def audit(file: str | Path | bytes) -> Audit:
             f" It runs only on {COMPILED_FOR[op]}." for op in custom if op in COMPILED_FOR
         )
         raise ModelFileError(
-            f"{label} has {ends_of(*ends)}; an image classifier has one of each.{compiled}"
+            f"{label} has {io_counts(*ends)}; an image classifier has one of each.{compiled}"
         )
     recipe = inferred_recipe(model)
     dynamic = tuple(
@@ -241,7 +241,7 @@ def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
 
 def remarks(audit: Audit) -> list[str]:
     """Return what makes a file slower than it could be, or fit for fewer places, one line each."""
-    found = [DYNAMIC_BATCH] if audit.dynamic_batch else []
+    found = [DYNAMIC_BATCH_REMARK] if audit.dynamic_batch else []
     if audit.delegated_nodes == 0:
         return [*found, f"XNNPACK runs none of {audit.nodes} operations"]
     if audit.partitions is not None and audit.partitions != 1:

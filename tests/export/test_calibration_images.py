@@ -18,7 +18,7 @@ from cnn_keras.training.recipes import Recipe
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import save_model
 from export import pipeline
-from export.benchmark import cli as benchmark
+from export.benchmark import inputs
 from export.cli import main
 from export.conversion import compression
 from export.recipes import recipe
@@ -107,8 +107,8 @@ def test_equality_in_training_is_proved_on_all_classes(
 def test_inputs_of_a_benchmark_are_of_all_classes_from_the_start(
     count: int, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark, "NUM_IMAGES", count)
-    benchmark._real_inputs.cache_clear()
-    inputs = benchmark._real_inputs(run.path)
-    assert len(inputs) == count
-    assert len(np.unique(inputs[:8], axis=0)) == 2
+    monkeypatch.setattr(inputs, "NUM_IMAGES", count)
+    inputs.validation_images.cache_clear()
+    images = inputs.validation_images(run.path)
+    assert len(images) == count
+    assert len(np.unique(images[:8], axis=0)) == 2

@@ -122,8 +122,10 @@ def test_a_network_that_knows_nothing_is_said_beside_its_files(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a repair's files be timed for a moment only."""
-    monkeypatch.setattr(runner, "Block", partial(runner.Block, num_runs=8, min_secs=0.0))
-    monkeypatch.setattr(runner, "Spec", partial(runner.Spec, warmup_secs=0.0))
+    monkeypatch.setattr(
+        runner, "TimingOptions", partial(runner.TimingOptions, num_runs=8, min_secs=0.0)
+    )
+    monkeypatch.setattr(runner, "LoadOptions", partial(runner.LoadOptions, warmup_secs=0.0))
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +13,11 @@ from rich.console import Console
 from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
-from export.benchmark import results
-from export.benchmark.cli import Benchmark, _real_inputs, same_network
+from export.benchmark.cli import Benchmark
 from export.benchmark.runner import Row
-from export.tflite import metadata
-from export.tflite.interpreter import DYNAMIC_BATCH, ModelFileError
+from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, ModelFileError
 from tests.export.benchmark.conftest import lines
-from tests.fixtures.tiny_files import BROKEN, tiny_files
+from tests.fixtures.tiny_files import BROKEN
 
 File = Callable[[str], Path]
 RunWithout = Callable[..., subprocess.CompletedProcess[str]]
@@ -112,38 +107,8 @@ def test_a_dynamic_batch_is_timed_and_remarked(file: File) -> None:
     outcome = replace(QUICK, files=(file("float32"), file("dynamic_batch")))()
     document = json.loads(json.dumps(outcome.document))
     assert [row["inputs"] for row in document["rows"]] == ["random", "random"]
-    assert document["remarks"] == [f"{file('dynamic_batch')} {DYNAMIC_BATCH}."]
+    assert document["remarks"] == [f"{file('dynamic_batch')} {DYNAMIC_BATCH_REMARK}."]
     assert document["remarks"][0] in text(outcome)
-
-
-@pytest.mark.parametrize(
-    ("integer", "name", "runs", "same"),
-    [
-        ("int8", "a", ("", ""), True),  # contents alone say so
-        ("int8", "a", ("run", ""), True),
-        ("int8", "a", ("run", "run"), True),
-        ("int8", "b", ("", ""), False),
-        ("int8", "a", ("run", "other"), False),
-        ("flex", "a", ("", ""), False),  # other weights
-    ],
-)
-def test_files_of_one_network(
-    integer: str, name: str, runs: tuple[str, str], same: bool, tmp_path: Path
-) -> None:
-    paths = []
-    for folder, kind, stated, run in (
-        ("one", "float32", "a", runs[0]),
-        ("two", integer, name, runs[1]),
-    ):
-        (tmp_path / folder).mkdir()
-        paths.append(tmp_path / folder / f"{kind}.tflite")
-        labels = tuple(map(str, range(256 if kind == "flex" else 10)))
-        about = metadata.Metadata(stated, "", labels, None)
-        paths[-1].write_bytes(metadata.write(tiny_files()[kind], about))
-        if run:
-            (tmp_path / run).mkdir(exist_ok=True)
-            (tmp_path / folder / "export.json").write_text(json.dumps({"run": f"../{run}"}))
-    assert same_network(*map(str, paths)) == same
 
 
 @pytest.mark.parametrize(
@@ -166,17 +131,6 @@ def test_place_that_cannot_be_written(file: File, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     with pytest.raises(Error, match="--out"):
         replace(QUICK, files=(file("float32"),), out=tmp_path / "taken" / "rows.jsonl")()
-
-
-def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "rows.jsonl"
-    results.append(path, {"row": 1})
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:4]))
-    with pytest.raises(OSError, match="No space left") as caught:
-        results.append(path, {"row": 2})
-    assert caught.value.errno == errno.ENOSPC
-    assert lines(path) == [{"row": 1}]
 
 
 def _a_folder(path: Path) -> None:
@@ -225,19 +179,6 @@ def test_a_disk_that_is_full_after_measuring_loses_no_rows(file: File) -> None:
     assert failed["file"] == "/dev/full"
     assert "float32.tflite" in text(outcome)
     assert "Cannot append to /dev/full: No space left on device." in text(outcome)
-
-
-def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: results.append(path, {"row": n, "pad": "x" * 9000}), range(64)))
-    assert sorted(int(str(line["row"])) for line in lines(path)) == list(range(64))
-
-
-def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
-    images = _real_inputs(lenet_run.path)
-    assert images.shape == (100, 32, 32, 1)
-    assert images.dtype == "float32"
 
 
 def test_run_is_found_beside_the_file(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.process import Process, measure
-from export.benchmark.runner import Block, Row, Spec
+from export.benchmark.process import RunnerProcess, measure
+from export.benchmark.runner import LoadOptions, Row, TimingOptions
 from export.tflite.interpreter import ModelFileError
-from tests.fixtures.tiny_files import BROKEN, SHAPE, tiny_files
+from tests.fixtures.tiny_files import SHAPE
 
-QUICK = Block(num_runs=20, min_secs=0.05)
+QUICK = TimingOptions(num_runs=20, min_secs=0.05)
 File = Callable[[str], Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_row_of_a_float_file(file: File) -> None:
     path = file("float32")
-    row = measure(Spec(str(path), warmup_secs=0.0), QUICK)
+    row = measure(LoadOptions(str(path), warmup_secs=0.0), QUICK)
     assert row.file == str(path)
     assert row.size_bytes == path.stat().st_size
     assert row.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -35,7 +34,7 @@ def test_row_of_a_float_file(file: File) -> None:
 
 
 def test_row_of_an_integer_file(file: File) -> None:
-    row = measure(Spec(str(file("int8")), num_threads=2, warmup_secs=0.0), QUICK)
+    row = measure(LoadOptions(str(file("int8")), num_threads=2, warmup_secs=0.0), QUICK)
     assert (row.dtype, row.activation_dtype, row.num_threads) == ("int8", "int8", 2)
     assert row.quantize_p50_ms is not None
     assert row.quantize_p50_ms > 0
@@ -57,27 +56,32 @@ def check_numbers(row: Row) -> None:
     assert row.latency_std_ms >= 0
     assert min(row.load_ms, row.first_ms, row.copy_in_p50_ms, row.copy_out_p50_ms) > 0
     # The runner is Python, numpy and LiteRT: 40 MiB. This process holds TensorFlow and ten times
-    # as much, which `ru_maxrss` would hand down to its child.
+    # as much, which `ru_maxrss` would include.
     assert 10 < row.rss_before_load_mb < row.peak_rss_mb < 100
 
 
 def test_runs_end_when_both_limits_are_reached(file: File) -> None:
-    with Process(Spec(str(file("float32")), warmup_secs=0.0)) as process:
-        process.run(Block(num_runs=3000, min_secs=0.0))
+    with RunnerProcess(LoadOptions(str(file("float32")), warmup_secs=0.0)) as process:
+        process.run(TimingOptions(num_runs=3000, min_secs=0.0))
         row = process.row()
     assert row.num_runs == 3000
     # 0.2 s hold far more than one run of a network of some microseconds.
-    assert measure(Spec(row.file, warmup_secs=0.0), Block(num_runs=1, min_secs=0.2)).num_runs > 100
+    assert (
+        measure(
+            LoadOptions(row.file, warmup_secs=0.0), TimingOptions(num_runs=1, min_secs=0.2)
+        ).num_runs
+        > 100
+    )
 
 
 def test_max_secs_ends_a_block_early(file: File) -> None:
-    block = Block(num_runs=10**9, min_secs=0.0, max_secs=0.05)
-    assert 0 < measure(Spec(str(file("float32")), warmup_secs=0.0), block).num_runs < 10**9
+    block = TimingOptions(num_runs=10**9, min_secs=0.0, max_secs=0.05)
+    assert 0 < measure(LoadOptions(str(file("float32")), warmup_secs=0.0), block).num_runs < 10**9
 
 
 def test_blocks_add_up(file: File) -> None:
-    with Process(Spec(str(file("float32")), warmup_secs=0.0)) as process:
-        medians = [process.run(Block(num_runs=50, min_secs=0.0)) for _ in range(3)]
+    with RunnerProcess(LoadOptions(str(file("float32")), warmup_secs=0.0)) as process:
+        medians = [process.run(TimingOptions(num_runs=50, min_secs=0.0)) for _ in range(3)]
         row = process.row()
     assert row.num_runs == 150
     assert min(medians) <= row.latency_p50_ms <= max(medians)
@@ -86,7 +90,7 @@ def test_blocks_add_up(file: File) -> None:
 def test_given_images_are_the_inputs(file: File, tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((3, *SHAPE), np.float32))
-    row = measure(Spec(str(file("int8")), 1, 0.0, str(images)), QUICK)
+    row = measure(LoadOptions(str(file("int8")), 1, 0.0, str(images)), QUICK)
     assert row.inputs == "validation"
 
 
@@ -94,53 +98,7 @@ def test_images_of_another_size_are_refused(file: File, tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((3, 8, 8, 1), np.float32))
     with pytest.raises(ModelFileError, match="give the run that this file was exported from"):
-        Process(Spec(str(file("float32")), inputs=str(images)))
-
-
-@pytest.mark.parametrize("name", [*BROKEN, "flex", "two_inputs", "dynamic_size"])
-def test_bad_file_is_one_line(name: str, file: File) -> None:
-    with pytest.raises(ModelFileError, match=name) as caught:
-        Process(Spec(str(file(name))))
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_missing_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="No such file"):
-        Process(Spec(str(tmp_path / "none.tflite")))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_damage_never_reaches_the_parent(seed: int, tmp_path: Path) -> None:
-    """A file with random bytes loads, is refused or kills the child: never more than one line."""
-    content = bytearray(tiny_files()["float32"])
-    rng = np.random.default_rng(seed)
-    for place in rng.integers(8, len(content), 40):
-        content[place] = rng.integers(256)
-    path = tmp_path / "damaged.tflite"
-    path.write_bytes(content)
-    refusal = ""
-    try:
-        measure(Spec(str(path), warmup_secs=0.0), Block(num_runs=1, min_secs=0.0))
-    except ModelFileError as error:
-        refusal = str(error)
-    assert "\n" not in refusal
-
-
-@pytest.mark.parametrize(
-    ("name", "said"), [("SIGSEGV", "is damaged: .*"), ("SIGTERM", "was not read: .* from outside")]
-)
-def test_end_by_a_signal_is_one_line(name: str, said: str, file: File) -> None:
-    with Process(Spec(str(file("float32")))) as process:
-        process._worker._process.send_signal(signal.Signals[name])
-        process._worker._process.wait()
-        with pytest.raises(ModelFileError, match=rf"float32\.tflite' {said} \({name}\)"):
-            process.run(QUICK)
-
-
-def test_leaving_ends_the_process(file: File) -> None:
-    with Process(Spec(str(file("float32")))) as process:
-        assert process._worker._process.poll() is None
-    assert process._worker._process.poll() is not None
+        RunnerProcess(LoadOptions(str(file("float32")), inputs=str(images)))
 
 
 def test_needs_only_litert_and_numpy(file: File, run_without: Run) -> None:

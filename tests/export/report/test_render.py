@@ -14,7 +14,7 @@ from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 from cnn_keras.training.run_folder import Run
 from export.benchmark.process import measure
 from export.benchmark.results import record, significant
-from export.benchmark.runner import Block, Spec
+from export.benchmark.runner import LoadOptions, TimingOptions
 from export.pipeline import Source
 from export.pipeline import export as export_files
 from export.recipes import RECIPES
@@ -33,10 +33,10 @@ def measured(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Entry:
     recipes = [RECIPES["float32"], RECIPES["static_wi8_ai8"]]
     source = Source("lenet5_digits", lenet_run.model(), lenet_run, lenet_run.dataset())
     document = export_files(source, out, recipes)
-    block = Block(num_runs=5, min_secs=0.0)
+    block = TimingOptions(num_runs=5, min_secs=0.0)
     rows = [
         record(
-            measure(Spec(str(out / file["file"]), threads, 0.0), block),
+            measure(LoadOptions(str(out / file["file"]), threads, 0.0), block),
             host(),
             versions(RUNTIME_PACKAGES),
         )

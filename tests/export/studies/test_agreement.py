@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from export.studies.agreement import agreement
+import numpy as np
+
+from export.studies.agreement import agreement, claims
 from tests.fixtures.tiny_files import tiny_files
 
 
@@ -16,3 +18,12 @@ def test_it_is_recorded_with_its_figure(tmp_path: Path) -> None:
     assert [len(found) for found in record["latency_p50_ms"].values()] == [2, 2]
     assert len(record["claims"]) == 2
     assert "<svg" in path.with_suffix(".svg").read_text()
+
+
+def test_agreement_is_judged_by_the_tools_own_noise() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(1.0, 0.01, (2, 10)).tolist()
+    slower = [latency + 0.1 for latency in theirs]
+    assert [claim.holds for claim in claims(ours, theirs, 0.0)] == [True, True]
+    assert [claim.holds for claim in claims(ours, slower, 0.1)] == [True, False]
+    assert [claim.holds for claim in claims(ours, slower, 0.0)] == [False, False]

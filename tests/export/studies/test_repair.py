@@ -6,7 +6,7 @@ import pytest
 
 from cnn_keras.errors import UsageError
 from cnn_keras.training.train import Training
-from export.benchmark.compare import Ratio
+from export.benchmark.intervals import Ratio
 from export.studies.repair import Mended, claims, repairing, ruin
 from tests.fixtures.trained_network import Trained
 

@@ -18,7 +18,7 @@ from cnn_keras.zoo import ZOO
 from export.cli import main
 from export.recipes import DEFAULT, RECIPES
 from export.tflite import flatbuffer, metadata
-from export.tflite.interpreter import DYNAMIC_BATCH, Interpreter, ModelFileError
+from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, Interpreter, ModelFileError
 from export.verification.audit import problems, remarks, report
 from tests.fixtures.mutations import described
 from tests.fixtures.tiny_files import custom_file, with_batch
@@ -218,7 +218,7 @@ def test_a_dynamic_batch_is_a_remark_where_all_else_is_fixed(size):
     assert len(found.dynamic_dimensions) > 1
     assert found.partitions > 0
     assert problems(found, RECIPES["float32"]) == problems(found) == []
-    assert remarks(found)[0] == DYNAMIC_BATCH
+    assert remarks(found)[0] == DYNAMIC_BATCH_REMARK
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_pat
         "from cnn_keras.data import image_folder\n"
         "from cnn_keras.training.run_folder import Run\n"
         "from cnn_keras.weights.published import class_names\n"
-        "print(ascii(image_folder.listing(Path('pictures')).classes))\n"
+        "print(ascii(image_folder.list_images(Path('pictures')).classes))\n"
         "print(ascii((Run(Path()).classes, class_names(10, Path('labels.txt')))))"
     )
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -12,7 +12,7 @@ from export.conversion.quantize import Ranges, observe
 from export.recipes import Limits, Recipe, recipe
 from export.studies.repair import ruin
 from export.tflite.flatbuffer import scope_of
-from export.tflite.interpreter import DYNAMIC_BATCH
+from export.tflite.interpreter import DYNAMIC_BATCH_REMARK
 from export.verification.audit import audit, problems, remarks
 from export.verification.layer_errors import compare, layer_of, repair
 from export.verification.verify import Verdict, verify
@@ -105,7 +105,7 @@ def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Tra
     import tensorflow as tf
 
     file = bytes(tf.lite.TFLiteConverter.from_keras_model(trained.model).convert())
-    assert remarks(audit(file))[0] == DYNAMIC_BATCH
+    assert remarks(audit(file))[0] == DYNAMIC_BATCH_REMARK
     verdict = verify(file, trained.reference, trained.images, None, recipe("float32"))
     assert verdict.accepted
     layers = compare(trained.float32, file, trained.images[:4])

@@ -1,0 +1,75 @@
+"""Images that a file is timed on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_keras.command import log
+from cnn_keras.errors import Error
+
+from ..provenance import find_run
+
+NUM_IMAGES = 100  # the runs cycle through them
+
+
+@contextmanager
+def saved_inputs(file: Path, run: Path | None, data_dir: Path | None) -> Iterator[Path | None]:
+    """Save the images for a file where its process can map them.
+
+    Args:
+        file: The `.tflite` file.
+        run: The run whose images are used; by default the one that `export.json` names. If the
+            images of that one are not available, a line on stderr says so.
+        data_dir: Folder in which the data set is looked for first.
+
+    Yields:
+        Path of an `.npy` file; None if the file is to be timed on noise.
+
+    Raises:
+        Error: `run` is not a run, or its data set is not available.
+    """
+    images = _images(file, run, data_dir)
+    if images is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.npy")
+        np.save(path, images)
+        yield path
+
+
+def _images(file: Path, run: Path | None, data_dir: Path | None) -> NDArray[np.float32] | None:
+    if run:
+        return validation_images(run, data_dir)
+    run = find_run(file)
+    if run is None:
+        return None
+    try:
+        return validation_images(run, data_dir)
+    except (Error, ImportError, OSError) as error:
+        log(f"{file} is timed on noise; the images of its run are not available: {error}")
+        return None
+
+
+@cache  # the files of one run are measured one after the other
+def validation_images(run_path: Path, data_dir: Path | None = None) -> NDArray[np.float32]:
+    """Return preprocessed validation images of a run, at most `NUM_IMAGES`, their classes mixed.
+
+    Raises:
+        Error: The folder is not a run, or its data set is not available.
+    """
+    from cnn_keras.data.splits import SPLIT_SEED
+    from cnn_keras.training.run_folder import Run
+
+    run = Run.open(run_path)
+    images = run.load(data_dir).validation.sample(NUM_IMAGES).images
+    # The sample is in order of class, and timing a slow network may end before the last image.
+    images = np.random.default_rng(SPLIT_SEED).permutation(images)
+    return run.preprocessing(run.preprocessing.resize(images))

@@ -1,0 +1,42 @@
+"""Which run and which network a `.tflite` file comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_export_row(file: Path) -> dict[str, Any]:
+    """Return the row of a file in the `export.json` beside it, with the keys `run` and `model`.
+
+    Returns:
+        The row; an empty dict if there is no valid `export.json`.
+    """
+    try:
+        document = json.loads((file.parent / "export.json").read_bytes())
+        rows = [row for row in document.get("files", []) if row["file"] == file.name]
+        return {**(rows[0] if rows else {}), "run": document["run"], "model": document.get("model")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def find_run(file: Path) -> Path | None:
+    """Return the run folder that the `export.json` beside a file names, if it exists."""
+    run = read_export_row(file).get("run")
+    # Relative to the export's folder, or edited by hand and relative to the working directory.
+    candidates = [file.parent / run, Path(run)] if isinstance(run, str) else []
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+def same_network(file: str, other: str) -> bool:
+    """Return whether two files that LiteRT has run hold the same network.
+
+    They do if their names and the shapes of their weights are equal, and their runs where these are
+    known.
+    """
+    from .tflite.flatbuffer import weight_shapes
+    from .tflite.metadata import read_name
+
+    runs = {run.resolve() for each in (file, other) if (run := find_run(Path(each)))}
+    return len(runs) < 2 and all(read(file) == read(other) for read in (read_name, weight_shapes))

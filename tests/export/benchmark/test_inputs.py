@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cnn_keras.training.run_folder import Run
+from export.benchmark.inputs import saved_inputs, validation_images
+
+
+def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
+    images = validation_images(lenet_run.path)
+    assert images.shape == (100, 32, 32, 1)
+    assert images.dtype == "float32"
+
+
+def test_saved_inputs_are_those_of_the_run(lenet_run: Run, tmp_path: Path) -> None:
+    with saved_inputs(tmp_path / "net.tflite", lenet_run.path, None) as path:
+        assert path
+        np.testing.assert_array_equal(np.load(path), validation_images(lenet_run.path))
+    assert not path.exists()
+    with saved_inputs(tmp_path / "net.tflite", None, None) as path:
+        assert path is None
