@@ -1,4 +1,4 @@
-"""The confusion matrix of a network as colored cells, and its most frequent errors."""
+"""The confusion matrix as colored cells, and the most frequent errors."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Matrix = Sequence[Sequence[int]]
-"""Counts by true class (rows) and predicted class (columns)."""
+"""Numbers of images by true class (rows) and predicted class (columns)."""
 
 
 class Cell(NamedTuple):
     """One cell of the matrix.
 
     Attributes:
-        images: How many.
-        kind: What colors the cell; also its CSS class.
-        share: How strong the color is, 0 to 1.
+        images: Their number.
+        kind: Right or wrong predictions, or no images; also the CSS class.
+        share: Strength of the color, 0 to 1.
     """
 
     images: int
@@ -47,13 +47,13 @@ def most_frequent(matrix: Matrix, names: Sequence[str], limit: int) -> list[str]
     """Describe the most frequent errors, most frequent first.
 
     Args:
-        matrix: Counts.
-        names: Of the classes.
-        limit: Largest number of errors to return.
+        matrix: Numbers of images.
+        names: Names of the classes.
+        limit: Number of errors to return at most.
 
     Example:
         >>> most_frequent([[8, 2], [0, 9]], ["cat", "dog"], 3)
-        ['cat taken for dog: 2 of 10']
+        ['cat predicted as dog: 2 of 10']
     """
     errors = [
         (-count, true, predicted)
@@ -62,6 +62,6 @@ def most_frequent(matrix: Matrix, names: Sequence[str], limit: int) -> list[str]
         if count and true != predicted
     ]
     return [
-        f"{names[true]} taken for {names[predicted]}: {-count:,} of {sum(matrix[true]):,}"
+        f"{names[true]} predicted as {names[predicted]}: {-count:,} of {sum(matrix[true]):,}"
         for count, true, predicted in sorted(errors)[:limit]
     ]

@@ -1,4 +1,4 @@
-"""What the report states: results, settings, conditions and limits of each network."""
+"""The facts of the report: texts and numbers from run folders, exports and benchmarks."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Network and data set."""
+        """The network and its data set."""
         return f"{self.run.config['network']} on {self.run.config['data']}"
 
     @property
     def threads(self) -> list[int]:
-        """The numbers of threads that any of the files was measured with."""
+        """The numbers of threads that the files were measured with, ascending."""
         hashes = {file["sha256"] for file in self.export["files"]}
         return sorted({r["num_threads"] for r in self.benchmarks if r["sha256"] in hashes})
 
     @property
     def rows(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """The files that were measured, each with its row, once for each number of threads."""
+        """Each measured file with its benchmark row, once for each number of threads."""
         return [
             (file, row)
             for file in self.export["files"]
@@ -54,64 +54,66 @@ class Entry(NamedTuple):
         ]
 
     def measured(self, file: dict[str, Any], num_threads: int) -> dict[str, Any] | None:
-        """Return a file's latest benchmark row with so many threads."""
+        """Return the latest benchmark row of a file, None if it was not measured."""
         for row in reversed(self.benchmarks):
             if (row["sha256"], row["num_threads"]) == (file["sha256"], num_threads):
                 return row
         return None
 
 
-def verdict(entries: Sequence[Entry], host: dict[str, Any]) -> str:
-    """Say in one paragraph which files may ship, what was trained, and where it was measured."""
+def summary(entries: Sequence[Entry], host: dict[str, Any]) -> str:
+    """Summarize in one paragraph which files may ship and how good, small and fast they are."""
     files = [(entry, file) for entry in entries for file in entry.export["files"]]
     refused = [(entry, file) for entry, file in files if not file["accepted"]]
     if refused:
         names = [f"{file['recipe']} of {entry.run.config['network']}" for entry, file in refused]
         sentences = [
             f"{len(files) - len(refused)} of {len(files)} files may ship; {enumerate_names(names)} "
-            f"{'is' if len(names) == 1 else 'are'} refused, and the table says why."
+            f"{'is' if len(names) == 1 else 'are'} refused (see the table)."
         ]
     else:
         sentences = [f"All {len(files)} files may ship."]
     if few := sum(file.get("too_few_images", False) for _, file in files):
-        sentences.append(f"Too few images judged {few} of them to trust that.")
-    sentences += map(_summary, entries)
+        sentences.append(
+            f"{few} of them {'was' if few == 1 else 'were'} compared on too few images for a "
+            "reliable verdict."
+        )
+    sentences += map(_network_summary, entries)
     if any(entry.threads for entry in entries):
         sentences.append(
-            f"Times are of one image on {host['cpu']}, {plural(host['cores'], 'core')}."
+            f"Latencies are for one image on {host['cpu']}, {plural(host['cores'], 'core')}."
         )
     return keep_units(" ".join(sentences))
 
 
-def _summary(entry: Entry) -> str:
-    """Say how good a network is, and which of its files are the smallest and the fastest."""
+def _network_summary(entry: Entry) -> str:
+    """Return the test accuracy of a network, its smallest and its fastest file."""
     test = entry.run.metrics["test"]
     low, high = wilson(test["accuracy"], test["num_images"])
     text = (
-        f"{entry.run.config['network']}, trained on {entry.run.config['data']}, gets "
-        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images right (95 % "
+        f"{entry.run.config['network']}, trained on {entry.run.config['data']}, classifies "
+        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images correctly (95 % "
         f"interval {100 * low:.1f} to {100 * high:.1f})"
     )
     accepted = [file for file in entry.export["files"] if file["accepted"]]
     if accepted:
         small = min(accepted, key=lambda file: (file["size_bytes"], file["recipe"]))
-        text += f"; its smallest file, {small['recipe']}, has {small['size_bytes'] / 1000:,.0f} kB "
-        text += f"({small['size_ratio']:.2f} of float32)"
-    timed = [
+        text += f"; its smallest file, {small['recipe']}, is {small['size_bytes'] / 1000:,.0f} kB "
+        text += f"({small['size_ratio']:.2f}× float32)"
+    latencies = [
         (row["latency_p50_ms"], file["recipe"], row["num_threads"])
         for file, row in entry.rows
         if file["accepted"]
     ]
-    if timed:
-        latency, recipe, count = min(timed)
-        text += (
-            f", its fastest, {recipe}, takes {significant(latency)} ms on {plural(count, 'thread')}"
-        )
+    if latencies:
+        latency, recipe, count = min(latencies)
+        text += f"; its fastest, {recipe}, takes {significant(latency)} ms with "
+        text += plural(count, "thread")
     return f"{text}."
 
 
 def network_facts(entry: Entry) -> list[tuple[str, str]]:
-    """Return what was trained, on what, with what result."""
+    """Return network, data set, training settings and accuracies."""
     run = entry.run
     config, metrics, shape = run.config, run.metrics, run.preprocessing
     size = (shape.height, shape.width, shape.channels)
@@ -131,8 +133,8 @@ def network_facts(entry: Entry) -> list[tuple[str, str]]:
         ("images: train, validation, test", " / ".join(f"{count:,}" for count in counts)),
         ("input", " × ".join(map(str, size))),
         ("parameters", f"{sum(row.parameters for row in rows):,}"),
-        ("multiply-adds for one image", f"{sum(row.macs for row in rows):,}"),
-        ("epochs", f"{len(run.history)} of {plural(recipe['batch_size'], 'image')} a step"),
+        ("multiply-adds per image", f"{sum(row.macs for row in rows):,}"),
+        ("epochs", f"{len(run.history)}, batch size {recipe['batch_size']}"),
         ("learning rate", " → ".join(rates)),
         ("training time", f"{metrics['train_seconds']:,.0f} s, seed {config['seed']}"),
         ("validation accuracy", f"{100 * metrics['validation']['accuracy']:.2f} %"),
@@ -142,57 +144,57 @@ def network_facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def recipe_limits(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Return each recipe of the files with what it stores and what it may lose."""
+    """Return the recipes of the files, each with its summary and limits."""
     used = {file["recipe"] for entry in entries for file in entry.export["files"]}
     return [(name, _limits(row)) for name, row in RECIPES.items() if name in used]
 
 
 def _limits(recipe: Recipe) -> str:
     limits = recipe.limits
-    text = f"{recipe.summary}. May lose {limits.max_drop_points:g} points and agrees "
-    text += "with the network that was trained on " if recipe.techniques else ""
-    text += f"on {100 * limits.min_agreement:g} % of the images, both but for chance"
+    text = f"{recipe.summary}. Limits: drop at most {limits.max_drop_points:g} points, "
+    text += f"agreement at least {100 * limits.min_agreement:g} %"
+    text += " with the network after that training" if recipe.techniques else ""
     if limits.max_abs_error is not None:
-        text += f", no probability differs by more than {limits.max_abs_error:g}"
+        text += f", error of a probability at most {limits.max_abs_error:g}"
     return f"{text[0].upper()}{text[1:]}."
 
 
 def conditions(entry: Entry) -> str:
-    """Say what the accuracies were counted on, and the integers' ranges taken from."""
+    """Return the images that accuracy, calibration and latency are measured on."""
     export = entry.export
     count = export["num_images"]
-    text = f"Accuracy is on {count:,} {export['split']} images, where one image is "
-    text += f"{100 / count:.2g} points."
+    text = f"Accuracy is measured on {count:,} {export['split']} images; "
+    text += f"one image is {100 / count:.2g} points."
     if calibration := export.get("calibration"):
-        text += f" Static ranges come from {calibration['num_images']} training images."
+        text += f" Static recipes are calibrated on {calibration['num_images']} training images."
     if kinds := {row["inputs"] for _, row in entry.rows}:
-        text += f" Files were timed on {' and '.join(sorted(kinds))} images."
+        text += f" Latency is measured on {' and '.join(sorted(kinds))} images."
     return keep_units(text)
 
 
 def notes(entry: Entry, host: dict[str, Any]) -> list[str]:
-    """Say what a reader would otherwise wonder about or believe too easily."""
+    """Return remarks on the results: doubts, slow integer files, a busy machine."""
     measurements = [Row(**{field: row[field] for field in Row._fields}) for _, row in entry.rows]
     found = [*entry.export["remarks"]]
     found += (integer_note(Host(**host), measurements) or "").splitlines()
     load = max(_loads([entry]), default=0.0)
     if load > host["cores"]:
         found.append(
-            f"In the minute before a measurement up to {load:g} processes wanted the "
-            f"{plural(host['cores'], 'core')}. Where that was not this command's own work, the "
-            "medians can still be compared, but p90 and p99 show the other work."
+            f"The load average before a measurement was up to {load:g} on "
+            f"{plural(host['cores'], 'core')}. If other programs caused it, the medians are still "
+            "comparable, but p90 and p99 include the delays by those programs."
         )
     return found
 
 
 def machine_facts(entries: Sequence[Entry], host: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what is known of the machine that measured."""
+    """Return the properties of the machine that measured the latencies."""
     loads = _loads(entries) or [host["load_average"]]
     span = f"{min(loads):g}" if min(loads) == max(loads) else f"{min(loads):g} to {max(loads):g}"
     return [
         ("processor", f"{host['cpu']}, {host['architecture']}, {plural(host['cores'], 'core')}"),
-        ("instructions", ", ".join(host["instructions"]) or "none known"),
-        ("frequency governor", host["governor"] or "not visible"),
+        ("instructions", ", ".join(host["instructions"]) or "none detected"),
+        ("frequency governor", host["governor"] or "not available"),
         ("load average", f"{span} before each measurement"),
         ("memory", f"{host['memory_mb']:,} MiB"),
         ("system", f"{host['os']}, kernel {host['kernel']}"),
@@ -204,7 +206,7 @@ def _loads(entries: Iterable[Entry]) -> list[float]:
 
 
 def package_versions(entries: Sequence[Entry]) -> str:
-    """Return the versions that measured, and those that are installed where the page is made."""
+    """Return the versions of the packages that measured, or else are installed here."""
     found = versions() | {"cnn-keras": __version__}
     for entry in entries:
         for row in entry.benchmarks:
@@ -213,7 +215,7 @@ def package_versions(entries: Sequence[Entry]) -> str:
 
 
 def file_hashes(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Return the SHA-256 of each file, by its name."""
+    """Return the name and the SHA-256 of each file."""
     return [
         (file["file"] or f"{entry.name}, {file['recipe']} (not written)", file["sha256"])
         for entry in entries
@@ -223,7 +225,7 @@ def file_hashes(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 
 def bubbles(entry: Entry) -> list[Bubble]:
-    """Return the files that were measured with the lowest number of threads."""
+    """Return the files measured with the lowest number of threads, for `draw_files`."""
     return [
         Bubble(
             file["recipe"],
@@ -238,44 +240,44 @@ def bubbles(entry: Entry) -> list[Bubble]:
 
 
 def training_description(entry: Entry) -> str:
-    """Describe the figure of the training for screen readers."""
+    """Describe the training figure for screen readers."""
     last = entry.run.history[-1]
     return (
-        f"Error and loss over {plural(len(entry.run.history), 'epoch')}. In the last one the error "
-        f"is {100 * (1 - last['accuracy']):.2f} % on training and "
+        f"Error and loss over {plural(len(entry.run.history), 'epoch')}. In the last epoch the "
+        f"error is {100 * (1 - last['accuracy']):.2f} % on training images and "
         f"{100 * (1 - last['val_accuracy']):.2f} % on validation images."
     )
 
 
 def training_caption(entry: Entry) -> str:
-    """Explain the figure of the training."""
+    """Return the caption of the training figure."""
     text = (
-        "Training images are counted while the weights still change, and are distorted where the "
-        "recipe says so; so their error can lie above that of validation."
+        "The training error is counted during the epoch, while the weights change, and on "
+        "augmented images if the recipe augments; it can exceed the validation error."
     )
     if learning_rate_changes(entry.run.history):
-        text += " Dotted: the learning rate changes."
+        text += " Dotted lines: changes of the learning rate."
     return text
 
 
 def files_description(entry: Entry) -> str:
-    """Describe the figure of the files for screen readers."""
+    """Describe the chart of the files for screen readers."""
     files = (f"{file.name} {file.accuracy:.2f} %, {file.detail}" for file in bubbles(entry))
     return f"Top-1 accuracy against median latency: {'; '.join(files)}"
 
 
 def files_caption(entry: Entry) -> str:
-    """Explain the figure of the files."""
+    """Return the caption of the chart of the files."""
     if not entry.threads:
         return "No file was measured."
     count = entry.threads[0]
     text = (
-        f"{conditions(entry)} Latency is the median on {plural(count, 'thread')}, an area a file's "
-        f"size. Dotted: the Keras model, {reference(entry):.2f} %."
+        f"Latency is the median with {plural(count, 'thread')}; areas are proportional to file "
+        f"sizes. Dotted line: the Keras model, {reference(entry):.2f} %."
     )
     if missing := [f["recipe"] for f in entry.export["files"] if not entry.measured(f, count)]:
         text += f" Not measured, so not shown: {enumerate_names(missing)}."
-    return text
+    return keep_units(text)
 
 
 def reference(entry: Entry) -> float:

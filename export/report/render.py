@@ -25,8 +25,8 @@ def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) ->
 
     Args:
         entries: The networks, in order.
-        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
-        command: What made the page.
+        host: Fields of `cnn_keras.machine.Host`, the machine that measured the files.
+        command: The command line that makes the page.
 
     Example:
         entries = [Entry(run, document, rows)]
@@ -36,7 +36,7 @@ def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) ->
         _environment(autoescape=True)
         .get_template("page.html.j2")
         .render(
-            title=f"Trained, exported, measured: {enumerate_names(e.name for e in entries)}",
+            title=f"Trained, exported and measured: {enumerate_names(e.name for e in entries)}",
             version=__version__,
             entries=entries,
             host=host,
@@ -51,12 +51,12 @@ def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) ->
 
 
 def render_markdown(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
-    """Return the report as Markdown: the verdict, one table of all files, and the facts.
+    """Return the report as Markdown: the summary, one table of all files, and the facts.
 
     Args:
         entries: The networks, in order.
-        host: Fields of `cnn_keras.machine.Host`: where the files were measured.
-        command: What made the document.
+        host: Fields of `cnn_keras.machine.Host`, the machine that measured the files.
+        command: The command line that makes the document.
     """
     return (
         _environment(finalize=_escape_markdown)

@@ -57,60 +57,65 @@ class Group(NamedTuple):
 
 
 _MAY_SHIP = (
-    "Whether the file stays within its recipe's limits and holds no operation, type or shape that "
-    "it should not. A refused file is not written."
+    "Whether the file keeps its recipe's limits, allowing for sampling error in drop and "
+    "agreement, and has no unexpected operation, type or shape. A refused file is not written."
 )
 # fmt: off
 EXPORT = (
     Column("size, kB",
-           "Size of the file, in thousands of bytes, labels and preprocessing included.",
+           "File size in thousands of bytes, including labels and preprocessing.",
            lambda file: f"{file['size_bytes'] / 1000:,.1f}"),
     Column("ratio",
-           "Size over that of the float32 file.",
+           "File size divided by that of the float32 file.",
            lambda file: f"{file['size_ratio']:.2f}×"),
     Column("top-1, %",
-           "Share of the held-out images whose likeliest class is the right one, by LiteRT.",
+           "Top-1 accuracy of the file in LiteRT on the held-out images.",
            lambda file: f"{100 * file['top1_file']:.2f}"),
     Column("drop, points",
-           "Top-1 of the Keras model less top-1 of the file, in percentage points; below zero the "
-           "file is better.",
+           "Top-1 accuracy of the Keras model minus that of the file, in percentage points; "
+           "negative if the file is better.",
            lambda file: signed(file["drop_points"], 2)),
     Column("agreement, %",
-           "Share of the held-out images on which file and Keras model give the same class.",
+           "Share of the held-out images for which file and Keras model predict the same class.",
            lambda file: f"{100 * file['agreement']:.2f}"),
     Column("SNR, dB",
-           "Power of the Keras model's probabilities over that of the file's error; 20 dB is an "
-           "error of a tenth, each further 20 dB a tenth of that.",
+           "Signal-to-noise ratio: the power of the Keras model's probabilities divided by the "
+           "power of the file's error. 20 dB is an error of 1/10; every further 20 dB divides it "
+           "by 10.",
            lambda file: or_dash(file["snr_db"], ".1f")),
 )
 LATENCY = (
     Column("p50, ms",
-           "Median latency: the inference of one image alone, without copying it in and out, back "
-           "to back after a warm-up, in a fresh process.",
+           "Median latency of the inference of one image, without copying input and output, "
+           "measured in a fresh process, back to back after a warm-up.",
            lambda row: significant(row["latency_p50_ms"])),
-    Column("p90, ms", "Nine of ten of these inferences are as fast or faster.",
+    Column("p90, ms",
+           "90 % of the inferences take at most this long.",
            lambda row: significant(row["latency_p90_ms"])),
-    Column("p99, ms", "Ninety-nine of a hundred are; other work on the machine shows here first.",
+    Column("p99, ms",
+           "99 % of the inferences take at most this long; other work on the machine affects this "
+           "number first.",
            lambda row: significant(row["latency_p99_ms"])),
 )
-START = (
+STARTUP = (
     Column("load, ms",
-           "Opening the file, creating the interpreter and packing the weights, once.",
+           "Time to open the file, create the interpreter and pack the weights.",
            lambda row: significant(row["load_ms"])),
-    Column("first, ms", "The first inference after that.",
+    Column("first, ms",
+           "Latency of the first inference after loading.",
            lambda row: significant(row["first_ms"])),
     Column("peak, MiB",
-           "Most resident memory of the process up to its first inference; Python, numpy and the "
-           "runtime take most of it.",
+           "Peak resident memory of the process up to its first inference; most of it is Python, "
+           "NumPy and the runtime.",
            lambda row: f"{row['peak_rss_mb']:.1f}"),
 )
 AUDIT = (
     Column("delegated",
-           "Operations of the file that XNNPACK's optimized kernels run, of all.",
+           "Operations that XNNPACK's optimized kernels run, of all operations of the file.",
            lambda file: f"{or_dash(file['audit']['delegated_nodes'], 'd')}"
                         f"/{file['audit']['nodes']}"),
     Column("partitions",
-           "Pieces in which XNNPACK gets them; every further one costs a copy.",
+           "Parts of the graph that XNNPACK runs; each further part costs a copy.",
            lambda file: or_dash(file["audit"]["partitions"], "d")),
 )
 # fmt: on
@@ -118,7 +123,7 @@ AUDIT = (
 
 def meanings() -> list[tuple[str, str]]:
     """Return each heading with its meaning."""
-    columns = (*EXPORT, *LATENCY, *START, *AUDIT)
+    columns = (*EXPORT, *LATENCY, *STARTUP, *AUDIT)
     return [("may ship", _MAY_SHIP), *((column.heading, column.meaning) for column in columns)]
 
 
@@ -128,12 +133,12 @@ def groups(threads: Sequence[int]) -> list[Group]:
     Args:
         threads: The numbers of threads that files were measured with.
     """
-    found = [Group("against the Keras model", EXPORT)]
+    found = [Group("compared with the Keras model", EXPORT)]
     for count in threads:
         name = plural(count, "thread")
         found.append(Group(f"latency, {name}", LATENCY, count, f", {name}"))
     if threads:
-        found.append(Group(f"start, {plural(threads[0], 'thread')}", START, threads[0]))
+        found.append(Group(f"startup, {plural(threads[0], 'thread')}", STARTUP, threads[0]))
     return [*found, Group("XNNPACK", AUDIT)]
 
 
@@ -147,13 +152,13 @@ def export_row(file: dict[str, Any]) -> dict[str, Any] | None:
     return file if file["audit"] else None
 
 
-def judgment(file: dict[str, Any]) -> str:
+def verdict(file: dict[str, Any]) -> str:
     """Return whether a file may ship."""
     return "✓ ships" if file["accepted"] else "✕ refused"
 
 
 def cells(entry: Entry, file: dict[str, Any]) -> list[Cell]:
-    """Return a file's row of the HTML table, except its recipe and judgment."""
+    """Return a file's row of the HTML table, except its recipe and verdict."""
     found = []
     is_measured = any(entry.measured(file, count) for count in entry.threads)
     for group in groups(entry.threads):
@@ -171,7 +176,7 @@ def cells(entry: Entry, file: dict[str, Any]) -> list[Cell]:
     return found
 
 
-def summary(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
+def markdown_table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     """Return the headings and rows of one table of all files, latencies in one cell each."""
     threads = sorted({count for entry in entries for count in entry.threads})
     headings = ["network", "recipe", "verdict", *(column.heading for column in EXPORT)]
@@ -182,12 +187,12 @@ def summary(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
         for file in entry.export["files"]:
             measured = [entry.measured(file, count) for count in threads]
             start = measured[0] if measured else None
-            load, first, peak = texts(START, start)
+            load, first, peak = texts(STARTUP, start)
             rows.append(
                 [
                     entry.run.config["network"],
                     file["recipe"],
-                    "; ".join([judgment(file), *file["reasons"], *file["remarks"]]),
+                    "; ".join([verdict(file), *file["reasons"], *file["remarks"]]),
                     *texts(EXPORT, export_row(file)),
                     *(" / ".join(texts(LATENCY, row)) if row else DASH for row in measured),
                     f"{load} / {first}" if start else DASH,
