@@ -14,7 +14,7 @@ from cnn_keras import cli
 from cnn_keras.command import Outcome, log, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.tables import escape, table
-from cnn_keras.weights.source_options import Told
+from cnn_keras.weights.source_options import SourceOptions
 
 from .benchmark.cli import Benchmark
 from .export_table import export_table, number
@@ -66,7 +66,7 @@ class Demo:
 
 
 @dataclass(frozen=True)
-class Export(Told):
+class Export(SourceOptions):
     """Convert, quantize, verify: a folder of .tflite files that passed.
 
     A file beyond its recipe's limits is refused: it is not written, and the exit code is 1. A model
@@ -115,10 +115,10 @@ class Export(Told):
             raise UsageError(f"The tuning epochs must be above 0, not {self.tuning_epochs}.")
         if self.split not in ("validation", "test"):
             raise UsageError(f"Files are judged on validation or test, not '{self.split}'.")
-        from cnn_keras.weights.external import is_foreign, require_kind
+        from cnn_keras.weights.external_model import is_external, require_model_source
 
-        require_kind(self.source)
-        foreign = self.run is None and is_foreign(self.source)
+        require_model_source(self.source)
+        foreign = self.run is None and is_external(self.source)
         own = None if foreign else self._own_run()
         from .pipeline import add_to_app, app_models, export, file_name
 
@@ -137,7 +137,7 @@ class Export(Told):
     def _own_run(self) -> Run:
         """Return the run folder that is exported, or that a lone file is checked with."""
         from cnn_keras.training.run_folder import Run
-        from cnn_keras.weights.external import is_model_file
+        from cnn_keras.weights.external_model import is_model_file
 
         lone = is_model_file(self.source)
         if self.run and not lone:
@@ -160,13 +160,13 @@ class Export(Told):
         return Source(name, run.model(), run, run.dataset(self.data_dir))
 
     def _adopted(self, out: Path) -> Source:
-        from cnn_keras.weights.external import adopt, check
+        from cnn_keras.weights.model_import import check_options, import_model
 
         from .pipeline import Source
 
-        check(self.source, self)  # what is wrong is said before Keras is imported
+        check_options(self.source, self)  # what is wrong is said before Keras is imported
         start_keras()
-        run, dataset = adopt(self.source, self, out, self.data_dir)
+        run, dataset = import_model(self.source, self, out, self.data_dir)
         return Source(run.path.name, run.model(), run, run.prepare(dataset))
 
     def chosen(self) -> list[Recipe]:

@@ -1,8 +1,8 @@
-"""Model files that Keras 2 wrote, `.h5` and `.keras`, for Keras 3.
+"""Loading of `.h5` and `.keras` files of Keras 2 by Keras 3.
 
-Most of them load once arguments that Keras 3 no longer takes, and that changed nothing, are left
-out of the model's configuration. What Keras 3 lacks, or computes in another way, goes through
-`tf_keras`, which is Keras 2 under another name, and becomes a SavedModel.
+Most files load after arguments that Keras 3 no longer takes, and that have no effect, are removed
+from the model's configuration. `tf_keras`, which is Keras 2, converts a model that has layers which
+Keras 3 lacks or computes differently to a SavedModel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import h5py
 
 from ..errors import Error, reason_of
-from .precision import replaced
+from .precision import with_float32_policy
 
 _CONFIG, _CONFIG_FILE, _METADATA_FILE = "model_config", "config.json", "metadata.json"
 
@@ -32,36 +32,36 @@ class Keras2Error(Error):
     """Keras 3 cannot load a file that Keras 2 wrote."""
 
 
-class _Dropped(NamedTuple):
+class _RemovedArguments(NamedTuple):
     """Arguments of layers that Keras 3 no longer takes.
 
     Attributes:
-        layers: Names of the layers' classes.
-        arguments: By name, the value that changes nothing; None where no value does.
+        layers: Regular expression of the layers' classes.
+        arguments: By name, the value that has no effect; None if no value has an effect.
     """
 
     layers: str
     arguments: dict[str, Any]
 
 
-_DROPPED = (
-    _Dropped("(Depthwise|Separable)Conv[12]D|Conv[123]DTranspose", {"groups": 1}),
-    # These have an initializer and the like for each of their two kernels, and never used one more.
-    _Dropped(
+_REMOVED_ARGUMENTS = (
+    _RemovedArguments("(Depthwise|Separable)Conv[12]D|Conv[123]DTranspose", {"groups": 1}),
+    # The initializers and the like of their two kernels have other names; these were never used.
+    _RemovedArguments(
         "SeparableConv[12]D",
         dict.fromkeys(("kernel_initializer", "kernel_regularizer", "kernel_constraint")),
     ),
-    _Dropped("SimpleRNN|RNN|LSTM|GRU", {"time_major": False}),
-    _Dropped(
+    _RemovedArguments("SimpleRNN|RNN|LSTM|GRU", {"time_major": False}),
+    _RemovedArguments(
         "MultiHeadAttention",
         {"query_shape": None, "key_shape": None, "value_shape": None}
         | {"softmax_robust_masking": False},
     ),
-    _Dropped(r"Random\w+", {"rng_type": None}),
-    _Dropped("SpatialDropout[123]D", {"trainable": None, "noise_shape": None}),
+    _RemovedArguments(r"Random\w+", {"rng_type": None}),
+    _RemovedArguments("SpatialDropout[123]D", {"trainable": None, "noise_shape": None}),
 )
 
-# Layers of Keras 2 alone; most are TensorFlow's functions in a functional model.
+# Layers that only Keras 2 has; most stand for TensorFlow functions in a functional model.
 _KERAS2_LAYERS = {
     *("TFOpLambda", "SlicingOpLambda", "InstanceProperty"),
     *("LocallyConnected1D", "LocallyConnected2D", "ThresholdedReLU", "CuDNNGRU", "CuDNNLSTM"),
@@ -69,21 +69,22 @@ _KERAS2_LAYERS = {
 }
 
 # `clip(0.2 x + 0.5, 0, 1)` in Keras 2, `relu6(x + 3) / 6` in Keras 3.
-_CHANGED = "hard_sigmoid"
+_CHANGED_ACTIVATION = "hard_sigmoid"
 
-# TensorFlow's functions that only compute; others read and write files, or run code.
-_COMPUTING = (
+# TensorFlow functions without side effects; others read and write files, or run code.
+_PURE_FUNCTIONS = (
     r"(__operators__|math|nn|image|linalg|signal)\.\w+|argmax|argsort|broadcast_to|cast|"
     "clip_by_value|concat|expand_dims|gather|identity|one_hot|ones_like|pad|repeat|reshape|reverse|"
     "shape|slice|split|squeeze|stack|stop_gradient|strided_slice|tensordot|tile|transpose|unstack|"
     "where|zeros_like"
 )
-_CODE = frozenset(("Lambda", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer"))
+_CODE_LAYERS = frozenset(("Lambda", "ClassMethod", "InstanceMethod", "TensorFlowOpLayer"))
 
-_FLOAT_MODEL = "give the float model from before it (--recipes aware_wi8_ai8 trains it so)"
-TOOLKIT = {
+_GIVE_FLOAT_MODEL = "give the float model from before it (--recipes aware_wi8_ai8 trains it so)"
+TFMOT_WRAPPERS = {
     **dict.fromkeys(
-        ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeAnnotate"), _FLOAT_MODEL
+        ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeAnnotate"),
+        _GIVE_FLOAT_MODEL,
     ),
     "PruneLowMagnitude": "save what tfmot.sparsity.keras.strip_pruning(model) returns",
     **dict.fromkeys(
@@ -91,21 +92,21 @@ TOOLKIT = {
         "save what tfmot.clustering.keras.strip_clustering(model) returns",
     ),
 }
-"""Wrappers that `tensorflow_model_optimization` trains with, and what to do with them."""
+"""Wrapper layers of `tensorflow_model_optimization`, and what to do with them."""
 
-FUNCTIONS = _CODE | {"TFOpLambda", "SlicingOpLambda", "InstanceProperty"}
-"""Layers that are functions in a model."""
+FUNCTION_LAYERS = _CODE_LAYERS | {"TFOpLambda", "SlicingOpLambda", "InstanceProperty"}
+"""Layers of Keras 2 that stand for functions."""
 
 
-def version(path: Path) -> str | None:
-    """Return the version of Keras that wrote a model file, where it is 1 or 2.
+def keras2_version(path: Path) -> str | None:
+    """Return the version of Keras that wrote a model file if it is 1 or 2, else None.
 
     Args:
-        path: HDF5 or a zip file, whatever its name: TensorFlow up to 2.11 wrote HDF5 as `.keras`.
+        path: HDF5 or a zip file under any name: TensorFlow up to 2.11 wrote HDF5 as `.keras`.
     """
     try:
         written = _written_by(path)
-    except Exception:  # a broken file, or none: whoever loads it says what is wrong
+    except Exception:  # no file, or a broken one: loading it reports the reason
         return None
     return written if written.partition(".")[0] in ("1", "2") else None
 
@@ -115,7 +116,7 @@ def _written_by(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             return str(json.loads(archive.read(_METADATA_FILE))["keras_version"])
     with h5py.File(path) as file:
-        # The oldest files do not say it.
+        # The oldest files do not have the attribute.
         return _text(file.attrs.get("keras_version", "2")) if _CONFIG in file.attrs else ""
 
 
@@ -124,52 +125,52 @@ def _text(attribute: str | bytes) -> str:
 
 
 def has_weights_only(path: Path) -> bool:
-    """Return whether a file is HDF5 in which no network stands, as `save_weights` writes it."""
+    """Return whether a file is HDF5 without a network, as `save_weights` writes it."""
     try:
         with h5py.File(path) as file:
             return _CONFIG not in file.attrs
-    except OSError:  # another file, or a broken one
+    except OSError:  # not HDF5, or broken
         return False
 
 
-def layers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return class and arguments of all that the configuration in a model file names."""
+def configured_layers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the class name and the arguments of each object in the configuration of a file."""
     try:
-        config = _config(path)
-    except Exception:  # a broken file: whoever loads it says what is wrong
+        config = _read_config(path)
+    except Exception:  # a broken file: loading it reports the reason
         return
-    yield from ((part["class_name"], part["config"]) for part in _layers(config))
+    yield from ((part["class_name"], part["config"]) for part in _configured(config))
 
 
 @contextmanager
-def modernized(path: Path) -> Iterator[Path]:
-    """Copy a file for a while, with a configuration that Keras 3 reads.
+def converted_copy(path: Path) -> Iterator[Path]:
+    """Make a temporary copy of a file, with a configuration that Keras 3 reads.
 
     Args:
-        path: Of Keras 2; see `version`.
+        path: File of Keras 2; see `keras2_version`.
 
     Yields:
-        The copy.
+        The path of the copy.
 
     Raises:
-        ValueError: Keras 3 lacks a layer or would compute something else, or a layer is code.
+        ValueError: Keras 3 lacks a layer or computes it differently, or a layer is code.
     """
-    config = _config(path)
-    for layer in _layers(config):
+    config = _read_config(path)
+    for layer in _configured(config):
         if layer["class_name"] == "Lambda" and not isinstance(layer["config"]["function"], str):
             raise ValueError("`Lambda` layers are code")
     found = _strings(config)
     if missing := found & _KERAS2_LAYERS:
         raise ValueError(f"it has no {', '.join(sorted(missing))}")
-    if _CHANGED in found:
-        raise ValueError(f"its {_CHANGED} is another function")
-    with _with_config(path, _modern(config, _renamed(config))) as copy:
+    if _CHANGED_ACTIVATION in found:
+        raise ValueError(f"its {_CHANGED_ACTIVATION} is another function")
+    with _copy_with_config(path, _converted(config, _new_names(config))) as copy:
         yield copy
 
 
 @contextmanager
-def _with_config(path: Path, config: Any) -> Iterator[Path]:
-    """Copy a file for a while, with another configuration, under a name that says what it is."""
+def _copy_with_config(path: Path, config: Any) -> Iterator[Path]:
+    """Make a temporary copy of a file with another configuration and the suffix of its format."""
     text = json.dumps(config)
     with tempfile.TemporaryDirectory() as folder:
         if h5py.is_hdf5(path):
@@ -184,7 +185,7 @@ def _with_config(path: Path, config: Any) -> Iterator[Path]:
         yield copy
 
 
-def _config(path: Path) -> Any:
+def _read_config(path: Path) -> Any:
     if not h5py.is_hdf5(path):
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(_CONFIG_FILE))
@@ -193,7 +194,7 @@ def _config(path: Path) -> Any:
 
 
 def _strings(value: Any) -> set[str]:
-    """Return all values of a document that are strings."""
+    """Return all strings among the values of a JSON document."""
     if isinstance(value, str):
         return {value}
     if isinstance(value, dict | list):
@@ -202,32 +203,32 @@ def _strings(value: Any) -> set[str]:
     return set()
 
 
-def _layers(value: Any) -> Iterator[dict[str, Any]]:
-    """Return the parts of a configuration that name a class and its arguments."""
+def _configured(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a configuration that hold a class name and its arguments."""
     if isinstance(value, dict):
         if "class_name" in value and isinstance(value.get("config"), dict):
             yield value
         value = list(value.values())
     if isinstance(value, list):
         for part in value:
-            yield from _layers(part)
+            yield from _configured(part)
 
 
-def _renamed(config: Any) -> dict[str, str]:
-    """Return a name without slashes, which Keras 3 does not take, for each layer that has one."""
-    names = {str(layer["config"].get("name")) for layer in _layers(config)}
+def _new_names(config: Any) -> dict[str, str]:
+    """Return new names, by the old, for layers with a slash in theirs, which Keras 3 refuses."""
+    names = {str(layer["config"].get("name")) for layer in _configured(config)}
     return {name: name.replace("/", "_") for name in names if "/" in name}
 
 
-def _modern(value: Any, renamed: dict[str, str]) -> Any:
+def _converted(value: Any, new_names: dict[str, str]) -> Any:
     """Return a part of a configuration as Keras 3 reads it."""
     if isinstance(value, str):
-        return renamed.get(value, value)
+        return new_names.get(value, value)
     if isinstance(value, list):
-        return [_modern(part, renamed) for part in value]
+        return [_converted(part, new_names) for part in value]
     if not isinstance(value, dict):
         return value
-    value = {key: _modern(part, renamed) for key, part in value.items()}
+    value = {key: _converted(part, new_names) for key, part in value.items()}
     name, config = value.get("class_name"), value.get("config")
     if name == "Sequential" and isinstance(config, list):  # up to Keras 2.2.2
         config = value["config"] = {"name": value.get("name", "sequential"), "layers": config}
@@ -236,30 +237,30 @@ def _modern(value: Any, renamed: dict[str, str]) -> Any:
     if name == "Functional" and "module" in value:
         value["module"] = "keras.src.models.functional"  # it was keras.src.engine.functional
     if "layers" in config:
-        _state_input(config["layers"])
-        _count_calls_from_0(config)
-        for ends in ("input_layers", "output_layers"):
-            if len(config.get(ends, ())) == 1:  # for Keras 3 that is a list of one tensor
-                config[ends] = config[ends][0]
+        _add_input_layer(config["layers"])
+        _renumber_calls(config)
+        for key in ("input_layers", "output_layers"):
+            if len(config.get(key, ())) == 1:  # for Keras 3 that is a list of one tensor
+                config[key] = config[key][0]
     policy = config.get("dtype")
     if isinstance(policy, dict):
         config["dtype"] = policy["config"]["name"]
     axis = config.get("axis")
     if name == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         config["axis"] = axis[0]
-    for layers, arguments in _DROPPED:
+    for layers, arguments in _REMOVED_ARGUMENTS:
         if re.fullmatch(layers, str(name)):
-            for argument, neutral in arguments.items():
-                if neutral is None or config.get(argument) == neutral:
+            for argument, without_effect in arguments.items():
+                if without_effect is None or config.get(argument) == without_effect:
                     config.pop(argument, None)
     return value
 
 
-def _state_input(layers: list[Any]) -> None:
-    """Let a layer of its own say what a model takes, where the first that computes says it.
+def _add_input_layer(layers: list[Any]) -> None:
+    """Insert an `InputLayer` if the first layer states the model's input shape.
 
     Args:
-        layers: Of a model; changed.
+        layers: Configurations of the layers of a model, changed in place.
     """
     computing = [layer for layer in layers if layer["class_name"] != "InputLayer"]
     shapes = [layer["config"].pop("batch_input_shape", None) for layer in computing]
@@ -267,13 +268,13 @@ def _state_input(layers: list[Any]) -> None:
         layers.insert(0, {"class_name": "InputLayer", "config": {"batch_shape": shapes[0]}})
 
 
-def _count_calls_from_0(config: dict[str, Any]) -> None:
-    """Number the calls of each `Sequential` inside a model as Keras 3 does.
+def _renumber_calls(config: dict[str, Any]) -> None:
+    """Number the calls of each `Sequential` inside a model from 0, as Keras 3 does.
 
-    In Keras 2 a sequential model that knows its input has been called once, by itself.
+    In Keras 2 a sequential model with a known input counts a first call of its own.
 
     Args:
-        config: Of the model around them, which is changed.
+        config: Configuration of the outer model, changed in place.
     """
     for layer in config["layers"]:
         if layer["class_name"] == "Sequential" and layer.get("inbound_nodes"):
@@ -285,7 +286,7 @@ def _count_calls_from_0(config: dict[str, Any]) -> None:
 
 
 def _calls(value: Any) -> Iterator[list[Any]]:
-    """Return the parts of a configuration that mean a tensor: layer, call, number of the output."""
+    """Yield the parts of a configuration that refer to a tensor: layer, call, output index."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -295,20 +296,20 @@ def _calls(value: Any) -> Iterator[list[Any]]:
             yield from _calls(part)
 
 
-def _code(config: Any) -> str | None:
-    """Return the first layer that may be any code, if there is one."""
-    for layer in _layers(config):
+def _code_layer(config: Any) -> str | None:
+    """Return the first layer that may run any code, if there is one."""
+    for layer in _configured(config):
         name, function = layer["class_name"], str(layer["config"].get("function"))
-        if name in _CODE:
+        if name in _CODE_LAYERS:
             return str(name)
-        if name == "TFOpLambda" and not re.fullmatch(_COMPUTING, function):
+        if name == "TFOpLambda" and not re.fullmatch(_PURE_FUNCTIONS, function):
             return f"{name} of tf.{function}"
     return None
 
 
 @contextmanager
-def named(path: Path, name: str) -> Iterator[Path]:
-    """Give a file another name for a while, for libraries that go by the ending of a name."""
+def symlink_as(path: Path, name: str) -> Iterator[Path]:
+    """Make a temporary link to a file under another name, for libraries that check suffixes."""
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / name
         link.symlink_to(path.resolve())
@@ -316,25 +317,25 @@ def named(path: Path, name: str) -> Iterator[Path]:
 
 
 def library_of(model: Any) -> ModuleType:
-    """Return what a model is made of: Keras 3, or `tf_keras`."""
+    """Return the library of a model: Keras 3 or `tf_keras`."""
     import keras
 
     return keras if isinstance(model, keras.Model) else sys.modules["tf_keras"]
 
 
 def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> Any:
-    """Let `tf_keras` load a file, and write it as a SavedModel from images to scores in float32.
+    """Convert a file by `tf_keras` to a SavedModel from float32 images to float32 scores.
 
     Args:
-        path: Of Keras 2; see `version`.
-        folder: For the SavedModel.
-        reason: Why Keras 3 cannot load it.
+        path: File of Keras 2; see `keras2_version`.
+        folder: Folder for the SavedModel.
+        reason: Why Keras 3 cannot load the file.
 
     Returns:
-        The model of `tf_keras`.
+        The `tf_keras` model.
 
     Raises:
-        Error: `tf_keras` is not installed or cannot load it, or a layer is code.
+        Error: `tf_keras` is not installed or cannot load the file, or a layer is code.
     """
     if find_spec("tf_keras") is None:
         raise reason
@@ -342,19 +343,19 @@ def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> Any:
     import tensorflow as tf
     import tf_keras
 
-    config = _config(path)
-    if code := _code(config):
+    config = _read_config(path)
+    if code := _code_layer(config):
         raise Error(
-            f"{path} has a layer {code}, which may be any code, and no code in a file is run: load "
-            "it where it was made, and save it as a SavedModel."
+            f"{path} has a layer {code}, which may be any code, and code in files is never run: "
+            "load it where it was made, and save it as a SavedModel."
         )
-    own = dict(keras.saving.get_custom_objects())
-    with _with_config(path, replaced(config, set())) as copy:
+    custom_objects = dict(keras.saving.get_custom_objects())
+    with _copy_with_config(path, with_float32_policy(config, set())) as copy:
         try:
-            model = tf_keras.models.load_model(copy, own, compile=False)
-        except Exception as error:  # by what is broken, as with Keras 3
+            model = tf_keras.models.load_model(copy, custom_objects, compile=False)
+        except Exception as error:  # Keras raises many kinds
             raise Error(
-                f"{path} was written by Keras {version(path)}, and tf_keras cannot load it, "
+                f"{path} was written by Keras {keras2_version(path)}, and tf_keras cannot load it "
                 f"either: {reason_of(error)}",
                 details=str(error),
             ) from error

@@ -1,4 +1,4 @@
-"""Start a network from the weights of another that has the same rows, and keep rows as they are.
+"""Weights by layer: reading them from Keras files, and loading them into a network by name.
 
 Example:
     >>> import cnn_keras
@@ -6,9 +6,6 @@ Example:
     >>> model = cnn_keras.build("resnet20", num_classes=3)
     >>> load_by_name(model, {layer.name: layer.get_weights() for layer in old.layers})
     ['logits']
-    >>> freeze_until(model, "conv4_3")
-    >>> [variable.path for variable in model.trainable_variables]
-    ['logits/kernel', 'logits/bias']
 """
 
 from __future__ import annotations
@@ -18,23 +15,23 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
 from ..downloads import require_downloaded
-from ..errors import Error, UsageError, unknown
-from ..layer_names import row_of
+from ..errors import Error, UsageError
 
 if TYPE_CHECKING:
     import keras
 
 CLASSIFIER = "logits"  # the last layer with weights, in every network of the zoo
 
-TORCH_FILES = (".pth", ".pt", ".ckpt", ".tar", ".safetensors")
-HDF5_FILES = (".h5", ".hdf5")
+TORCH_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".safetensors")
+HDF5_SUFFIXES = (".h5", ".hdf5")
 
-Weights = Mapping[str, list[NDArray[Any]]]
+Weights: TypeAlias = Mapping[str, list[NDArray[Any]]]
+"""The arrays of each layer by the layer's name, in the order of its `weights`."""
 
 
 def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
@@ -44,8 +41,8 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         The arrays of each layer that has any, by the layer's name, in the order of its `weights`.
 
     Raises:
-        Error: There is no such file, it is another kind of file, or its layers have no names, or
-            not each its own, as in an ensemble.
+        Error: The file does not exist or is of another kind, its layers have no names, or several
+            have the same name, as in an ensemble.
     """
     import h5py
 
@@ -59,7 +56,7 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         if isinstance(item, h5py.Group) and "name" in item.attrs and len(item):
             if item.attrs["name"] in found:
                 repeated.add(item.attrs["name"])
-            found[item.attrs["name"]] = [item[str(place)][()] for place in range(len(item))]
+            found[item.attrs["name"]] = [item[str(index)][()] for index in range(len(item))]
 
     require_downloaded(path)
     try:
@@ -68,17 +65,17 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
             file["layers"].visititems(visit)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         suffix = path.suffix.lower()
-        if suffix in TORCH_FILES or (suffix in HDF5_FILES and isinstance(error, KeyError)):
+        if suffix in TORCH_SUFFIXES or (suffix in HDF5_SUFFIXES and isinstance(error, KeyError)):
             raise Error(
-                f"{path} is no .keras or .weights.h5 file. Weights that torchvision or "
-                "keras.applications publishes become a run folder first: cnn-keras import-weights "
+                f"{path} is no .keras or .weights.h5 file. Import weights that torchvision or "
+                "keras.applications publishes as a run folder first: cnn-keras import-weights "
                 f"NAME {path} --out RUN."
             ) from error
         raise Error(f"{path} cannot be read as a .keras or .weights.h5 file: {error}.") from error
     if not found:
         raise Error(f"{path} names no layer: load it and save it again with this Keras.")
     if repeated:
-        raise Error(f"{path} has several layers '{min(repeated)}': take a file of one network.")
+        raise Error(f"{path} has several layers '{min(repeated)}': give a file of one network.")
     return found
 
 
@@ -88,7 +85,7 @@ def _member(archive: Path, name: str) -> io.BytesIO:
 
 
 def input_shape(path: Path) -> tuple[int, int, int] | None:
-    """Return height, width and channels of a `.keras` file's input, if they are fixed."""
+    """Return the height, width and channels of a `.keras` file's input, if they are fixed."""
     if not zipfile.is_zipfile(path):
         return None
     layers = json.load(_member(path, "config.json"))["config"].get("layers", [])
@@ -98,9 +95,9 @@ def input_shape(path: Path) -> tuple[int, int, int] | None:
 
 
 def main_network(model: keras.Model) -> keras.Model:
-    """Return the network that ends at a model's first output, with the same variables.
+    """Return the network up to a model's first output, without auxiliary classifiers.
 
-    Auxiliary classifiers, which only training needs, are no part of it.
+    It shares the model's variables.
     """
     import keras
 
@@ -110,15 +107,16 @@ def main_network(model: keras.Model) -> keras.Model:
 
 
 def load_by_name(model: keras.Model, weights: Weights, *, classifier: bool = True) -> list[str]:
-    """Give a network's layers the weights that layers of the same names have.
+    """Set the weights of a network's layers to those of layers with the same names.
 
-    Each has to be there in the same shape, but for classifiers (``"logits"``) and auxiliary ones.
+    Every layer must be in `weights` with the same shapes, except the classifier (``"logits"``) and
+    auxiliary classifiers.
 
     Args:
-        model: Of the zoo, or any functional model.
+        model: A network of the zoo, or any functional model.
         weights: By layer name, as from `read_weights`, or
             ``{layer.name: layer.get_weights() for layer in other.layers}``.
-        classifier: Also take the classifiers that have the same shape.
+        classifier: Whether to load classifiers of the same shape, too.
 
     Returns:
         Names of the layers that keep their own weights.
@@ -133,7 +131,8 @@ def load_by_name(model: keras.Model, weights: Weights, *, classifier: bool = Tru
     for layer in own:
         theirs = [array.shape for array in weights.get(layer.name, [])]
         ours = [tuple(variable.shape) for variable in layer.weights]
-        # An auxiliary one is called after it; a layer before it may be, too ("pre_logits").
+        # An auxiliary classifier's name ends with "logits"; so may that of a layer before the
+        # classifier ("pre_logits").
         is_auxiliary = layer.name.endswith(CLASSIFIER) and layer.name not in needed
         is_classifier = layer.name == CLASSIFIER or is_auxiliary
         if ours == theirs and (classifier or not is_classifier):
@@ -144,9 +143,9 @@ def load_by_name(model: keras.Model, weights: Weights, *, classifier: bool = Tru
             raise UsageError(f"{misfit}they have no layer '{layer.name}'.")
         else:
             raise UsageError(
-                f"{misfit}their layer '{layer.name}' is {_spell(theirs)}, its own {_spell(ours)}. "
-                "They need the options and the input that they were made with; this input is "
-                f"{_spell([model.input_shape[1:]])}."
+                f"{misfit}their layer '{layer.name}' is {_shapes_text(theirs)}, its own "
+                f"{_shapes_text(ours)}. They need the options and the input that they were made "
+                f"with; this input is {_shapes_text([model.input_shape[1:]])}."
             )
     names = {layer.name for layer in own}
     for name, arrays in weights.items():
@@ -157,29 +156,5 @@ def load_by_name(model: keras.Model, weights: Weights, *, classifier: bool = Tru
     return kept
 
 
-def _spell(shapes: list[tuple[int, ...]]) -> str:
+def _shapes_text(shapes: list[tuple[int, ...]]) -> str:
     return " with ".join("×".join(map(str, shape)) for shape in shapes)
-
-
-def freeze_until(model: keras.Model, row: str) -> None:
-    """Keep a network's rows, from the first up to this one, from being trained.
-
-    Batch normalization in them normalizes with the moments it has, as at inference. Compile the
-    model after this.
-
-    Args:
-        model: Of the zoo; its auxiliary classifiers are trained all the same.
-        row: Of the paper, as `summary` names it.
-
-    Raises:
-        UsageError: The network has no such row, or nothing after it.
-    """
-    layers = main_network(model).layers[1:]  # without the input; Keras sorts them by depth
-    rows = [row_of(layer.name) for layer in layers]
-    if row not in rows:
-        raise unknown(f"row of {model.name}", row, dict.fromkeys(rows))
-    end = len(rows) - rows[::-1].index(row)
-    if not any(layer.trainable_weights for layer in layers[end:]):
-        raise UsageError(f"Nothing is left to train after row '{row}': name an earlier one.")
-    for layer in layers[:end]:
-        layer.trainable = False

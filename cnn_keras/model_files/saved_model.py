@@ -1,4 +1,4 @@
-"""TensorFlow's SavedModel folders as Keras models: to run, not to train."""
+"""TensorFlow SavedModel folders as Keras models for inference."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..downloads import require_downloaded
 from ..errors import Error, UsageError, reason_of
 from .scopes import scope_name
+from .traversal import operations
 
 if TYPE_CHECKING:
     import keras
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 Shape = tuple[int | None, ...]
 
 _FILE = "saved_model.pb"
-_DEFAULT = "serving_default"
-_TYPES = ("float32", "uint8", "int32")  # of images
+_DEFAULT_SIGNATURE = "serving_default"
+_IMAGE_DTYPES = ("float32", "uint8", "int32")
 
 
 class _Tensor(NamedTuple):
@@ -27,76 +28,70 @@ class _Tensor(NamedTuple):
     dtype: str
 
 
-def is_there(folder: Path) -> bool:
+def is_saved_model(folder: Path) -> bool:
     """Return whether a folder is a SavedModel."""
     return (folder / _FILE).is_file()
 
 
-def is_inside(model: keras.Model) -> bool:
+def contains_saved_model(model: keras.Model) -> bool:
     """Return whether a model is built around a SavedModel."""
     import keras
 
-    return any(
-        is_inside(layer)
-        if isinstance(layer, keras.Model)
-        else isinstance(layer, keras.layers.TFSMLayer)
-        for layer in model.layers
-    )
+    return any(isinstance(layer, keras.layers.TFSMLayer) for layer in operations(model))
 
 
 def load(folder: Path, name: str) -> keras.Model:
-    """Build a model around the signature that takes one image and gives one row of scores.
+    """Build a model around the signature of an image classifier.
 
-    The folder has to stay where it is. The layers inside are no layers of Keras: the model can be
-    shown images and converted, but not cloned, saved or trained.
+    The folder must stay in place. Its layers are not Keras layers: the model can predict and be
+    converted, but not be cloned, saved or trained.
 
     Args:
-        folder: As `model.export` of Keras, tf_keras or `tf.saved_model.save` writes it.
-        name: Of the model.
+        folder: SavedModel that `model.export` of Keras, tf_keras or `tf.saved_model.save` wrote.
+        name: Name of the model.
 
     Raises:
-        Error: It is broken.
-        UsageError: It has no such signature, or one that takes a fixed number of images.
+        Error: The folder is broken.
+        UsageError: No signature maps a batch of images of any size to one row of scores each.
     """
     import keras
 
     endpoint, image, scores = _classifier(folder)
     try:
         layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint, name="saved_model")
-    except Exception as error:  # TensorFlow's, by what is broken
+    except Exception as error:  # TensorFlow raises many kinds
         raise Error(
             f"{folder} cannot be loaded as a SavedModel: {reason_of(error)}", details=str(error)
         ) from error
     x = keras.Input(image.shape[1:], name="image", dtype=image.dtype)
-    found = layer(x)  # by name, but for an endpoint that is a method, too
-    return keras.Model(
-        x, found[scores.name] if isinstance(found, dict) else found, name=scope_name(name)
-    )
+    outputs = layer(x)  # a dict, unless the endpoint is also a method
+    y = outputs[scores.name] if isinstance(outputs, dict) else outputs
+    return keras.Model(x, y, name=scope_name(name))
 
 
 def _classifier(folder: Path) -> tuple[str, _Tensor, _Tensor]:
-    """Return name, input and output of the signature of an image classifier."""
+    """Return the name, input and output of the signature of an image classifier."""
     signatures = _signatures(folder)
-    for name in sorted(signatures, key=lambda name: (name != _DEFAULT, name)):
+    for name in sorted(signatures, key=lambda name: (name != _DEFAULT_SIGNATURE, name)):
         images, outputs = signatures[name]
         rows = [tensor for tensor in outputs if len(tensor.shape) == 2]
         if len(images) == len(rows) == 1 and len(images[0].shape) == 4:
             image = images[0]
-            if image.dtype in _TYPES and image.shape[0] is None:
+            if image.dtype in _IMAGE_DTYPES and image.shape[0] is None:
                 return name, image, rows[0]
     found = "; ".join(
-        f"{name}: {', '.join(map(_spell, inputs))} to {', '.join(map(_spell, outputs))}"
+        f"{name}: {', '.join(map(_describe, inputs))} to {', '.join(map(_describe, outputs))}"
         for name, (inputs, outputs) in signatures.items()
     )
     raise UsageError(
         f"{folder} has no signature from images (None, height, width, channels) of "
-        f"{', '.join(_TYPES)} to one row of class scores (None, num_classes) each; it has "
+        f"{', '.join(_IMAGE_DTYPES)} to one row of class scores (None, num_classes) each; it has "
         f"{found or 'none'}."
     )
 
 
 def _signatures(folder: Path) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:
-    """Return inputs and outputs of each signature, without loading what it computes."""
+    """Return the inputs and outputs of each signature, without loading the graph."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -110,7 +105,7 @@ def _signatures(folder: Path) -> dict[str, tuple[list[_Tensor], list[_Tensor]]]:
         name: (_tensors(signature.inputs), _tensors(signature.outputs))
         for graph in document.meta_graphs
         for name, signature in graph.signature_def.items()
-        if signature.inputs  # others start the graph
+        if signature.inputs  # others initialize the graph
     }
 
 
@@ -127,5 +122,5 @@ def _tensors(infos: Any) -> list[_Tensor]:
     ]
 
 
-def _spell(tensor: _Tensor) -> str:
+def _describe(tensor: _Tensor) -> str:
     return f"{tensor.name} {tensor.shape} {tensor.dtype}"

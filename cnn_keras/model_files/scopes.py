@@ -1,35 +1,37 @@
-"""Names of layers and models that TensorFlow takes for the scopes of its graph."""
+"""Names of models and layers that TensorFlow accepts as name scopes of its graph."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from .traversal import operations
+
 if TYPE_CHECKING:
     import keras
 
-_NOT_IN_SCOPES = re.compile(r"[^A-Za-z0-9_.-]")
+_INVALID_IN_SCOPE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def scope_name(name: str) -> str:
-    """Return a name of ASCII letters and digits, which begins with one of them.
+    """Return a name of ASCII letters, digits, `_`, `.` and `-` that begins with a letter or digit.
 
     Example:
         >>> [scope_name(name) for name in ("resnet-18", "_best", "größe 2", "模型")]
         ['resnet-18', 'best', 'gr__e_2', 'model']
     """
-    return _NOT_IN_SCOPES.sub("_", name).lstrip("_.-") or "model"
+    return _INVALID_IN_SCOPE.sub("_", name).lstrip("_.-") or "model"
 
 
 def rename_layers(model: keras.Model) -> None:
-    """Rename a model, and those of its layers that TensorFlow could not call by their names.
+    """Rename a model, and those of its layers, whose names are not valid scopes.
 
-    They were built eagerly, or on another backend.
+    Such names occur in models that were built eagerly or on another backend.
 
     Args:
-        model: Changed.
+        model: The model, which is changed in place.
     """
-    layers = [model, *model._flatten_layers(include_self=False)]
+    layers = [model, *operations(model, sublayers=True)]
     taken = {layer.name for layer in layers}
     for layer in layers:
         wanted = scope_name(layer.name)

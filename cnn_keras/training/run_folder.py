@@ -1,7 +1,7 @@
 """A run folder: what a training leaves, and everything export needs.
 
 model.keras         the network after the last epoch
-saved_model/        in its place, where the network came as a SavedModel (see `weights.external`)
+saved_model/        instead of it, if the network was imported from a SavedModel
 best.keras          the network after its best epoch on the validation split
 last.keras          network and optimizer, rewritten after every epoch; a training resumes here
 config.json         what was asked for, or where the weights were imported from
@@ -132,7 +132,7 @@ class Run:
     @property
     def is_saved_model(self) -> bool:
         """Whether its network is a SavedModel, whose layers nobody sees."""
-        return saved_model.is_there(self.path / "saved_model")
+        return saved_model.is_saved_model(self.path / "saved_model")
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -380,7 +380,11 @@ def _operations(path: Path) -> list[str]:
         if kind.__module__.startswith("keras.src.ops.")
     }
     # Layers of the same name, as Subtract, have a precision.
-    return [name for name, config in keras2.layers(path) if name in kinds and "dtype" not in config]
+    return [
+        name
+        for name, config in keras2.configured_layers(path)
+        if name in kinds and "dtype" not in config
+    ]
 
 
 def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
@@ -400,11 +404,14 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
     if not path.is_file():
         raise Error(f"No such model: {path}.")
     require_downloaded(path)
-    version = keras2.version(path)
+    version = keras2.keras2_version(path)
     try:
         # Keras goes by the name.
-        plain = keras2.named(path, "model.h5" if h5py.is_hdf5(path) else "model.keras")
-        with keras2.modernized(path) if version else plain as readable, warnings.catch_warnings():
+        plain = keras2.symlink_as(path, "model.h5" if h5py.is_hdf5(path) else "model.keras")
+        with (
+            keras2.converted_copy(path) if version else plain as readable,
+            warnings.catch_warnings(),
+        ):
             if version:  # arguments that Keras 3 calls otherwise are none of the user's doing
                 warnings.simplefilter("ignore")
             model = keras.saving.load_model(readable, compile=compiled)
@@ -420,7 +427,7 @@ def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
                 f"{path} has {operations[0]}, an operation of keras.ops, which Keras does not load "
                 "from HDF5: save the model as .keras."
             ) from error
-        if missing and (advice := keras2.TOOLKIT.get(missing[1])):
+        if missing and (advice := keras2.TFMOT_WRAPPERS.get(missing[1])):
             raise Error(
                 f"{path} has {missing[1]}, with which tensorflow_model_optimization wraps layers: "
                 f"{advice}."

@@ -34,10 +34,10 @@ from ..data.sources import SOURCES
 from ..data.splits import Split
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
-from ..model_files.layer_weights import freeze_until, load_by_name, main_network
+from ..model_files.layer_weights import load_by_name, main_network
 from . import recipes
 from .evaluate import results
-from .pretrained import Pretrained, options_of
+from .fine_tuning import Pretrained, freeze_until, options_of
 from .recipes import Recipe
 from .run_folder import DESCRIPTION, Run, batch_size, is_free, load_model, predict, uses_xla
 

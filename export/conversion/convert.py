@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError, reason_of
 from cnn_keras.model_files.precision import in_float32
+from cnn_keras.model_files.traversal import operations
 from cnn_keras.training.classifier_head import with_probabilities
 
 from ..tflite import flatbuffer
@@ -122,6 +123,8 @@ def _explain(message: str, graph: Any, model: keras.Model) -> Error:
         graph: `GraphDef` that it was given: a node is named after the layers around it.
         model: The layers.
     """
+    import keras
+
     missing: dict[str, str | None] = dict.fromkeys(re.findall(r"error: .*?'tf\.(\w+)'", message))
     bodies = {function.signature.name: function.node_def for function in graph.library.function}
     if len(missing) > 1:
@@ -140,7 +143,11 @@ def _explain(message: str, graph: Any, model: keras.Model) -> Error:
         cause = reason_of(ValueError((said or [message])[0]))
         words = set(cause.split())
         nodes = [node for node in graph.node if node.name in words]
-    kinds = {layer.name: type(layer).__name__ for layer in _layers(model)}
+    kinds = {
+        layer.name: type(layer).__name__
+        for layer in operations(model)
+        if isinstance(layer, keras.Layer)
+    }
     found = dict.fromkeys(filter(None, (_layer_of(node.name, kinds) for node in nodes)))
     layers = ", ".join(f"'{name}' ({kinds[name]})" for name in found)
     what = f"Layer{'s' * (len(found) > 1)} {layers}" if found else f"Model '{model.name}'"
@@ -158,14 +165,6 @@ def _type(node: Any) -> str | None:
     import tensorflow as tf
 
     return tf.dtypes.as_dtype(node.attr["T"].type).name if node.attr["T"].type else None
-
-
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """Return a model's layers, and those of models inside it."""
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
 
 
 def _layer_of(node: str, names: Container[str]) -> str | None:

@@ -18,14 +18,14 @@ from cnn_keras.data import photographs
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.weights import published as weights
 from cnn_keras.weights import torch_file
-from tests.cnn_keras.weights.test_published import (
+from tests.cnn_keras.weights.test_torch_file import FORMATS
+from tests.fixtures.published_weights import (
     TOLERANCE,
     logits,
     randomize,
     require_equal,
     with_tensors,
 )
-from tests.cnn_keras.weights.test_torch_file import FORMATS
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_equals_torchvision(name: str, suffix: str, published: Path) -> None:
     path = published / f"{name}.{suffix}"
     row = weights.find(name, path)
-    model = weights.build(weights.File(path, row))
+    model = weights.build(weights.WeightFile(path, row))
     originals = photographs.originals().values()
     pixels = np.stack([image[100:324, 200:424] for image in originals])
     images = Preprocessing(224, 224, 3, row.mean, row.std)(pixels)

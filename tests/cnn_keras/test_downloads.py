@@ -12,7 +12,8 @@ from cnn_keras.errors import Error
 from cnn_keras.model_files import layer_weights, saved_model
 from cnn_keras.training.run_folder import load_model
 from cnn_keras.weights import torch_file
-from cnn_keras.weights.published import KERAS, TORCHVISION
+from cnn_keras.weights.keras_applications import KERAS
+from cnn_keras.weights.torchvision import TORCHVISION
 from export.tflite.interpreter import check_identifier
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"

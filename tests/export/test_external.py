@@ -1,4 +1,4 @@
-"""Models from elsewhere, from file to file, by the commands."""
+"""Export of external models by the commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from cnn_keras.training.run_folder import Run
 from export.tflite import metadata
 from tests.fixtures.command_line import run_main
-from tests.fixtures.strangers import digits, rgb, saved
+from tests.fixtures.external_models import digits, rgb, saved
 
 OPTIONS = ("--data", "digits", "--json")
 
@@ -99,7 +99,7 @@ def test_the_files_keep_the_models_name(
     assert (code, row["file"], json.loads(out)["run"]) == (0, "größe_float32.tflite", "größe")
 
 
-def test_what_is_to_be_known_of_a_model_stands_beside_its_files(
+def test_remarks_on_a_model_are_stored_beside_its_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tags = saved(rgb(3, "sigmoid"), tmp_path / "tags.keras")
@@ -114,7 +114,7 @@ def test_what_is_to_be_known_of_a_model_stands_beside_its_files(
 
 
 @pytest.mark.slow  # half a minute: TensorFlow's toolkit wraps every layer
-def test_a_network_of_somebody_else_is_trained_on(
+def test_an_external_network_is_trained_further(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tuned = ("--recipes", "aware_wi8_ai8", "--tuning-epochs", "1")
@@ -136,7 +136,7 @@ def test_a_network_of_somebody_else_is_trained_on(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("{}/mine.keras --out {out}", 2, "is judged on with --data: digits, fashion_mnist"),
+        ("{}/mine.keras --out {out}", 2, "is evaluated on with --data: digits, fashion_mnist"),
         ("{}/mine.keras --data digit --out {out}", 2, "Did you mean 'digits'?"),
         ("{}/mine.keras --data digits", 2, "Name a folder for the files with --out"),
         ("{}/none.keras --data digits --out {out}", 1, "No such model"),
@@ -150,7 +150,7 @@ def test_a_network_of_somebody_else_is_trained_on(
             "not both",
         ),
         ("{}/mine.keras --data digits --preprocessing tf --out {out}", 2, "takes gray images"),
-        ("{}/saved --data digits --out {out}", 2, "What does"),
+        ("{}/saved --data digits --out {out}", 2, "The pixel range that"),
         ("{}/saved --run {run} --out {out}", 2, "--run is for a .keras file"),
         ("{run} --data digits --out {out}", 2, "--data is for a model from elsewhere"),
         ("lenet --out {out}", 2, "Unknown run folder, model or network of keras.applications"),
@@ -168,7 +168,7 @@ def test_a_network_of_somebody_else_is_trained_on(
         ("none/run --out {out}", 1, "No such run folder: none/run."),
     ],
 )
-def test_what_is_to_be_told_is_said_in_one_line(
+def test_missing_options_are_reported_in_one_line(
     arguments: str,
     code: int,
     message: str,

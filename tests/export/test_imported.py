@@ -1,4 +1,4 @@
-"""Weights from elsewhere, on photographs that nobody has labeled."""
+"""Export of published weights, evaluated on photographs without labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnn_keras.weights import published
 from export.cli import main
 from export.recipes import RECIPES
 from export.tflite import metadata
-from tests.cnn_keras.weights.test_published import (
+from tests.fixtures.published_weights import (
     SIDE,
     images_of,
     logits,
@@ -57,7 +57,7 @@ def test_an_imported_run_is_exported_verified_and_measured(
     for row in document["files"]:
         assert (row["top1_float"], row["top1_file"], row["drop_points"]) == (None, None, None)
         assert row["audit"]["partitions"] == 1
-    for row in document["files"][:2]:  # how an untrained network takes integers says nothing
+    for row in document["files"][:2]:  # the integer file of an untrained network is no measure
         assert row["accepted"], row["reasons"]
 
     path = tmp_path / "r18_float16.tflite"
@@ -76,8 +76,8 @@ def test_an_imported_run_is_exported_verified_and_measured(
     assert "noise" not in capsys.readouterr().err
 
 
-def test_without_labels_the_answers_decide(trained) -> None:
-    """Twelve of 100 images turned round: accuracy would refuse the file, agreement does."""
+def test_without_labels_agreement_decides(trained) -> None:
+    """Twelve of 100 predictions changed: without accuracy, agreement refuses the file."""
     recipe = RECIPES["static_wi8_ai8"]
     images = trained.images[:100]
     reference = trained.reference[:100].copy()

@@ -1,4 +1,4 @@
-"""Files that Keras 2 wrote, by tf_keras, which is Keras 2 under another name."""
+"""Files of Keras 2, written by tf_keras."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ import pytest
 from cnn_keras.errors import Error
 from cnn_keras.model_files import keras2
 from cnn_keras.training.run_folder import Run, load_model
-from cnn_keras.weights.external import adopt, front
-from cnn_keras.weights.source_options import Told
+from cnn_keras.weights.model_import import import_model
+from cnn_keras.weights.normalization import rescaled_range
+from cnn_keras.weights.source_options import SourceOptions
 from export import convert
-from tests.fixtures.strangers import CODE, pixels
+from tests.fixtures.external_models import CODE, pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 
@@ -31,7 +32,7 @@ tf = pytest.importorskip("tensorflow")
 tf_keras = pytest.importorskip("tf_keras")
 kinds = tf_keras.layers
 
-PHOTOGRAPHS = Told(data="photographs", pixel_range=(0, 1))
+PHOTOGRAPHS = SourceOptions(data="photographs", pixel_range=(0, 1))
 SHAPE = (8, 8, 3)
 HALF = tf_keras.mixed_precision.Policy("mixed_float16")
 
@@ -50,7 +51,7 @@ def shared(x: Any) -> Any:
     return tf_keras.Sequential([kinds.DepthwiseConv2D(3)])(kinds.Add()([twice(twice(x)), x]))
 
 
-DIFFERENT: dict[str, Callable[[Any], Any]] = {
+RECONFIGURED: dict[str, Callable[[Any], Any]] = {
     "depthwise": lambda x: kinds.BatchNormalization()(kinds.DepthwiseConv2D(3)(x)),
     "separable": kinds.SeparableConv2D(4, 3),
     "transposed": kinds.Conv2DTranspose(4, 3),
@@ -63,9 +64,9 @@ DIFFERENT: dict[str, Callable[[Any], Any]] = {
     "shared": shared,
     "half": kinds.Conv2D(4, 3, dtype=HALF),
 }
-"""What Keras 2 spells in another way than Keras 3."""
+"""Layers that Keras 2 and Keras 3 configure differently."""
 
-ANOTHER: dict[str, Callable[[Any], Any]] = {
+UNSUPPORTED: dict[str, Callable[[Any], Any]] = {
     "operators": lambda x: kinds.DepthwiseConv2D(3)(x * 2.0 + 1.0),
     "function": lambda x: tf.nn.relu6(kinds.Conv2D(4, 3)(x)),
     "slice": lambda x: kinds.Conv2D(4, 3)(x[:, 1:, :, ::-1]),
@@ -74,7 +75,7 @@ ANOTHER: dict[str, Callable[[Any], Any]] = {
     "half": lambda x: tf.nn.relu6(kinds.Conv2D(4, 3, dtype=HALF)(x)),
     "attention": lambda x: kinds.MultiHeadAttention(1, 4)(sequence(x), sequence(x)),
 }
-"""What Keras 3 lacks, computes otherwise or does not read."""
+"""Layers that Keras 3 lacks, computes differently or does not read."""
 
 
 def classifier(middle: Callable[[Any], Any]) -> Any:
@@ -85,7 +86,7 @@ def classifier(middle: Callable[[Any], Any]) -> Any:
 
 
 def saved(model: Any, path: Path, *, ancient: bool = False) -> Path:
-    """Save a model, also as TensorFlow 2.4 did: nothing in the file says where a class is from."""
+    """Save a model, optionally as TensorFlow 2.4 did, without the modules of its classes."""
     model.save(path)
     if ancient:
         with h5py.File(path, "r+") as file:
@@ -120,17 +121,17 @@ def answers(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.keras", "tf2.4.h5"])
-@pytest.mark.parametrize("kind", DIFFERENT)
-def test_what_keras_3_knows_is_loaded(kind: str, name: str, tmp_path: Path) -> None:
-    model = classifier(DIFFERENT[kind])
+@pytest.mark.parametrize("kind", RECONFIGURED)
+def test_layers_that_keras_3_knows_are_loaded(kind: str, name: str, tmp_path: Path) -> None:
+    model = classifier(RECONFIGURED[kind])
     file = saved(model, tmp_path / name, ancient="2.4" in name)
-    assert keras2.version(file) == ("2.4.0" if "2.4" in name else tf_keras.__version__)
+    assert keras2.keras2_version(file) == ("2.4.0" if "2.4" in name else tf_keras.__version__)
     found = answers(load_model(file))
     np.testing.assert_allclose(found, answers(model), atol=2e-3 if kind == "half" else 1e-6)
 
 
 def test_the_oldest_files_are_read(tmp_path: Path) -> None:
-    file = saved(model := classifier(DIFFERENT["nested"]), tmp_path / "a.h5", ancient=True)
+    file = saved(model := classifier(RECONFIGURED["nested"]), tmp_path / "a.h5", ancient=True)
     with h5py.File(file, "r+") as opened:
         config = json.loads(opened.attrs["model_config"])
         config["class_name"] = "Model"
@@ -143,21 +144,21 @@ def test_the_oldest_files_are_read(tmp_path: Path) -> None:
 
 
 def test_modules_of_tensorflow_2_13_are_known(tmp_path: Path) -> None:
-    file = saved(model := classifier(DIFFERENT["depthwise"]), tmp_path / "a.keras")
+    file = saved(model := classifier(RECONFIGURED["depthwise"]), tmp_path / "a.keras")
     replace_in(file, b"tf_keras.src.", b"keras.src.")
     np.testing.assert_allclose(answers(load_model(file)), answers(model), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [*zip(ANOTHER, ["a.h5", "a.keras"] * len(ANOTHER), strict=False)]
+    ("kind", "name"), [*zip(UNSUPPORTED, ["a.h5", "a.keras"] * len(UNSUPPORTED), strict=False)]
 )
-def test_what_keras_3_does_not_know_becomes_a_saved_model(
+def test_layers_that_keras_3_lacks_become_a_saved_model(
     kind: str, name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    model = classifier(ANOTHER[kind])
+    model = classifier(UNSUPPORTED[kind])
     file = saved(model, tmp_path / name)
     capfd.readouterr()
-    run, _ = adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+    run, _ = import_model(file, PHOTOGRAPHS, tmp_path / "runs")
     out, err = capfd.readouterr()
     assert (out, err.count("loaded by tf_keras as a SavedModel")) == ("", 1)
     found = Run.open(run.path)
@@ -188,27 +189,27 @@ def flipped(x: Any) -> Any:
 def test_a_model_of_keras_2_may_rescale_pixels_by_itself(
     first: Callable[[Any], Any], ends: tuple[float, float] | None
 ) -> None:
-    found = front(classifier(first))
+    found = rescaled_range(classifier(first))
     assert (found is None) == (ends is None)
     if found is not None:
         assert (found.min(), found.max()) == pytest.approx(ends)
 
 
-def test_what_begins_with_rescaling_needs_no_range_through_tf_keras(tmp_path: Path) -> None:
-    model = classifier(lambda x: ANOTHER["changed"](kinds.Rescaling(1 / 255)(x)))
+def test_a_model_that_rescales_first_needs_no_range_through_tf_keras(tmp_path: Path) -> None:
+    model = classifier(lambda x: UNSUPPORTED["changed"](kinds.Rescaling(1 / 255)(x)))
     file = saved(model, tmp_path / "a.h5")
-    run, _ = adopt(file, Told(data="photographs"), tmp_path / "runs")
+    run, _ = import_model(file, SourceOptions(data="photographs"), tmp_path / "runs")
     assert run.is_saved_model
     np.testing.assert_allclose(run.predict(pixels()), model(pixels().astype(np.float32)), atol=1e-6)
 
 
-def test_without_tf_keras_one_line_says_who_wrote_it(
+def test_without_tf_keras_one_line_names_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrapped = classifier(lambda x: kinds.Bidirectional(kinds.GRU(4))(sequence(x)))
     for model, said in (
-        (classifier(ANOTHER["operators"]), "it has no TFOpLambda"),
-        (classifier(ANOTHER["changed"]), "its hard_sigmoid is another"),
+        (classifier(UNSUPPORTED["operators"]), "it has no TFOpLambda"),
+        (classifier(UNSUPPORTED["changed"]), "its hard_sigmoid is another"),
         (wrapped, "it does not find GRU"),
     ):
         file = saved(model, tmp_path / "a.h5", ancient=True)
@@ -217,13 +218,13 @@ def test_without_tf_keras_one_line_says_who_wrote_it(
             with pytest.raises(
                 Error, match=rf"by Keras 2[^\n]*{said}[^\n]*\[aware\][^\n]*$"
             ) as found:
-                adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+                import_model(file, PHOTOGRAPHS, tmp_path / "runs")
         assert len(str(found.value)) < 400
         assert "--modules" not in str(found.value)
 
 
 def test_hdf5_is_read_under_any_name(tmp_path: Path) -> None:
-    model = classifier(DIFFERENT["depthwise"])
+    model = classifier(RECONFIGURED["depthwise"])
     old = shutil.copy(saved(model, tmp_path / "a.h5"), tmp_path / "of TensorFlow 2.11.keras")
     np.testing.assert_allclose(answers(load_model(old)), answers(model), atol=1e-6)
 
@@ -232,8 +233,8 @@ def test_hdf5_is_read_under_any_name(tmp_path: Path) -> None:
 def test_code_in_a_file_is_not_run(name: str, tmp_path: Path) -> None:
     file = saved(classifier(kinds.Lambda(lambda x: x / 2)), tmp_path / name)
     with pytest.raises(Error, match="has a Lambda layer, which is code"):
-        adopt(file, PHOTOGRAPHS, tmp_path / "runs")
-    file = saved(classifier(ANOTHER["function"]), tmp_path / name)
+        import_model(file, PHOTOGRAPHS, tmp_path / "runs")
+    file = saved(classifier(UNSUPPORTED["function"]), tmp_path / name)
     if name == "a.h5":
         with h5py.File(file, "r+") as opened:
             config = opened.attrs["model_config"]
@@ -241,11 +242,11 @@ def test_code_in_a_file_is_not_run(name: str, tmp_path: Path) -> None:
     else:
         replace_in(file, b"nn.relu6", b"io.read_file")
     with pytest.raises(Error, match=r"TFOpLambda of tf\.io\.read_file, which may be any code"):
-        adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+        import_model(file, PHOTOGRAPHS, tmp_path / "runs")
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.keras"])
-def test_layers_of_the_users_own_still_come_from_a_module(
+def test_custom_layers_are_imported_from_a_module(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own: dict[str, Any] = {}
@@ -253,13 +254,13 @@ def test_layers_of_the_users_own_still_come_from_a_module(
     model = classifier(lambda x: kinds.DepthwiseConv2D(3)(own["Twice"]()(x)))
     file = saved(model, tmp_path / name)
     with pytest.raises(Error, match=r"needs 'Twice', which .* with --modules\.$"):
-        adopt(file, PHOTOGRAPHS, tmp_path / "runs")
+        import_model(file, PHOTOGRAPHS, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     module = f"layers_of_{name.replace('.', '_')}"
     (tmp_path / f"{module}.py").write_text(CODE)
     with patch.dict(keras.saving.get_custom_objects()):
-        run, _ = adopt(file, replace(PHOTOGRAPHS, modules=(module,)), tmp_path / "runs")
+        run, _ = import_model(file, replace(PHOTOGRAPHS, modules=(module,)), tmp_path / "runs")
         np.testing.assert_allclose(run.predict(pixels()), answers(model), atol=1e-6)
 
 
@@ -280,7 +281,7 @@ class Wrapper(kinds.Wrapper):  # type: ignore[misc]
     ],
 )
 @pytest.mark.parametrize("name", ["a.h5", "a.keras"])
-def test_wrappers_of_tensorflows_toolkit_are_to_be_taken_off(
+def test_wrappers_of_tensorflows_toolkit_are_refused_with_advice(
     name: str, wrapper: str, advice: str, tmp_path: Path
 ) -> None:
     kind = type(wrapper, (Wrapper,), {})
@@ -290,7 +291,7 @@ def test_wrappers_of_tensorflows_toolkit_are_to_be_taken_off(
     assert "--modules" not in str(caught.value)
 
 
-def test_files_of_weights_alone_are_said_to_be_so(tmp_path: Path) -> None:
+def test_files_of_weights_alone_are_reported(tmp_path: Path) -> None:
     model = classifier(kinds.Conv2D(4, 3))
     model.save_weights(tmp_path / "old.h5")
     model.save_weights(tmp_path / "new.weights.h5")
@@ -302,17 +303,17 @@ def test_files_of_weights_alone_are_said_to_be_so(tmp_path: Path) -> None:
             load_model(tmp_path / name)
 
 
-def test_files_of_keras_3_and_broken_ones_are_none_of_keras_2(tmp_path: Path) -> None:
+def test_files_of_keras_3_and_broken_ones_have_no_keras_2_version(tmp_path: Path) -> None:
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
     for name in ("a.keras", "a.h5"):
         model.save(tmp_path / name)
-        assert keras2.version(tmp_path / name) is None
+        assert keras2.keras2_version(tmp_path / name) is None
         assert load_model(tmp_path / name).output_shape == (None, 2)
     (tmp_path / "b.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:500])
-    assert keras2.version(tmp_path / "b.keras") is None
+    assert keras2.keras2_version(tmp_path / "b.keras") is None
     for size, said in ((50, "signature|truncated"), (3000, "truncated")):
         (tmp_path / "b.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:size])
         with pytest.raises(Error, match=f"cannot be loaded as a Keras model: .*({said})"):
             load_model(tmp_path / "b.h5")
     model.save_weights(tmp_path / "a.weights.h5")
-    assert keras2.version(tmp_path / "a.weights.h5") is None
+    assert keras2.keras2_version(tmp_path / "a.weights.h5") is None

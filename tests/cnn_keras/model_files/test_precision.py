@@ -1,4 +1,4 @@
-"""Models that were trained in another precision than float32."""
+"""Models trained in another precision than float32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras import layers, ops
 from cnn_keras.errors import Error
 from cnn_keras.model_files.precision import in_float32
 from cnn_keras.training.run_folder import load_model
-from tests.fixtures.strangers import pixels, saved
+from tests.fixtures.external_models import pixels, saved
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 IMAGES = pixels().astype(np.float32) / 255
@@ -30,7 +30,7 @@ def policy(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @keras.saving.register_keras_serializable("tests")
 class Scaled(layers.Layer):  # type: ignore[misc]
-    """A layer of the user's own, with a weight and a number."""
+    """A custom layer with a weight and a number."""
 
     def __init__(self, by: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -85,7 +85,7 @@ def test_a_model_is_rebuilt_in_float32_with_the_same_weights(
     assert capsys.readouterr().err == ""
 
 
-def test_a_training_goes_on_in_its_own_precision(tmp_path: Path) -> None:
+def test_a_training_resumes_in_its_own_precision(tmp_path: Path) -> None:
     image = layers.Input((4,))
     model = keras.Model(image, layers.Dense(2, dtype="mixed_float16")(image))
     model.compile("sgd", "mse")
@@ -93,7 +93,7 @@ def test_a_training_goes_on_in_its_own_precision(tmp_path: Path) -> None:
     assert found.layers[-1].dtype_policy.name == "mixed_float16"
 
 
-def test_what_cannot_be_rebuilt_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_rebuilt_is_reported_in_one_line(tmp_path: Path) -> None:
     class Half(Scaled):
         """A layer that knows no other precision."""
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_rebuilt_is_said_in_one_line(tmp_path: Path) -> None:
         in_float32(model)
 
 
-def test_what_keras_quantized_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_keras_quantized_is_refused(tmp_path: Path) -> None:
     inner = keras.Sequential([layers.Input((4,)), layers.Dense(2, name="scores")])
     model = keras.Sequential([layers.Input((4,)), inner])
     model.quantize("int4", filters="scores")

@@ -30,8 +30,8 @@ from cnn_keras.studies.identity import (
     stack_claims,
 )
 from cnn_keras.training.train import Training
-from tests.cnn_keras.weights.test_published import randomize
 from tests.fixtures.finished import finish
+from tests.fixtures.published_weights import randomize
 
 CHANNELS = 8
 

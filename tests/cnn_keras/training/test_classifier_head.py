@@ -10,8 +10,8 @@ from keras import layers, ops
 
 from cnn_keras.training.classifier_head import (
     gives_probabilities,
-    is_measured,
-    remarks_on,
+    looks_like_regression,
+    score_remarks,
     with_probabilities,
 )
 
@@ -153,14 +153,14 @@ def test_pictures_show_what_layers_do_not_say() -> None:
 )
 def test_scores_of_another_kind_are_said(kind: str, said: str) -> None:
     model = classifier((PROBABILITIES | SCORES)[kind])
-    (remark,) = remarks_on(model, np.asarray(model(images())))
+    (remark,) = score_remarks(model, np.asarray(model(images())))
     assert said in remark
 
 
 @pytest.mark.parametrize("units", [1, 3])
 def test_squashed_scores_are_found_inside_a_model(units: int) -> None:
     model = classifier(nested(lambda x: layers.Reshape((units,))(dense("tanh", units)(x))))
-    (remark,) = remarks_on(model, np.asarray(model(images())))
+    (remark,) = score_remarks(model, np.asarray(model(images())))
     assert "come from tanh" in remark
 
 
@@ -169,10 +169,10 @@ def test_squashed_scores_are_found_inside_a_model(units: int) -> None:
 )
 def test_usual_scores_need_no_remark(kind: str) -> None:
     model = classifier((PROBABILITIES | SCORES)[kind])
-    assert remarks_on(model, np.asarray(model(images()))) == []
+    assert score_remarks(model, np.asarray(model(images()))) == []
     for one in (dense("sigmoid", 1), dense(None, 1)):
         model = classifier(one)
-        assert remarks_on(model, np.asarray(model(images()))) == []
+        assert score_remarks(model, np.asarray(model(images()))) == []
 
 
 @pytest.mark.parametrize(
@@ -186,5 +186,5 @@ def test_usual_scores_need_no_remark(kind: str) -> None:
     ],
 )
 def test_a_quantity_is_told_from_a_logit(scores: list[float], measured: bool) -> None:
-    assert is_measured(np.float32(scores).reshape(-1, 1)) == measured
-    assert not is_measured(np.float32([scores]))
+    assert looks_like_regression(np.float32(scores).reshape(-1, 1)) == measured
+    assert not looks_like_regression(np.float32([scores]))

@@ -293,7 +293,7 @@ def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_pat
         "from pathlib import Path\n"
         "from cnn_keras.data import image_folder\n"
         "from cnn_keras.training.run_folder import Run\n"
-        "from cnn_keras.weights.published import class_names\n"
+        "from cnn_keras.weights.labels import class_names\n"
         "print(ascii(image_folder.list_images(Path('pictures')).classes))\n"
         "print(ascii((Run(Path()).classes, class_names(10, Path('labels.txt')))))"
     )
