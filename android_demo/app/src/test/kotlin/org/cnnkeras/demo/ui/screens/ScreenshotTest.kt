@@ -37,8 +37,8 @@ import org.robolectric.shadows.ShadowDialog
 /**
  * Renders each screen with results of real inference.
  *
- * To save the screenshots, name a folder relative to `app`:
- * `mvn test -Dtest=ScreenshotTest -Dscreenshots=../../docs/android`.
+ * To save the screenshots, add a folder relative to `app` to the command of `make test-android`:
+ * `-Dtest=ScreenshotTest -Dscreenshots=../../docs/android`.
  */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "w360dp-h780dp-xhdpi")
