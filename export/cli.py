@@ -219,7 +219,8 @@ class Verify:
         from rich.console import Group
 
         from cnn_keras.command import progress
-        from cnn_keras.training.run_folder import Run, predict
+        from cnn_keras.training.predict import predict
+        from cnn_keras.training.run_folder import Run
 
         from .provenance import find_run, read_export_row
         from .tflite.interpreter import read_file

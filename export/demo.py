@@ -12,8 +12,9 @@ from cnn_keras.command import log, write_together
 from cnn_keras.data.sources import MissingDataError
 from cnn_keras.experiments.record import command_line
 from cnn_keras.machine import host
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training, train
+from cnn_keras.training.train import train
 
 from .benchmark.cli import Benchmark
 from .pipeline import Source, export

@@ -21,11 +21,12 @@ from cnn_keras.data.drawing import measure_drawing
 from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.data.splits import Labels
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.training.evaluate import Probabilities, doubt_of, scores
+from cnn_keras.model_files.keras_file import load_model, save_model
+from cnn_keras.training.evaluate import Probabilities, baseline_warning, scores
+from cnn_keras.training.predict import predict
 from cnn_keras.training.recipes import Recipe as TrainingRecipe
 from cnn_keras.training.recipes import recipe as training_recipe
-from cnn_keras.training.run_folder import Run, load_model, predict
-from cnn_keras.training.train import save_model
+from cnn_keras.training.run_folder import Run
 from cnn_keras.zoo import network
 
 from .benchmark.compare import interleave
@@ -176,7 +177,7 @@ def export(
             }
         )
     lone = source.run.model_file
-    doubt = doubt_of(reference, labels, source.run.classes)
+    doubt = baseline_warning(reference, labels, source.run.classes)
     document = {
         "run": os.path.relpath(source.run.path, out),
         "model": lone and os.path.relpath(lone, out),

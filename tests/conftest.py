@@ -12,8 +12,9 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training, train
+from cnn_keras.training.train import train
 
 # A shell without job control starts a background job deaf to interrupts, and so what tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

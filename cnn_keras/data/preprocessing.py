@@ -117,6 +117,41 @@ class Preprocessing:
         return cls.from_dict(json.loads(path.read_bytes()))
 
 
+def fit_preprocessing(images: UInt8Images, shape: tuple[int, int, int]) -> Preprocessing:
+    """Return the preprocessing that normalizes by the mean and standard deviation of the images.
+
+    Args:
+        images: The training images `(n, height, width, channels)`.
+        shape: Height, width and channels of the network's input.
+    """
+    height, width, channels = shape
+    if images.shape[-1] != channels:
+        unnormalized = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+        images = unnormalized.resize(images)
+    mean, std = _channel_statistics(images)
+    return Preprocessing(
+        height,
+        width,
+        channels,
+        tuple(round(float(value), 3) for value in mean),
+        # A channel may be constant, as in microscopy.
+        tuple(round(float(value), 3) or 1.0 for value in std),
+    )
+
+
+def _channel_statistics(images: UInt8Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each channel, from exact integer sums."""
+    total = np.zeros(images.shape[-1])
+    squares = np.zeros(images.shape[-1])
+    for start in range(0, len(images), 256):  # all at once would take eight times their memory
+        chunk = images[start : start + 256]
+        total += chunk.sum(axis=(0, 1, 2), dtype=np.int64)
+        squares += np.square(chunk, dtype=np.uint16).sum(axis=(0, 1, 2), dtype=np.int64)
+    mean = total / images[..., 0].size
+    variance = squares / images[..., 0].size - mean**2
+    return mean, np.sqrt(np.maximum(variance, 0))  # rounding makes it negative for a constant
+
+
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Scale an image of 16-bit or 32-bit integers or floats, which Pillow's conversion would clip.
 

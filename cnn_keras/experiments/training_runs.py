@@ -10,8 +10,9 @@ from typing import Any
 
 from ..command import failure, log
 from ..errors import Error, UsageError
+from ..training.config import Training
 from ..training.run_folder import Run
-from ..training.train import Training, train
+from ..training.train import train
 
 Failed = dict[str, str]
 """A run that failed, and the reason: `{"run": ..., "reason": ...}`."""

@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 
 from ..blocks import Tensor, shortcut_to
 from ..command import progress
+from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing
 from ..data.splits import Split
 from ..errors import UsageError
 from ..layer_names import row_of
-from ..training.run_folder import batch_size, uses_xla
+from ..training.predict import uses_xla
 
 Activations: TypeAlias = NDArray[np.float32]
 
@@ -167,7 +168,7 @@ def errors(plans: Sequence[Plan], preprocessing: Preprocessing, split: Split) ->
         split: Images in the network's size.
     """
     # As many activations wait as there are pieces. Batches of one size are compiled for once.
-    count = -(-len(split.labels) // max(1, batch_size(preprocessing) // 2))
+    count = -(-len(split.labels) // max(1, inference_batch_size(preprocessing) // 2))
     parts = np.array_split(np.arange(len(split.labels)), count)
     wrong = np.zeros(len(plans), np.int64)
     with progress("networks", len(plans) * count) as advance:

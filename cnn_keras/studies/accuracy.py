@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..experiments import training_runs
 from ..experiments.record import Claim, write_record
+from ..training.config import Training
 from ..training.evaluate import mean_interval, wilson
 from ..training.run_folder import Run
-from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

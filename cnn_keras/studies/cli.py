@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..options import NetworkName, RecipeOptions, parse_options
 
 if TYPE_CHECKING:
-    from ..training.train import Training
+    from ..training.config import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class StudyTrainings(RecipeOptions):
         Raises:
             UsageError: A value that no training can have.
         """
-        from ..training.train import Training
+        from ..training.config import Training
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"Seeds are different numbers from 0 on, unlike {list(self.seeds)}.")
@@ -116,7 +116,7 @@ class Accuracy(RecipeOptions):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from ..training.train import Training
+        from ..training.config import Training
         from .accuracy import accuracy
 
         training = Training.of(

@@ -23,9 +23,11 @@ from ..experiments import estimates, training_runs
 from ..experiments.cache import kept
 from ..experiments.record import Claim, write_record
 from ..inspection.gradients import weight_gradients
+from ..training.config import Training
 from ..training.evaluate import scores
-from ..training.run_folder import Run, predict
-from ..training.train import Training, initial_model
+from ..training.predict import predict
+from ..training.run_folder import Run
+from ..training.train import initial_model
 
 if TYPE_CHECKING:
     import keras

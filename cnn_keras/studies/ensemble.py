@@ -23,10 +23,11 @@ from ..experiments import training_runs
 from ..experiments.estimates import difference
 from ..experiments.record import Claim, write_record
 from ..inspection import anatomy
-from ..training.ensemble import Size, require_replaceable, save, sizes
-from ..training.evaluate import results
-from ..training.run_folder import Run, predict
-from ..training.train import Training
+from ..training.config import Training
+from ..training.ensemble import SizeErrors, errors_by_size, require_replaceable, save_ensemble
+from ..training.evaluate import evaluate_splits
+from ..training.predict import predict
+from ..training.run_folder import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,10 +104,10 @@ def ensemble(
         )
         for name in ("validation", "test")
     }
-    metrics = results({name: each.mean(axis=0) for name, each in answers.items()}, dataset)
-    save(members, models, metrics, folder)
+    metrics = evaluate_splits({name: each.mean(axis=0) for name, each in answers.items()}, dataset)
+    save_ensemble(members, models, metrics, folder)
     labels = dataset.test.labels
-    found = sizes(answers["test"], labels)
+    found = errors_by_size(answers["test"], labels)
     macs = anatomy.total(anatomy.rows(models[0])).macs
     one = Trained(training.network, macs, found[0].errors, found[0].wrong)
     rival = _trained(rivals, dataset) if rivals else None
@@ -191,7 +192,7 @@ def _claim(claim: str, before: NDArray[Any], after: NDArray[Any]) -> Claim:
     return Claim(claim, less.above(0), *less)
 
 
-def _growth_claims(network: str, found: Sequence[Size]) -> list[Claim]:
+def _growth_claims(network: str, found: Sequence[SizeErrors]) -> list[Claim]:
     steps = [
         _claim(
             f"ensembles of {after.members} {network} err less than those of {before.members}, "
@@ -235,7 +236,7 @@ def _removal_claim(less: Sequence[NDArray[Any]], wrong: NDArray[Any]) -> Claim:
     )
 
 
-def _rival_claim(one: Trained, found: Sequence[Size], rival: Trained) -> Claim:
+def _rival_claim(one: Trained, found: Sequence[SizeErrors], rival: Trained) -> Claim:
     """Compare with the ensembles that are nearest in multiply-adds."""
     size = min(found, key=lambda size: abs(size.members * one.macs - rival.macs))
     count = size.members
@@ -247,7 +248,9 @@ def _rival_claim(one: Trained, found: Sequence[Size], rival: Trained) -> Claim:
     )
 
 
-def _figure(dataset: str, one: Trained, found: Sequence[Size], rival: Trained | None) -> Figure:
+def _figure(
+    dataset: str, one: Trained, found: Sequence[SizeErrors], rival: Trained | None
+) -> Figure:
     """Draw the error of every ensemble over what it costs, and the mean of each size."""
     from matplotlib.figure import Figure
 

@@ -29,8 +29,10 @@ from ..data.preprocessing import Float32Images
 from ..experiments import estimates, training_runs
 from ..experiments.cache import kept
 from ..experiments.record import Claim, write_record
-from ..training.run_folder import Run, predict, uses_xla
-from ..training.train import Training, keras_weight_decay
+from ..training.config import Training
+from ..training.predict import predict, uses_xla
+from ..training.run_folder import Run
+from ..training.schedule import keras_weight_decay
 
 if TYPE_CHECKING:
     import keras

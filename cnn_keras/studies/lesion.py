@@ -35,9 +35,9 @@ from ..experiments.estimates import (
 )
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import Chain, Plan, cut, errors, outputs
+from ..training.config import Training
 from ..training.evaluate import wilson
 from ..training.run_folder import Run
-from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,8 +25,8 @@ from ..experiments.estimates import difference, geometric_mean, mean
 from ..experiments.record import Claim, write_record
 from ..inspection.gradient_paths import central, counts, magnitudes
 from ..inspection.surgery import cut
+from ..training.config import Training
 from ..training.run_folder import Run
-from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,8 +26,8 @@ from ..experiments.cache import kept
 from ..experiments.estimates import greatest_share, least_step, rank_correlation
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import cut, errors
+from ..training.config import Training
 from ..training.run_folder import Run
-from ..training.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

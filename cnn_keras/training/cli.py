@@ -47,7 +47,8 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
     """Also write logs for TensorBoard."""
 
     def __call__(self) -> Outcome:
-        from .train import Training, train
+        from .config import Training
+        from .train import train
 
         training = Training.of(
             self.name,

@@ -1,7 +1,7 @@
-"""Ensembles: networks that were trained independently, and the average of their probabilities.
+"""Ensembles: the average of the probabilities of independently trained networks.
 
-Seeds make them differ: in the initial weights, in the images' order and distortions and, with
-`--train-images`, in the images themselves.
+The networks differ by their seed: in the initial weights, in the order and augmentation of the
+images and, with `--train-images`, in the images themselves.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from numpy.typing import NDArray
 from ..data.splits import Labels
 from ..errors import UsageError
 from ..machine import hardware, versions
+from ..model_files.keras_file import save_model
 from .classifier_head import with_probabilities
-from .run_folder import Run, is_free
-from .train import save_model
+from .run_folder import Run, can_start_run
 
 if TYPE_CHECKING:
     import keras
 
-MAX_SUBSETS = 500  # of one size; of more, that many are drawn
+MAX_SUBSETS = 500  # of one size; if there are more, this many are sampled
 
 
 def combine(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Model:
-    """Return one model that shows an image to every member and averages their probabilities.
+    """Return one model that averages the probabilities of its members.
 
-    A member is a model inside it, `member_0`, `member_1`, ..., so that their layers keep their
+    The members are nested models, `member_0`, `member_1`, ..., so that their layers keep their
     names.
 
     Args:
-        members: Two or more, of one output and the same shapes, which keep their weights; logits
-            get a softmax first.
-        name: Of the model.
+        members: Two models or more, with one output and the same shapes; they keep their weights.
+            A softmax is added to logits.
+        name: Name of the model.
 
     Raises:
-        UsageError: Fewer than two members, or of different shapes.
+        UsageError: There are fewer than two members, or their shapes differ.
 
     Example:
         >>> from cnn_keras import build
@@ -58,21 +58,21 @@ def combine(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Mod
         raise UsageError(f"An ensemble's members need the same shapes, unlike {sorted(shapes)}.")
     members = [with_probabilities(model) for model in members]
     image = keras.Input(members[0].input_shape[1:], name="image")
-    answers = [
-        keras.Model(model.inputs[0], model.outputs[0], name=f"member_{place}")(image)
-        for place, model in enumerate(members)
+    probabilities = [
+        keras.Model(model.inputs[0], model.outputs[0], name=f"member_{index}")(image)
+        for index, model in enumerate(members)
     ]
     average = keras.layers.Average(name="probabilities", dtype="float32")
-    return keras.Model(image, average(answers), name=name)
+    return keras.Model(image, average(probabilities), name=name)
 
 
-class Size(NamedTuple):
-    """What ensembles of so many members get wrong.
+class SizeErrors(NamedTuple):
+    """The errors of the ensembles of one size.
 
     Attributes:
-        members: How many.
-        errors: Share of the images that each ensemble gets wrong, 0 to 1.
-        wrong: Share of the ensembles that get each image wrong, `(images,)`.
+        members: Number of members.
+        errors: Error rate of each ensemble, 0 to 1.
+        wrong: Fraction of the ensembles that misclassify each image, `(images,)`.
     """
 
     members: int
@@ -80,57 +80,59 @@ class Size(NamedTuple):
     wrong: NDArray[np.float64]
 
 
-def sizes(answers: NDArray[np.float32], labels: Labels, seed: int = 0) -> list[Size]:
-    """Make every ensemble of 1, 2, ... members and count its errors.
+def errors_by_size(
+    probabilities: NDArray[np.float32], labels: Labels, seed: int = 0
+) -> list[SizeErrors]:
+    """Return the errors of all ensembles of 1, 2, ... members.
 
     Args:
-        answers: Each member's probabilities, `(members, images, classes)`.
-        labels: Class numbers `(images,)`.
-        seed: Decides which ensembles of a size are made where there are too many.
+        probabilities: Those of each member, `(members, images, classes)`.
+        labels: Class indices `(images,)`.
+        seed: Seed of the sample, if there are more than `MAX_SUBSETS` ensembles of a size.
 
     Example:
-        >>> one, two = sizes(np.float32([[[0.9, 0.1]], [[0.4, 0.6]]]), np.array([0]))
+        >>> one, two = errors_by_size(np.float32([[[0.9, 0.1]], [[0.4, 0.6]]]), np.array([0]))
         >>> one.errors, two.errors
         ([0.0, 1.0], [0.0])
     """
     found = []
-    for size in range(1, len(answers) + 1):
+    for size in range(1, len(probabilities) + 1):
         wrong = [
-            answers[list(chosen)].mean(axis=0).argmax(axis=1) != labels
-            for chosen in _subsets(len(answers), size, seed)
+            probabilities[list(chosen)].mean(axis=0).argmax(axis=1) != labels
+            for chosen in _subsets(len(probabilities), size, seed)
         ]
         errors = [float(each.mean()) for each in wrong]
-        found.append(Size(size, errors, np.mean(wrong, axis=0)))
+        found.append(SizeErrors(size, errors, np.mean(wrong, axis=0)))
     return found
 
 
 def _subsets(count: int, size: int, seed: int) -> Sequence[tuple[int, ...]]:
-    """Return every choice of `size` of `count` members, or `MAX_SUBSETS` different ones."""
+    """Return all subsets of `size` of `count` members, or a sample of `MAX_SUBSETS` of them."""
     if comb(count, size) <= MAX_SUBSETS:
         return list(combinations(range(count), size))
-    draw = np.random.default_rng([seed, size])
-    drawn: set[tuple[int, ...]] = set()
-    while len(drawn) < MAX_SUBSETS:
-        drawn.add(tuple(sorted(draw.choice(count, size, replace=False).tolist())))
-    return sorted(drawn)
+    generator = np.random.default_rng([seed, size])
+    sample: set[tuple[int, ...]] = set()
+    while len(sample) < MAX_SUBSETS:
+        sample.add(tuple(sorted(generator.choice(count, size, replace=False).tolist())))
+    return sorted(sample)
 
 
-def save(
+def save_ensemble(
     members: Sequence[Run],
     models: Sequence[keras.Model],
     metrics: dict[str, Any],
     out: Path,
 ) -> Run:
-    """Write an ensemble as a run folder, which `evaluate`, `predict` and `export` take.
+    """Write an ensemble as a run folder, for `evaluate`, `predict` and `export`.
 
     Args:
         members: Finished runs of one training with several seeds.
         models: Their networks.
-        metrics: What the ensemble is worth, see `evaluate.results`.
+        metrics: Results of the ensemble, see `evaluate.evaluate_splits`.
         out: The folder; an ensemble in it is replaced.
 
     Raises:
-        UsageError: `out` holds something else, or the members see images in different ways.
+        UsageError: `out` has something else, or the members differ in preprocessing or classes.
     """
     require_replaceable(out)
     first = members[0]
@@ -140,7 +142,9 @@ def save(
     model = combine(models)
     out.mkdir(parents=True, exist_ok=True)
     run = Run(out)
-    (out / "model.keras").unlink(missing_ok=True)  # never beside what is said of another ensemble
+    (out / "model.keras").unlink(
+        missing_ok=True
+    )  # never beside the description of another ensemble
     about = {"members": [os.path.relpath(member.path, out) for member in members]}
     run.describe(first.config | about, first.preprocessing, first.classes)
     run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})
@@ -149,12 +153,14 @@ def save(
 
 
 def require_replaceable(out: Path) -> None:
-    """Refuse a folder that holds something else than an ensemble.
+    """Refuse a folder that has something other than an ensemble.
 
     Raises:
-        UsageError: It does.
+        UsageError: The folder has something else.
     """
-    if is_free(out):
+    if can_start_run(out):
         return
     if not (out / "config.json").is_file() or not Run(out).is_ensemble:
-        raise UsageError(f"{out} exists and is no ensemble: choose another folder to save it in.")
+        raise UsageError(
+            f"{out} exists and is not an ensemble: choose another folder to save it in."
+        )

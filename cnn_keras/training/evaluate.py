@@ -1,4 +1,4 @@
-"""What a network's probabilities are worth: accuracy, loss, confusion, the classes of a picture."""
+"""Evaluate the probabilities of a network: accuracy, loss, confusion matrix, likeliest classes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..data.splits import Labels
 
 Probabilities = NDArray[np.float32]
 
-SIGNIFICANCE = 0.05  # what chance gives in one of twenty trials or more is put down to it
-_ONE_CLASS = 0.95  # share of the answers that is nearly all
+SIGNIFICANCE = 0.05  # p-value from which on a result is attributed to chance
+_ONE_CLASS = 0.95  # fraction of predictions that counts as all of them
 
 
 class Guess(NamedTuple):
@@ -29,10 +29,10 @@ def scores(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
 
     Args:
         probabilities: `(n, classes)`.
-        labels: Class numbers `(n,)`.
+        labels: Class indices `(n,)`.
     """
-    chosen = probabilities[np.arange(len(labels)), labels]
-    loss = -np.log(np.maximum(chosen, 1e-7)).mean()  # Keras' own floor
+    of_labels = probabilities[np.arange(len(labels)), labels]
+    loss = -np.log(np.maximum(of_labels, 1e-7)).mean()  # as Keras clips them
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
     return {"accuracy": float(accuracy), "loss": float(loss), "num_images": len(labels)}
 
@@ -44,80 +44,81 @@ def confusion_matrix(probabilities: Probabilities, labels: Labels) -> NDArray[np
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def results(answers: Mapping[str, Probabilities], dataset: Dataset) -> dict[str, Any]:
-    """Return what a network is worth on several splits: what a run's `metrics.json` says of it.
+def evaluate_splits(probabilities: Mapping[str, Probabilities], dataset: Dataset) -> dict[str, Any]:
+    """Return the results of a network on several splits, for a run's `metrics.json`.
 
     Args:
-        answers: By the name of a split, probabilities `(n, classes)` for its images.
-        dataset: Has the splits.
+        probabilities: For the images of each split, by its name, `(n, classes)`.
+        dataset: The data set with these splits.
 
     Returns:
-        Of each split its `scores`, and of the test split, if it is one, the confusion matrix.
+        The `scores` on each split by its name, and the confusion matrix on the test split.
     """
-    found: dict[str, Any] = {}
-    for name, probabilities in answers.items():
+    results: dict[str, Any] = {}
+    for name, of_split in probabilities.items():
         labels = dataset.split(name).labels
-        found[name] = scores(probabilities, labels)
+        results[name] = scores(of_split, labels)
         if name == "test":
-            found["confusion_matrix"] = confusion_matrix(probabilities, labels).tolist()
-    return found
+            results["confusion_matrix"] = confusion_matrix(of_split, labels).tolist()
+    return results
 
 
-def doubt_of(
+def baseline_warning(
     probabilities: Probabilities, labels: Labels | None, classes: Sequence[str]
 ) -> str | None:
-    """Say so if a network's answers are no better than one that knows nothing gives.
+    """Return a warning if the Keras model is no better than a constant prediction.
 
-    With labels: it is right no more often than always naming the commonest class explains, by the
-    exact binomial test, one-sided. Without: nearly all its answers are one class.
+    With labels, its accuracy is compared with that of always predicting the most frequent class, by
+    a one-sided exact binomial test. Without labels, it is suspicious to predict one class for
+    nearly all images.
 
     Args:
         probabilities: `(n, num_classes)`.
-        labels: Class numbers `(n,)`; None if nobody knows them.
-        classes: Names of the classes.
+        labels: Class indices `(n,)`; None if there are no labels.
+        classes: Class names.
 
     Returns:
-        The doubt as a sentence, if there is any.
+        The warning as one sentence, or None.
     """
     from scipy.stats import binomtest
 
-    answers = probabilities.argmax(axis=1)
-    given = answers if labels is None else labels
-    counts = np.bincount(given, minlength=len(classes))
-    name, share = classes[int(counts.argmax())], float(counts.max() / len(given))
+    predictions = probabilities.argmax(axis=1)
+    observed = predictions if labels is None else labels
+    counts = np.bincount(observed, minlength=len(classes))
+    name, share = classes[int(counts.argmax())], float(counts.max() / len(observed))
     if labels is None:
         if share < _ONE_CLASS:
             return None
         return (
-            f"The Keras model answers '{name}' for {share:.0%} of {len(given)} unlabeled pictures, "
-            "so that agreement says little: are the pixels as it needs them?"
+            f"The Keras model predicts '{name}' for {share:.0%} of {len(observed)} unlabeled "
+            "images, so that agreement means little. Is the preprocessing that of its training?"
         )
-    right = int((answers == labels).sum())
-    if right == len(labels):
+    correct = int((predictions == labels).sum())
+    if correct == len(labels):
         return None
-    if binomtest(right, len(labels), share, alternative="greater").pvalue < SIGNIFICANCE:
+    if binomtest(correct, len(labels), share, alternative="greater").pvalue < SIGNIFICANCE:
         return None
     return (
-        f"The Keras model itself gets {right} of {len(labels)} pictures right, no more than by "
-        f"chance: '{name}' alone is {share:.0%} of them. Is it trained, are the pixels as it needs "
-        "them, and the labels in its order?"
+        f"The Keras model classifies {correct} of {len(labels)} images correctly, no better than a "
+        f"constant prediction: '{name}' is {share:.0%} of them. Is the model trained, is the "
+        "preprocessing that of its training, and are the labels in its order?"
     )
 
 
 def top_k(probabilities: Probabilities, classes: tuple[str, ...], k: int) -> list[Guess]:
-    """Return the `k` likeliest classes of one image, `probabilities` being `(classes,)`."""
+    """Return the `k` likeliest classes of one image from its probabilities `(classes,)`."""
     order = np.argsort(-probabilities, kind="stable")[:k]
     return [Guess(classes[i], float(probabilities[i])) for i in order]
 
 
 def wilson(accuracy: float, num_images: int) -> tuple[float, float]:
-    """Return the 95 % interval of an accuracy that was counted on so many images.
+    """Return the 95 % confidence interval of an accuracy measured on a number of images.
 
     Reference:
         Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
         the American Statistical Association 22, 1927.
     """
-    z = 1.959964  # of the normal distribution, two-sided 95 %
+    z = 1.959964  # two-sided 95 % quantile of the normal distribution
     center = accuracy + z**2 / (2 * num_images)
     spread = z * (accuracy * (1 - accuracy) / num_images + (z / (2 * num_images)) ** 2) ** 0.5
     scale = 1 + z**2 / num_images
@@ -125,15 +126,15 @@ def wilson(accuracy: float, num_images: int) -> tuple[float, float]:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of several seeds' results and its 95 % interval (Student's t).
+    """Return the mean of results over seeds and its 95 % confidence interval (Student's t).
 
     Raises:
-        ValueError: Fewer than two values have no interval.
+        ValueError: There are fewer than two values.
     """
     from scipy.stats import t
 
     if len(values) < 2:
-        raise ValueError("An interval over seeds needs two or more.")
+        raise ValueError("An interval over seeds needs two values or more.")
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     reach = float(t.ppf(0.975, len(values) - 1)) * error

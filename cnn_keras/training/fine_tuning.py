@@ -42,13 +42,13 @@ class Pretrained(NamedTuple):
         path = path / "model.keras" if path.is_dir() else path
         weights = layer_weights.read_weights(path)
         run = Run(path.parent)
-        if not run.exists:
+        if not run.has_description:
             return cls(path, weights, layer_weights.input_shape(path), None, None)
         found = run.preprocessing
-        return cls(path, weights, (found.height, found.width, found.channels), found, run.classes)
+        return cls(path, weights, found.shape, found, run.classes)
 
 
-def options_of(path: Path, network: str) -> dict[str, Any]:
+def pretrained_options(path: Path, network: str) -> dict[str, Any]:
     """Return the options of the network whose weights are given, if they are in a run folder.
 
     Args:
@@ -59,7 +59,7 @@ def options_of(path: Path, network: str) -> dict[str, Any]:
         UsageError: The run is of another network, or an ensemble.
     """
     run = Run(path if path.is_dir() else path.parent)
-    if not run.exists:
+    if not run.has_description:
         return {}
     if run.is_ensemble:
         members = ", ".join(run.config["members"])

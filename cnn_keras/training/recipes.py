@@ -1,10 +1,10 @@
-"""Training recipes as the papers state them: pure data."""
+"""Training recipes of the papers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import unknown
+from ..errors import UsageError, unknown
 
 
 @dataclass(frozen=True)
@@ -12,19 +12,22 @@ class Recipe:
     """How a network is trained: stochastic gradient descent with a step schedule.
 
     Attributes:
-        learning_rate: Rate until the first milestone.
-        momentum: Of the gradient.
-        weight_decay: Coefficient of the L2 penalty's gradient, as papers and Caffe give it.
-        batch_size: Images a step.
+        learning_rate: Learning rate until the first milestone.
+        momentum: Momentum of the optimizer.
+        weight_decay: Coefficient of the L2 penalty's gradient, as in papers and Caffe.
+        batch_size: Images per step.
         epochs: Passes over the training images.
-        milestones: Fractions of the training after which the rate falls.
-        factor: What the rate is multiplied with at a milestone.
+        milestones: Fractions of the training after which the learning rate falls.
+        factor: Factor of the learning rate at each milestone.
         shift: Largest random shift, as a fraction of the image's side.
         rotation: Largest random rotation, in degrees.
         flip: Whether images are mirrored at random, where the data set allows it.
-        warmup_steps: Steps at `warmup_rate` before the schedule's own rate; left out of a training
-            whose first milestone comes sooner.
+        warmup_steps: Steps at `warmup_rate` before the schedule; skipped if the first milestone is
+            reached earlier.
         warmup_rate: Learning rate of the warm-up.
+
+    Raises:
+        UsageError: A value is out of range.
     """
 
     learning_rate: float
@@ -39,6 +42,26 @@ class Recipe:
     flip: bool = False
     warmup_steps: int = 0
     warmup_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "epochs", "factor"):
+            if (value := getattr(self, name)) <= 0:
+                raise UsageError(f"The {name.replace('_', ' ')} must be above 0, not {value}.")
+        if not 0 <= self.momentum < 1:
+            raise UsageError(f"The momentum must be from 0 to below 1, not {self.momentum}.")
+        if self.weight_decay < 0:
+            raise UsageError(f"The weight decay must not be below 0: {self.weight_decay}.")
+        milestones = list(self.milestones)
+        if milestones != sorted(set(milestones)) or any(not 0 < m < 1 for m in milestones):
+            raise UsageError(f"Milestones must rise from above 0 to below 1, unlike {milestones}.")
+        if not 0 <= self.shift < 1:
+            raise UsageError(f"The shift must be from 0 to below 1, not {self.shift}.")
+        if not 0 <= self.rotation <= 180:
+            raise UsageError(f"The rotation must be from 0 to 180: {self.rotation}.")
+        if self.warmup_steps < 0:
+            raise UsageError(f"Warm-up steps must not be below 0: {self.warmup_steps}.")
+        if self.warmup_steps and self.warmup_rate <= 0:
+            raise UsageError(f"The warm-up rate must be above 0, not {self.warmup_rate}.")
 
 
 # He et al., arXiv:1512.03385, section 4.2: mini-batch 128, weight decay 1e-4, momentum 0.9, rate
@@ -64,8 +87,8 @@ NIN = Recipe(0.01, 0.9, 1e-4, 128, 230, (0.87, 0.96), 0.1, shift=4 / 32, flip=Tr
 
 RECIPES = {
     # LeCun et al. 1998, section III: online gradient descent over 20 passes with a rate that falls
-    # in steps, and planar distortions of the digits. Small batches with momentum stand in for
-    # online learning with the paper's diagonal Levenberg-Marquardt rates.
+    # in steps, and planar distortions of the digits. Small batches with momentum replace online
+    # learning with the paper's diagonal Levenberg-Marquardt rates.
     "lenet5": Recipe(0.05, 0.9, 1e-4, 32, 30, (0.5, 0.8), 0.2, shift=2 / 32, rotation=10.0),
     "alexnet": ALEXNET,
     "nin": NIN,
@@ -94,11 +117,11 @@ RECIPES = {
     ),
 }
 
-# For networks of which nobody says how they were trained: most later ones have shortcuts and batch
-# normalization. Batches of 32 at 224×224 fit into any machine's memory; the rate goes with the
-# batch (Goyal et al., arXiv:1706.02677, section 2.1). Nobody says that a mirrored image keeps its
-# class, either.
-ADOPTED = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256, flip=False)
+# For models from elsewhere, whose training is unknown. Most of them have shortcuts and batch
+# normalization, as ResNet has. Batches of 32 images of 224×224 fit into any machine's memory, and
+# the learning rate is proportional to the batch size (Goyal et al., arXiv:1706.02677, section 2.1).
+# It is unknown whether a mirrored image keeps its class.
+EXTERNAL = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256, flip=False)
 
 
 def recipe(name: str) -> Recipe:

@@ -1,28 +1,22 @@
-"""A run folder: what a training leaves, and everything export needs.
+"""The run folder: what a training writes, and all that export needs.
 
 model.keras         the network after the last epoch
 saved_model/        instead of it, if the network was imported from a SavedModel
-best.keras          the network after its best epoch on the validation split
-last.keras          network and optimizer, rewritten after every epoch; a training resumes here
-config.json         what was asked for, or where the weights were imported from
-history.csv         one row an epoch
-metrics.json        validation and test results, confusion matrix
-preprocessing.json  from pixels to tensor
-labels.txt          class names, one a line
+best.keras          the network after the epoch with the best validation accuracy
+last.keras          network and optimizer after each epoch, from which a training resumes
+config.json         what was trained, on what data and how, or where the weights are from
+history.csv         one row per epoch
+metrics.json        results on the validation and test split, confusion matrix
+preprocessing.json  from an image to the network's input
+labels.txt          class names, one per line
 """
 
 from __future__ import annotations
 
 import csv
-import importlib
 import json
-import re
 import shutil
-import sys
 import tempfile
-import traceback
-import warnings
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,27 +24,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import zoo
 from ..command import write_atomic, write_together
 from ..data import datasets
+from ..data.datasets import Dataset
 from ..data.preprocessing import Preprocessing, UInt8Images
 from ..data.splits import Split
-from ..downloads import require_downloaded
-from ..errors import Error, reason_of
-from ..model_files import keras2, saved_model
-from ..model_files.precision import in_float32
-from ..model_files.scopes import rename_layers
+from ..errors import Error
+from ..model_files import saved_model
+from ..model_files.keras_file import import_custom_objects, load_model
 from .classifier_head import with_probabilities
 from .evaluate import Probabilities
+from .predict import predict
 
 if TYPE_CHECKING:
     import keras
 
 
 DESCRIPTION = ("labels.txt", "preprocessing.json", "config.json")
-"""The files of `Run.describe`; with the last one a training has begun."""
+"""The files of `Run.describe`, in the order in which they are written."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Run:
 
     Attributes:
         path: The folder.
-        model_file: Another `.keras` file of its network, which stands in for `model.keras`.
+        model_file: Another `.keras` file of its network, to use instead of `model.keras`.
     """
 
     path: Path
@@ -73,20 +65,20 @@ class Run:
             Error: There is no such folder, or no trained model in it.
         """
         if path.is_file():
-            raise Error(f"{path} is a file: expected a run folder, which holds model.keras.")
+            raise Error(f"{path} is a file: expected a run folder, which has model.keras.")
         if not path.is_dir():
             raise Error(f"No such run folder: {path}.")
         run = cls(path)
         if not (path / "model.keras").is_file() and not run.is_saved_model:
             raise Error(
-                f"{path} holds no trained model: `cnn-keras train` or `import-weights` writes "
+                f"{path} has no trained model: `cnn-keras train` or `import-weights` writes "
                 "model.keras there."
             )
         return run
 
     @property
-    def exists(self) -> bool:
-        """Whether the folder says what a run says of its network."""
+    def has_description(self) -> bool:
+        """Whether the folder describes a network; see `describe`."""
         return all((self.path / name).is_file() for name in ("config.json", "preprocessing.json"))
 
     def read_json(self, name: str) -> Any:
@@ -102,36 +94,36 @@ class Run:
             raise Error(f"The run {self.path} lacks {name}.") from error
         except ValueError as error:
             raise Error(
-                f"{path} is not valid JSON: {error}. Put the whole file back, or make the run anew."
+                f"{path} is not valid JSON: {error}. Restore the file, or make the run again."
             ) from error
 
     def write_json(self, name: str, document: object) -> None:
         """Write one of the folder's JSON files."""
-        write_atomic(self.path / name, as_json(document))
+        write_atomic(self.path / name, to_json(document))
 
     def describe(
         self, config: dict[str, Any], preprocessing: Preprocessing, classes: Sequence[str]
     ) -> None:
-        """Write what a run says of its network, all of it or nothing."""
+        """Write the files that describe the network, all of them or none."""
         labels = "\n".join(classes) + "\n"
-        texts = labels, as_json(preprocessing.to_dict()), as_json(config)
+        texts = labels, to_json(preprocessing.to_dict()), to_json(config)
         paths = (self.path / name for name in DESCRIPTION)
         write_together(dict(zip(paths, texts, strict=True)))
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What was asked for: network, data set, seed, recipe."""
+        """The configuration: network, data set, seed, recipe."""
         config: dict[str, Any] = self.read_json("config.json")
         return config
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether its network is an ensemble of other runs' (see `ensemble`)."""
+        """Whether its network is an ensemble of the networks of other runs (see `ensemble`)."""
         return "members" in self.config
 
     @property
     def is_saved_model(self) -> bool:
-        """Whether its network is a SavedModel, whose layers nobody sees."""
+        """Whether its network is a SavedModel, which has no layers."""
         return saved_model.is_saved_model(self.path / "saved_model")
 
     @cached_property
@@ -142,7 +134,7 @@ class Run:
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        """From pixels to this network's tensor."""
+        """From an image to the network's input."""
         return Preprocessing.from_dict(self.read_json("preprocessing.json"))
 
     @cached_property
@@ -155,7 +147,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One row an epoch; empty before the first.
+        """One row per epoch; empty before the first.
 
         Raises:
             Error: The file is broken.
@@ -168,13 +160,13 @@ class Run:
                 rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
             return [row | {"epoch": int(row["epoch"])} for row in rows]
         except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise Error(f"{path} is broken, probably cut off: {error!r}.") from error
+            raise Error(f"{path} is broken, perhaps truncated: {error!r}.") from error
 
     def model(self) -> keras.Model:
-        """Load the trained network, for inference, with a head that gives probabilities.
+        """Load the trained network, for inference, with probabilities as output.
 
         Raises:
-            Error: The file is broken, or labels.txt has not a line for each output.
+            Error: The file is broken, or labels.txt does not have one line for each output.
         """
         if self.is_saved_model and self.model_file is None:
             model = saved_model.load(self.path / "saved_model", self.config["network"])
@@ -185,45 +177,44 @@ class Run:
         if len(self.classes) != (outputs := model.output_shape[-1]):
             raise Error(
                 f"{self.path / 'labels.txt'} has {len(self.classes)} lines, and the network has "
-                f"{outputs} outputs: put the whole file back, with the name of one class a line."
+                f"{outputs} outputs: restore the file, with one class name per line."
             )
         return model
 
     def import_layers(self) -> None:
-        """Import the layers that the network's saved files need.
+        """Import the custom layers that the network's saved files need.
 
         Raises:
-            Error: They are in a module that is not here.
+            Error: Their module cannot be imported.
         """
         if "adopted" not in self.config:
             zoo.import_builder(zoo.network(self.config["network"]))
             return
         for module in self.config["adopted"]["modules"]:
-            import_module(module)
+            import_custom_objects(module)
 
-    def predict(self, pixels: UInt8Images) -> Probabilities:
-        """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels."""
-        return predict(self.model(), self.preprocessing, pixels)
+    def predict(self, images: UInt8Images) -> Probabilities:
+        """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 images."""
+        return predict(self.model(), self.preprocessing, images)
 
-    def load(self, data_dir: Path | None = None) -> datasets.Dataset:
-        """Load the run's data set as it is; only a folder's pictures come in this network's size.
+    def load(self, data_dir: Path | None = None) -> Dataset:
+        """Load the run's data set; only the images of a folder are resized to the input size.
 
         Raises:
-            Error: It cannot be had, or pictures in the folder have changed since the training.
+            Error: It cannot be loaded, or the files of the folder have changed since the training.
         """
-        name, before = self.config["data"], self.config.get("contents")
-        seen = self.preprocessing
-        dataset = datasets.load(name, data_dir, (seen.height, seen.width, seen.channels))
-        if dataset.fingerprint != before:
+        name, fingerprint = self.config["data"], self.config.get("contents")
+        dataset = datasets.load(name, data_dir, self.preprocessing.shape)
+        if dataset.fingerprint != fingerprint:
             raise Error(
-                f"The pictures of {name} are not those that {self.path} was trained "
-                f"with ({dataset.fingerprint}; then {before}), and its splits would mix: put them "
-                "back, or train anew."
+                f"The files of {name} have changed since the training of {self.path} "
+                f"({dataset.fingerprint}; before: {fingerprint}), which would mix its splits: "
+                "restore them, or train again."
             )
         return dataset
 
-    def dataset(self, data_dir: Path | None = None) -> datasets.Dataset:
-        """Load the run's data set in this network's size; the training split as it was used.
+    def dataset(self, data_dir: Path | None = None) -> Dataset:
+        """Load the run's data set in the input size, with the training images that were used.
 
         Raises:
             Error: See `load`.
@@ -231,27 +222,27 @@ class Run:
         return self.prepare(self.load(data_dir))
 
     def test(self, count: int | None = None, data_dir: Path | None = None) -> Split:
-        """Load test images in this network's size, the same for all runs.
+        """Load test images in the input size, the same for all runs.
 
         Args:
-            count: So many of them, seeded and stratified; all by default.
-            data_dir: Where the data set may lie.
+            count: Size of a stratified sample; all images by default.
+            data_dir: Folder to search for the data set first.
 
         Raises:
             Error: See `load`.
         """
-        test = self._in_classes(self.load(data_dir)).test
+        test = self._with_run_classes(self.load(data_dir)).test
         if count is not None:
             test = test.sample(count)
         return test.resized(self.preprocessing)
 
-    def prepare(self, dataset: datasets.Dataset) -> datasets.Dataset:
-        """Return a loaded data set as the run uses it.
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """Return a loaded data set in the input size, with the training images that were used.
 
         Raises:
             Error: It has a class that the network lacks.
         """
-        dataset = self._in_classes(dataset)
+        dataset = self._with_run_classes(dataset)
         train = dataset.train
         if (count := self.config["train_images"]) is not None:
             train = train.sample(count, self.config["seed"])
@@ -261,17 +252,17 @@ class Run:
             test=dataset.test.resized(self.preprocessing),
         )
 
-    def _in_classes(self, dataset: datasets.Dataset) -> datasets.Dataset:
+    def _with_run_classes(self, dataset: Dataset) -> Dataset:
         try:
             return dataset.with_classes(self.classes)
         except Error:
             if (self.path / "model.keras").is_file() or self.is_saved_model:
-                self.model()  # whose number of outputs tells whether labels.txt is what is wrong
+                self.model()  # raises a better error if labels.txt does not match the outputs
             raise
 
 
-def is_free(out: Path) -> bool:
-    """Return whether a run may begin at a path: nothing is there, or what a killed one left."""
+def can_start_run(out: Path) -> bool:
+    """Return whether a path is free for a run: absent, or left by a run that was killed early."""
     if not out.is_dir():
         return not out.exists()
     temporary = tuple(f".{name}." for name in DESCRIPTION)
@@ -281,181 +272,20 @@ def is_free(out: Path) -> bool:
     )
 
 
-def as_json(document: object) -> str:
-    """Return a document as the text of a JSON file."""
+def to_json(document: object) -> str:
+    """Return the text of a JSON file."""
     return json.dumps(document, indent=2) + "\n"
 
 
 @contextmanager
 def new_run(out: Path) -> Iterator[Run]:
-    """Fill a run folder beside its place and rename it, so that it is whole or absent."""
+    """Write a new run folder atomically: it is complete or absent."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    begun = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    temporary_folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
-        yield Run(begun)
-        begun.chmod(0o755)  # mkdtemp makes folders private
-        begun.replace(out)
+        yield Run(temporary_folder)
+        temporary_folder.chmod(0o755)  # mkdtemp makes folders private
+        temporary_folder.replace(out)
     except BaseException:
-        shutil.rmtree(begun)
+        shutil.rmtree(temporary_folder)
         raise
-
-
-def import_module(name: str) -> None:
-    """Let Keras find the layers and functions of a module, whether it registers them or not.
-
-    Args:
-        name: Sought where Python seeks, and in the current folder.
-
-    Raises:
-        Error: It is not there, or cannot be run.
-    """
-    import keras
-
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    try:
-        module = importlib.import_module(name)
-    except Exception as error:  # whatever the user's own code raises
-        raise Error(
-            f"The module {name}, which the model needs, cannot be imported: {error!r}. Run the "
-            "command where it lies, or put its folder into PYTHONPATH."
-        ) from error
-    own = {key: value for key, value in vars(module).items() if _is_own(value, module.__name__)}
-    keras.saving.get_custom_objects().update(own)
-
-
-def _is_own(value: object, module: str) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module
-
-
-def uses_xla() -> bool:
-    """Return whether a network is compiled by XLA: on JAX, which has nothing else.
-
-    Its convolutions on a CPU are slower than oneDNN's.
-    """
-    import keras
-
-    return bool(keras.backend.backend() == "jax")
-
-
-def batch_size(preprocessing: Preprocessing) -> int:
-    """Return how many images to show a network at once without training it: 256, or fewer if large.
-
-    With 2^21 pixels VGG's first maps, of 64 channels in float32, take half a gigabyte.
-    """
-    return max(1, min(256, 2**21 // (preprocessing.height * preprocessing.width)))
-
-
-def predict(model: keras.Model, preprocessing: Preprocessing, pixels: UInt8Images) -> Probabilities:
-    """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 pixels.
-
-    Raises:
-        Error: A layer's own code raises something, or there is not enough memory.
-    """
-    size = batch_size(preprocessing)
-    starts = range(0, len(pixels), size)
-    parts = []
-    for images in (preprocessing(pixels[at : at + size]) for at in starts):
-        try:
-            parts.append(model.predict_on_batch(images))
-        except Exception as error:
-            raise Error(
-                f"Model '{model.name}' does not run on {len(images)} images: {reason_of(error)}",
-                details=traceback.format_exc(),
-            ) from error
-    return np.concatenate(parts)
-
-
-# How Keras says that it lacks a class: of `.keras` files, and of `.h5`.
-_UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '([^']+)'")
-
-
-def _operations(path: Path) -> list[str]:
-    """Return the operations of `keras.ops` in an HDF5 file, which Keras takes for layers there."""
-    import keras
-
-    kinds = {
-        kind.__name__
-        for kind in keras.Operation.__subclasses__()
-        if kind.__module__.startswith("keras.src.ops.")
-    }
-    # Layers of the same name, as Subtract, have a precision.
-    return [
-        name
-        for name, config in keras2.configured_layers(path)
-        if name in kinds and "dtype" not in config
-    ]
-
-
-def load_model(path: Path, *, compiled: bool = False) -> keras.Model:
-    """Load a `.keras` file; without its optimizer, in float32.
-
-    Args:
-        path: The file; `.h5` and those of Keras 2 serve, too.
-        compiled: Also restore the optimizer, to go on training.
-
-    Raises:
-        Error: There is no such file, it is broken, or it needs layers that Keras does not know.
-        Keras2Error: Keras 2 wrote it, and Keras 3 cannot load it.
-    """
-    import h5py
-    import keras
-
-    if not path.is_file():
-        raise Error(f"No such model: {path}.")
-    require_downloaded(path)
-    version = keras2.keras2_version(path)
-    try:
-        # Keras goes by the name.
-        plain = keras2.symlink_as(path, "model.h5" if h5py.is_hdf5(path) else "model.keras")
-        with (
-            keras2.converted_copy(path) if version else plain as readable,
-            warnings.catch_warnings(),
-        ):
-            if version:  # arguments that Keras 3 calls otherwise are none of the user's doing
-                warnings.simplefilter("ignore")
-            model = keras.saving.load_model(readable, compile=compiled)
-    except Exception as error:  # a zip, JSON, HDF5 or configuration error, by what is broken
-        missing = _UNKNOWN.search(str(error))
-        if keras2.has_weights_only(path):
-            raise Error(
-                f"{path} holds weights only, and no network: load them into their network and save "
-                "that as .keras, or give them to a name of keras.applications as --weights."
-            ) from error
-        if not version and h5py.is_hdf5(path) and (operations := _operations(path)):
-            raise Error(
-                f"{path} has {operations[0]}, an operation of keras.ops, which Keras does not load "
-                "from HDF5: save the model as .keras."
-            ) from error
-        if missing and (advice := keras2.TFMOT_WRAPPERS.get(missing[1])):
-            raise Error(
-                f"{path} has {missing[1]}, with which tensorflow_model_optimization wraps layers: "
-                f"{advice}."
-            ) from error
-        if missing and not hasattr(keras.layers, missing[1]):
-            raise Error(
-                f"{path} needs '{missing[1]}', which is none of Keras' own: name the module that "
-                "defines it with --modules."
-            ) from error
-        if "`Lambda`" in str(error):
-            raise Error(
-                f"{path} has a Lambda layer, which is code, and no code in a file is run: write it "
-                "as a class, save the model with that, and name its module with --modules."
-            ) from error
-        why, details = reason_of(error), str(error)
-        if version:
-            why = f"it does not find {missing[1]}" if missing else why
-            raise keras2.Keras2Error(
-                f"{path} was written by Keras {version}, and Keras 3 cannot load it ({why}): "
-                "pip install '.[aware]' for tf_keras, which can, or save it as a SavedModel where "
-                "it was made.",
-                details=details,
-            ) from error
-        if not zipfile.is_zipfile(path) and not h5py.is_hdf5(path):
-            why = "it is neither a zip archive, as .keras files are, nor HDF5; is it cut off?"
-            details = why
-        raise Error(f"{path} cannot be loaded as a Keras model: {why}", details=details) from error
-    if compiled:
-        return model
-    rename_layers(model)
-    return in_float32(model)

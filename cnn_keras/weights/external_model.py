@@ -16,9 +16,10 @@ import numpy as np
 from ..command import log, quiet
 from ..errors import Error, UsageError, reason_of, unknown
 from ..model_files import keras2, saved_model
+from ..model_files.keras_file import import_custom_objects, load_model
 from ..model_files.layer_weights import HDF5_SUFFIXES, TORCH_SUFFIXES
 from ..model_files.scopes import scope_name
-from ..training.run_folder import Run, import_module, load_model
+from ..training.run_folder import Run
 from .keras_applications import KERAS
 from .normalization import (
     IDENTITY,
@@ -88,7 +89,7 @@ def is_external(source: Path) -> bool:
     if source.is_dir():
         return saved_model.is_saved_model(source)
     if is_model_file(source):
-        return not Run(source.parent).exists
+        return not Run(source.parent).has_description
     return not source.exists() and source.name == str(source)
 
 
@@ -112,7 +113,7 @@ def load(source: Path, options: SourceOptions, name: str) -> ExternalModel:
         return ExternalModel(model, normalization, rescaled_range(model))
     else:
         for module in options.modules:
-            import_module(module)
+            import_custom_objects(module)
         try:
             model = load_model(source)
             rescaled = rescaled_range(model)

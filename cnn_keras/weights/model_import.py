@@ -7,7 +7,7 @@ from RGB or gray images to probabilities. Layers are added where the model
 - gives logits: a softmax;
 - gives one score for two classes: the probabilities of both, where the score is the second's.
 
-The settings of its training are unknown: recipes that train it further use `recipes.ADOPTED`.
+The settings of its training are unknown: recipes that train it further use `recipes.EXTERNAL`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from ..training.classifier_head import (
     score_remarks,
     with_probabilities,
 )
-from ..training.evaluate import Probabilities, doubt_of
-from ..training.recipes import ADOPTED
-from ..training.run_folder import Run, new_run, predict
+from ..training.evaluate import Probabilities, baseline_warning
+from ..training.predict import predict
+from ..training.recipes import EXTERNAL
+from ..training.run_folder import Run, new_run
 from .external_model import (
     image_shape,
     input_dtype,
@@ -101,7 +102,7 @@ def import_model(
     if dataset.fingerprint is not None:
         config["contents"] = dataset.fingerprint
     probabilities = predict(model, preprocessing, images)
-    doubt = doubt_of(probabilities, labels if dataset.labeled else None, classes)
+    doubt = baseline_warning(probabilities, labels if dataset.labeled else None, classes)
     if doubt and scores.shape[1] == 1 and not are_probabilities(scores):
         remarks.append(
             f"The model's one score, {scores.min():.4g} to {scores.max():.4g}, is taken as the "
@@ -178,7 +179,7 @@ def _config(source: Path, options: SourceOptions) -> dict[str, Any]:
         "data": _data_name(options),
         "train_images": None,
         "seed": 0,
-        "recipe": asdict(ADOPTED),
+        "recipe": asdict(EXTERNAL),
         "adopted": adopted,
     }
     document: dict[str, Any] = json.loads(json.dumps(config))
@@ -197,7 +198,7 @@ def _sha256(path: Path) -> str:
 
 def _require_same_import(run: Run, config: dict[str, Any]) -> None:
     """Check that a folder holds the same model, imported with the same options."""
-    if not run.exists or "adopted" not in run.config:
+    if not run.has_description or "adopted" not in run.config:
         raise UsageError(f"{run.path} exists and is something else: choose another --out.")
     before, now = (c["adopted"] | {"data": c["data"]} for c in (run.config, config))
     if differing := [name for name in now if before.get(name) != now[name]]:

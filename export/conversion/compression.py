@@ -21,14 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import tf_keras
 
+from cnn_keras.data.augmentation import Augmentation
+from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError, reason_of
 from cnn_keras.training.classifier_head import gives_probabilities
 from cnn_keras.training.evaluate import scores
+from cnn_keras.training.predict import predict
 from cnn_keras.training.recipes import Recipe
-from cnn_keras.training.run_folder import predict
-from cnn_keras.training.train import keras_weight_decay, training_batches
+from cnn_keras.training.schedule import keras_weight_decay
 
 from ..recipes import Technique
 from .tf_keras_twin import Stateless, prove_equal, twin
@@ -154,7 +156,12 @@ class _Fit:
         """
         tuning, recipe = self.tuning, replace(self.tuning.recipe, epochs=self.tuning.epochs)
         batches = training_batches(
-            tuning.train, tuning.preprocessing, recipe, tuning.flip, tuning.seed
+            tuning.train,
+            tuning.preprocessing,
+            Augmentation(recipe.shift, recipe.rotation, tuning.flip),
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            seed=tuning.seed,
         )
         model.compile(
             tf_keras.optimizers.SGD(

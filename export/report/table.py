@@ -160,10 +160,10 @@ def verdict(file: dict[str, Any]) -> str:
 def cells(entry: Entry, file: dict[str, Any]) -> list[Cell]:
     """Return a file's row of the HTML table, except its recipe and verdict."""
     found = []
-    is_measured = any(entry.measured(file, count) for count in entry.threads)
+    is_regression = any(entry.measured(file, count) for count in entry.threads)
     for group in groups(entry.threads):
         count = group.num_threads
-        if count is None or is_measured:
+        if count is None or is_regression:
             row = export_row(file) if count is None else entry.measured(file, count)
             for column, text in zip(group.columns, texts(group.columns, row), strict=True):
                 kind = "start" if column is group.columns[0] else ""

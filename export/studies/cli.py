@@ -84,7 +84,7 @@ class RecipeStudy(RecipeOptions):
     """Print one JSON document."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.training.train import Training
+        from cnn_keras.training.config import Training
 
         from ..recipes import select
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
-from cnn_keras.training.train import Training
+from cnn_keras.training.config import Training
 
 from ..pipeline import Source, export
 from ..recipes import Recipe

@@ -21,8 +21,9 @@ from cnn_keras.command import log
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
-from cnn_keras.training.run_folder import Run, predict
-from cnn_keras.training.train import Training
+from cnn_keras.training.config import Training
+from cnn_keras.training.predict import predict
+from cnn_keras.training.run_folder import Run
 
 from ..benchmark.compare import compare as time_interleaved
 from ..benchmark.intervals import Ratio

@@ -104,7 +104,7 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("train lenet5 --data digits --out /proc/new", 1, "/proc"),
         ("trian lenet5", 2, "trian"),
         ("", 2, "list"),
-        ("evaluate {}/empty", 1, "holds no trained model"),
+        ("evaluate {}/empty", 1, "has no trained model"),
         ("evaluate {}/missing", 1, "No such run folder"),
         ("evaluate {}/damaged/model.keras", 1, "model.keras is a file: expected a run folder"),
         ("train lenet5 --data digits --out {}/new --weights {}/r.pth", 1, "No such weights"),

@@ -10,7 +10,7 @@ from cnn_keras.data.preprocessing import open_image
 from cnn_keras.downloads import require_downloaded
 from cnn_keras.errors import Error
 from cnn_keras.model_files import layer_weights, saved_model
-from cnn_keras.training.run_folder import load_model
+from cnn_keras.model_files.keras_file import load_model
 from cnn_keras.weights import torch_file
 from cnn_keras.weights.keras_applications import KERAS
 from cnn_keras.weights.torchvision import TORCHVISION

@@ -14,9 +14,9 @@ from PIL import Image
 
 from cnn_keras.data import datasets
 from cnn_keras.errors import UsageError
+from cnn_keras.model_files.keras_file import save_model
 from cnn_keras.training.recipes import Recipe
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import save_model
 from export import pipeline
 from export.benchmark import inputs
 from export.cli import main

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnn_keras.errors import Error
-from cnn_keras.training.train import Training
+from cnn_keras.training.config import Training
 from export import demo as demo_module
 from export.benchmark.cli import Benchmark
 from export.cli import main

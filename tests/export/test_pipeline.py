@@ -114,7 +114,9 @@ def test_a_network_that_knows_nothing_is_said_beside_its_files(
     )
     (remark,) = json.loads((out / "export.json").read_text())["remarks"]
     assert re.search(
-        r"gets \d of 180 pictures right, no more than by chance: '\d' alone is 1\d% of", remark
+        r"classifies \d of 180 images correctly, no better than a constant prediction: "
+        r"'\d' is 1\d% of",
+        remark,
     )
     assert (code, remark in " ".join(table.split())) == (0, True)
 
@@ -472,14 +474,14 @@ def broken(tmp_path: Path, exported: Path, lenet_run: Run) -> Path:
         ("export {run} --out {}/new --recipes int8", 2, "Unknown recipe 'int8'"),
         ("export {run} --out {}/new --recipes float61", 2, "Did you mean 'float16'?"),
         ("export {run} --out {}/new --split train", 2, "validation or test, not 'train'"),
-        ("export {}/folder --out {}/new", 1, "holds no trained model"),
+        ("export {}/folder --out {}/new", 1, "has no trained model"),
         ("export {}/cut_run --out {}/new", 1, "cannot be loaded as a Keras model"),
         ("export {run} --out /proc/new", 1, "/proc/new"),
         ("export {run} --out {}/cut.tflite", 1, "cut.tflite"),
         ("verify {}/missing.tflite --run {run}", 1, "missing.tflite"),
         ("verify {}/cut.tflite --run {run}", 1, "cut.tflite"),
         ("verify {}/noise.tflite --run {run}", 1, "noise.tflite"),
-        ("verify {file} --run {}/folder", 1, "holds no trained model"),
+        ("verify {file} --run {}/folder", 1, "has no trained model"),
         ("audit {}/cut.tflite", 1, "cut.tflite"),
         ("audit {}/noise.tflite", 1, "noise.tflite"),
         ("audit {}/empty.tflite", 1, "empty.tflite"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cnn_keras.data.preprocessing import Preprocessing, open_image
+from cnn_keras.data.preprocessing import Preprocessing, fit_preprocessing, open_image
 from cnn_keras.errors import Error
 
 GRAY = Preprocessing(32, 32, 1, (127.5,), (50.0,))
@@ -154,3 +154,19 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
         open_image(tmp_path / "half.jpg")
     with pytest.raises(Error, match="cannot be read as an image"):
         open_image(tmp_path)
+
+
+def test_a_channel_may_be_constant() -> None:
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    images[:2, ..., 0] = 200
+    images[..., 1] = 77
+    found = fit_preprocessing(images, (8, 8, 3))
+    assert found.mean == (100.0, 77.0, 0.0)
+    assert found.std == (100.0, 1.0, 1.0)
+
+
+def test_statistics_are_those_of_the_input_channels() -> None:
+    gray = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    found = fit_preprocessing(gray, (8, 8, 3))
+    np.testing.assert_allclose(found.mean, np.full(3, gray.mean()), atol=1e-3)
+    np.testing.assert_allclose(found.std, np.full(3, gray.std()), atol=1e-3)

@@ -19,7 +19,8 @@ import pytest
 
 from cnn_keras.errors import Error
 from cnn_keras.model_files import keras2
-from cnn_keras.training.run_folder import Run, load_model
+from cnn_keras.model_files.keras_file import load_model
+from cnn_keras.training.run_folder import Run
 from cnn_keras.weights.model_import import import_model
 from cnn_keras.weights.normalization import rescaled_range
 from cnn_keras.weights.source_options import SourceOptions
@@ -299,7 +300,7 @@ def test_files_of_weights_alone_are_reported(tmp_path: Path) -> None:
         tmp_path / "3.weights.h5"
     )
     for name in ("old.h5", "new.weights.h5", "3.weights.h5"):
-        with pytest.raises(Error, match=f"/{name} holds weights only, and no network: load"):
+        with pytest.raises(Error, match=f"/{name} has weights only, and no network: load"):
             load_model(tmp_path / name)
 
 

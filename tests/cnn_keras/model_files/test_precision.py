@@ -12,8 +12,8 @@ import pytest
 from keras import layers, ops
 
 from cnn_keras.errors import Error
+from cnn_keras.model_files.keras_file import load_model
 from cnn_keras.model_files.precision import in_float32
-from cnn_keras.training.run_folder import load_model
 from tests.fixtures.external_models import pixels, saved
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")

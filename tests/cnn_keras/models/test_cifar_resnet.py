@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import cnn_keras
-from cnn_keras.training.train import seed_dropout
+from cnn_keras.training.recorder import seed_dropout
 
 IMAGES = np.random.default_rng(0).normal(size=(4, 9, 9, 2)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0])

@@ -10,8 +10,8 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.experiments import training_runs
 from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import Accuracy
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from tests.fixtures.finished import damage, finish
 
 

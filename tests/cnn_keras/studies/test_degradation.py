@@ -12,9 +12,10 @@ from cnn_keras.errors import UsageError
 from cnn_keras.inspection.gradients import gradient
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.degradation import Found, claims, degradation, gradient_norms
+from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training, initial_model
+from cnn_keras.training.train import initial_model
 from tests.fixtures.finished import finish
 
 RECIPE = {"epochs": 3, "batch_size": 8}

@@ -11,8 +11,8 @@ import pytest
 from cnn_keras.cli import main
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.model_files.layer_weights import read_weights
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from export.cli import COMMANDS
 from export.studies.cli import EnsembleStudy
 from export.tflite import metadata
@@ -118,7 +118,7 @@ def test_a_training_neither_starts_from_an_ensemble_nor_overwrites_it(
     with pytest.raises(Error, match="has several layers 'c1'"):
         read_weights(model)
     assert main(argv=["train", "lenet5", "--data", "digits", "--out", str(saved.path)]) == 2
-    assert "holds an ensemble" in capsys.readouterr().err
+    assert "has an ensemble" in capsys.readouterr().err
 
 
 def test_the_ensemble_is_one_file(record: dict[str, Any], saved: Run, folder: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_ensemble_is_one_file(record: dict[str, Any], saved: Run, folder: Pa
         ({"network": "lenet"}, "Did you mean 'lenet5'?"),
         ({"rivals": 0}, "rivals"),
         ({"against": "resnet57"}, "Did you mean 'resnet50'?"),
-        ({"save": Path(__file__).parent}, "is no ensemble"),
+        ({"save": Path(__file__).parent}, "is not an ensemble"),
         ({"recipes": ("float32",)}, "Name a folder for the files with --export"),
         ({"export": Path("files"), "recipes": ("flot32",)}, "Did you mean 'float32'?"),
     ],

@@ -29,7 +29,7 @@ from cnn_keras.studies.identity import (
     stack,
     stack_claims,
 )
-from cnn_keras.training.train import Training
+from cnn_keras.training.config import Training
 from tests.fixtures.finished import finish
 from tests.fixtures.published_weights import randomize
 

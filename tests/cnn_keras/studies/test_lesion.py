@@ -13,8 +13,8 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.inspection.surgery import cut
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from tests.fixtures.finished import finish, teach
 
 TWINS = [

@@ -10,8 +10,8 @@ import pytest
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import Found, claims, paths
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from tests.fixtures.finished import finish
 
 TRAINING = Training.of(

@@ -12,8 +12,8 @@ from cnn_keras.errors import UsageError
 from cnn_keras.inspection.surgery import cut
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from tests.fixtures.finished import finish, teach
 
 TRAINING = Training.of("resnet20", "digits", recipe={}, image_size=16, options={"depth": 14})

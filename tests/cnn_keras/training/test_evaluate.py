@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cnn_keras.training.evaluate import (
+    baseline_warning,
     confusion_matrix,
-    doubt_of,
     mean_interval,
     scores,
     top_k,
@@ -34,48 +34,51 @@ def test_confusion_counts_true_rows_and_predicted_columns() -> None:
 CLASSES = ("a", "b", "c", "d")
 
 
-def answered(*counts: int) -> Any:
-    """Return probabilities that name each class so many times."""
+def predicting(*counts: int) -> Any:
+    """Return probabilities that predict each class this many times."""
     return np.eye(len(CLASSES))[np.repeat(range(len(CLASSES)), counts)]
 
 
-# Of 100 pictures, 25 of each class: 33 or more are right by chance in 4.5 % of the trials, 32 in 7.
-@pytest.mark.parametrize(("right", "doubted"), [(0, True), (25, True), (32, True), (33, False)])
-def test_answers_no_better_than_chance_are_doubted(right: int, doubted: bool) -> None:
+# Of 100 images, 25 per class, 33 or more are right by chance in 4.5 % of the trials, 32 in 7 %.
+@pytest.mark.parametrize(("right", "warned"), [(0, True), (25, True), (32, True), (33, False)])
+def test_predictions_no_better_than_chance_cause_a_warning(right: int, warned: bool) -> None:
     labels = np.repeat(range(4), 25)
     answers = np.where(np.arange(100) % 25 < -(-right // 4), labels, (labels + 1) % 4)
     answers[np.flatnonzero(answers == labels)[right:]] += 1
-    found = doubt_of(np.eye(4)[answers % 4], labels, CLASSES)
+    found = baseline_warning(np.eye(4)[answers % 4], labels, CLASSES)
     assert (answers % 4 == labels).sum() == right
-    assert (found is not None) == doubted
+    assert (found is not None) == warned
     if found:
         assert (
-            f"gets {right} of 100 pictures right, no more than by chance: 'a' alone is 25%" in found
+            f"classifies {right} of 100 images correctly, no better than a constant prediction: "
+            "'a' is 25%" in found
         )
 
 
-def test_the_commonest_class_is_what_chance_names() -> None:
+def test_the_baseline_is_the_most_frequent_class() -> None:
     labels = np.repeat([0, 1], [90, 10])
-    assert doubt_of(answered(100, 0, 0, 0), labels, CLASSES)
-    assert doubt_of(answered(94, 6, 0, 0), labels, CLASSES) is None  # 96 right
-    assert doubt_of(answered(91, 9, 0, 0)[::-1], labels, CLASSES)
-    assert doubt_of(answered(5, 0, 0, 0), np.zeros(5, int), CLASSES) is None  # all that there is
+    assert baseline_warning(predicting(100, 0, 0, 0), labels, CLASSES)
+    assert baseline_warning(predicting(94, 6, 0, 0), labels, CLASSES) is None  # 96 right
+    assert baseline_warning(predicting(91, 9, 0, 0)[::-1], labels, CLASSES)
+    assert (
+        baseline_warning(predicting(5, 0, 0, 0), np.zeros(5, int), CLASSES) is None
+    )  # the only class
 
 
-def test_few_pictures_prove_little() -> None:
+def test_few_images_prove_little() -> None:
     labels = np.repeat([0, 1, 2], 2)
-    assert doubt_of(np.eye(4)[[0, 0, 1, 1, 0, 0]], labels, CLASSES)
-    assert doubt_of(np.eye(4)[[0, 0, 1, 1, 2, 0]], labels, CLASSES) is None
+    assert baseline_warning(np.eye(4)[[0, 0, 1, 1, 0, 0]], labels, CLASSES)
+    assert baseline_warning(np.eye(4)[[0, 0, 1, 1, 2, 0]], labels, CLASSES) is None
 
 
-@pytest.mark.parametrize(("counts", "doubted"), [((95, 5, 0, 0), True), ((0, 94, 6, 0), False)])
-def test_one_answer_for_unlabeled_pictures_is_doubted(
-    counts: tuple[int, ...], doubted: bool
+@pytest.mark.parametrize(("counts", "warned"), [((95, 5, 0, 0), True), ((0, 94, 6, 0), False)])
+def test_one_class_for_all_unlabeled_images_causes_a_warning(
+    counts: tuple[int, ...], warned: bool
 ) -> None:
-    found = doubt_of(answered(*counts), None, CLASSES)
-    assert (found is not None) == doubted
+    found = baseline_warning(predicting(*counts), None, CLASSES)
+    assert (found is not None) == warned
     if found:
-        assert "answers 'a' for 95% of 100 unlabeled pictures" in found
+        assert "predicts 'a' for 95% of 100 unlabeled images" in found
 
 
 def test_top_k_is_sorted() -> None:
@@ -89,5 +92,5 @@ def test_intervals() -> None:
     mean, low, high = mean_interval([0.98, 0.99, 1.0])
     assert mean == pytest.approx(0.99)
     assert high - mean == pytest.approx(4.302653 * 0.01 / math.sqrt(3))
-    with pytest.raises(ValueError, match="two or more"):
+    with pytest.raises(ValueError, match="two values or more"):
         mean_interval([0.9])

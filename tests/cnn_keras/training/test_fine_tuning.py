@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnn_keras.errors import UsageError
-from cnn_keras.training.fine_tuning import Pretrained, freeze_until, options_of
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.model_files.layer_weights import read_weights
+from cnn_keras.training.config import Training
+from cnn_keras.training.fine_tuning import Pretrained, freeze_until, pretrained_options
 from cnn_keras.training.run_folder import Run
+from cnn_keras.training.train import initial_model, train
+from tests.fixtures.image_folders import write
+from tests.fixtures.kills import interrupt
 from tests.fixtures.small_networks import equal, small, three_heads, weights_of
 
 
@@ -53,12 +59,78 @@ def test_a_run_tells_the_input_and_classes_of_its_weights(lenet_run: Run, tmp_pa
         assert found.preprocessing == lenet_run.preprocessing
         assert found.classes == tuple("0123456789")
         assert found.shape == (32, 32, 1)
-        assert options_of(path, "lenet5") == {}
+        assert pretrained_options(path, "lenet5") == {}
     assert Pretrained.open(lenet_run.path).path == lenet_run.path / "model.keras"
     with pytest.raises(UsageError, match="are of lenet5, not resnet20"):
-        options_of(lenet_run.path, "resnet20")
+        pretrained_options(lenet_run.path, "resnet20")
     small(side=20).save(tmp_path / "model.keras")
     (tmp_path / "config.json").write_text('{"of": "another program"}')
     bare = Pretrained.open(tmp_path / "model.keras")
     assert bare[2:] == ((20, 20, 3), None, None)
-    assert options_of(tmp_path / "model.keras", "resnet20") == {}
+    assert pretrained_options(tmp_path / "model.keras", "resnet20") == {}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("images") / "digits", count=60)
+
+
+def from_folder(folder: Path, **others: object) -> Training:
+    recipe = {"epochs": 4, "batch_size": 16, "learning_rate": 0.02, "flip": False}
+    return Training.of("lenet5", f"folder:{folder}", recipe=recipe, **others)
+
+
+def weights(run: Run) -> list[np.ndarray]:
+    found: list[np.ndarray] = run.model().get_weights()
+    return found
+
+
+def test_weights_are_fine_tuned(lenet_run: Run, folder: Path, tmp_path: Path) -> None:
+    training = from_folder(folder, weights=lenet_run.path, freeze_until="c5")
+    run = train(training, tmp_path / "run")
+    assert run.preprocessing == lenet_run.preprocessing
+    assert run.config["weights"] == str(lenet_run.path)
+    assert run.config["freeze_until"] == "c5"
+    before, after = (read_weights(r.path / "model.keras") for r in (lenet_run, run))
+    same = {layer for layer in after if np.array_equal(before[layer][-1], after[layer][-1])}
+    assert same == {"c1", "c3", "c5"}
+    assert after["logits"][0].shape == (84, 3)
+    assert run.metrics["test"]["accuracy"] > 0.9
+    interrupt(training, tmp_path / "interrupted", epoch=1)
+    resumed = train(training, tmp_path / "interrupted")
+    assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(resumed), strict=True))
+    with pytest.raises(UsageError, match="freeze_until c5, not c3"):
+        train(from_folder(folder, weights=lenet_run.path, freeze_until="c3"), run.path)
+    with pytest.raises(UsageError, match=r"weights .* not None"):
+        train(from_folder(folder), run.path)
+    with pytest.raises(Error, match="do not follow from its seed"):
+        initial_model(run)
+
+
+def test_the_classifier_of_the_same_classes_is_loaded(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = {"epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0}
+    run = train(
+        Training.of("lenet5", "digits", recipe=still, weights=lenet_run.path / "best.keras"),
+        tmp_path / "run",
+    )
+    assert "into all layers; 61,706 of 61,706 weights" in capsys.readouterr().err
+    before, after = (read_weights(path / "best.keras") for path in (lenet_run.path, run.path))
+    np.testing.assert_allclose(after["logits"][0], before["logits"][0], atol=1e-6)
+
+
+def test_the_options_of_a_run_are_taken_over(tmp_path: Path) -> None:
+    old = Training.of("lenet5", "digits", recipe={"epochs": 1}, options={"activation": "sigmoid"})
+    path = train(replace(old, train_images=320), tmp_path / "old").path
+    new = Training.of("lenet5", "digits", recipe={"epochs": 1}, weights=path)
+    assert new.options == {"activation": "sigmoid"}
+    with pytest.raises(UsageError, match="are of lenet5, not resnet20"):
+        Training.of("resnet20", "digits", recipe={}, weights=path)
+
+
+def test_weights_that_do_not_fit_write_no_run(lenet_run: Run, tmp_path: Path) -> None:
+    training = Training.of("lenet5", "digits", recipe={}, weights=lenet_run.path, image_size=64)
+    with pytest.raises(UsageError, match="their layer 'c5' is 400×120 with 120, its own 2704×120"):
+        train(training, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

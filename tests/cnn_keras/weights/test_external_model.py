@@ -16,7 +16,8 @@ from keras.applications import imagenet_utils
 
 import export
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.training.run_folder import Run, load_model
+from cnn_keras.model_files.keras_file import load_model
+from cnn_keras.training.run_folder import Run
 from cnn_keras.weights.external_model import is_external
 from cnn_keras.weights.model_import import import_model
 from cnn_keras.weights.source_options import SourceOptions

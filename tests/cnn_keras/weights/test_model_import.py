@@ -114,7 +114,9 @@ def test_labels_are_given_or_those_of_the_data_set(
     labels.write_text("\n".join("9876543210"))
     run, _ = import_model(mine, SourceOptions(data="digits", labels=labels), tmp_path / "a")
     assert run.classes == tuple("9876543210")
-    assert "of 100 pictures right, no more than by chance" in capsys.readouterr().err
+    assert (
+        "of 100 images correctly, no better than a constant prediction" in capsys.readouterr().err
+    )
     labels.write_text("cat\ndog\n")
     with pytest.raises(UsageError, match="has 2 labels, and the network has 10 classes"):
         import_model(mine, SourceOptions(data="digits", labels=labels), tmp_path / "b")

@@ -207,8 +207,8 @@ def test_broken_run_beside_the_file_means_noise_and_says_so(
     (tmp_path / "export.json").write_text('{"run": "run"}')
     replace(QUICK, files=(file("float32"),))()
     assert lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
-    assert "holds no trained model" in capsys.readouterr().err
-    with pytest.raises(Error, match="holds no trained model"):
+    assert "has no trained model" in capsys.readouterr().err
+    with pytest.raises(Error, match="has no trained model"):
         replace(QUICK, files=(file("float32"),), run=tmp_path / "run")()
 
 

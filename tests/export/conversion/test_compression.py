@@ -19,7 +19,7 @@ from cnn_keras.data.datasets import Dataset
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError
-from cnn_keras.training.recipes import ADOPTED, RECIPES, Recipe
+from cnn_keras.training.recipes import EXTERNAL, RECIPES, Recipe
 from cnn_keras.training.run_folder import Run
 from export import pipeline
 from export.conversion.compression import CLUSTERS, SPARSITY, Best, Tuning, tune
@@ -162,7 +162,7 @@ def test_what_the_toolkit_cannot_take_is_said(trained: Trained, tuning: Tuning) 
     [
         ({}, True, True),  # trained here
         ({"recipe": asdict(replace(RECIPES["nin"], flip=False))}, True, False),
-        ({"adopted": {}, "recipe": asdict(ADOPTED)}, False, False),
+        ({"adopted": {}, "recipe": asdict(EXTERNAL)}, False, False),
         ({"adopted": {}, "recipe": asdict(RECIPES["nin"])}, False, False),  # by an older version
         ({"imported": {}, "recipe": None}, False, False),
     ],

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.train import Training
 from export.recipes import DEFAULT, select
 from export.studies.recipes import recipes
 from tests.fixtures.finished import damage, finish

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cnn_keras.errors import UsageError
-from cnn_keras.training.train import Training
+from cnn_keras.training.config import Training
 from export.benchmark.intervals import Ratio
 from export.studies.repair import Mended, claims, repairing, ruin
 from tests.fixtures.trained_network import Trained

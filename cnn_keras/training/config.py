@@ -1,0 +1,95 @@
+"""What to train, on what data and how: the content of a run's `config.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import zoo
+from ..data.datasets import absolute_name
+from ..errors import UsageError
+from . import recipes
+from .fine_tuning import pretrained_options
+from .recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train, on what data and how.
+
+    Attributes:
+        network: Name in the zoo.
+        data: Name of the data set; a folder with its absolute path.
+        recipe: The network's own recipe, with the values that replace its own.
+        seed: Seed of the initial weights, the order of the images and their augmentation.
+        options: Options of the network's family.
+        train_images: Number of training images, a seeded stratified sample; all by default.
+        image_size: Side of the square input; by default see `train.input_shape`.
+        weights: Absolute path of pretrained weights: a file or a run folder.
+        freeze_until: Row of the network up to and including which the pretrained weights are
+            frozen.
+
+    Raises:
+        UsageError: A value is out of range, or rows are frozen without pretrained weights.
+    """
+
+    network: str
+    data: str
+    recipe: Recipe
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    train_images: int | None = None
+    image_size: int | None = None
+    weights: str | None = None
+    freeze_until: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("train_images", "image_size"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"The {name.replace('_', ' ')} must be above 0, not {value}.")
+        if self.seed < 0:
+            raise UsageError(f"The seed must not be below 0: {self.seed}.")
+        if self.freeze_until is not None and self.weights is None:
+            raise UsageError("Only pretrained weights can be frozen: name them with --weights.")
+
+    @classmethod
+    def of(
+        cls,
+        network: str,
+        data: str,
+        *,
+        recipe: dict[str, Any],
+        options: dict[str, Any] | None = None,
+        weights: Path | None = None,
+        **others: Any,
+    ) -> Training:
+        """Return the training of a network by its own recipe.
+
+        Args:
+            network: Name in the zoo.
+            data: Name of the data set, see `datasets.load`.
+            recipe: Values that replace those of the network's recipe; None replaces nothing.
+            options: Options of the network's family; by default those of the run whose weights are
+                given.
+            weights: Pretrained weights.
+            others: The other attributes.
+
+        Raises:
+            UsageError: The network or data set is unknown, the weights are of another network, or a
+                value is out of range.
+        """
+        values = {name: value for name, value in recipe.items() if value is not None}
+        options = options or {}
+        if weights is not None:
+            weights = weights.expanduser().resolve()
+            options = pretrained_options(weights, network) | options
+        return cls(
+            network,
+            absolute_name(data),
+            replace(recipes.recipe(zoo.network(network).recipe), **values),
+            options=options,
+            weights=None if weights is None else str(weights),
+            **others,
+        )

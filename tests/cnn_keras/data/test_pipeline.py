@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+
+from cnn_keras.data.augmentation import Augmentation
+from cnn_keras.data.pipeline import evaluation_batches, inference_batch_size, training_batches
+from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
+
+UNNORMALIZED = Preprocessing(8, 8, 1, (0.0,), (1.0,))
+
+
+def test_every_epoch_shows_every_image_in_another_order() -> None:
+    labels = np.arange(64, dtype=np.int64)
+    images = np.zeros((64, 8, 8, 1), np.uint8)
+    batches = training_batches(
+        Split(images, labels), UNNORMALIZED, Augmentation(), batch_size=16, epochs=3, seed=1
+    )
+    order = np.concatenate([y.numpy() for _, y in batches]).reshape(3, 64)
+    assert all(sorted(epoch) == list(range(64)) for epoch in order)
+    assert not np.array_equal(order[0], order[1])
+
+
+def test_evaluation_keeps_the_order() -> None:
+    labels = np.arange(300, dtype=np.int64)
+    images = np.zeros((300, 8, 8, 1), np.uint8)
+    batches = list(evaluation_batches(Split(images, labels), UNNORMALIZED))
+    assert [len(y) for _, y in batches] == [256, 44]
+    np.testing.assert_array_equal(np.concatenate([y.numpy() for _, y in batches]), labels)
+
+
+def test_batches_of_large_images_are_smaller() -> None:
+    assert inference_batch_size(UNNORMALIZED) == 256
+    assert inference_batch_size(Preprocessing(224, 224, 3, (0.0,) * 3, (1.0,) * 3)) == 41
+    assert inference_batch_size(Preprocessing(4_000, 4_000, 1, (0.0,), (1.0,))) == 1

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cnn_keras.errors import UsageError
+from cnn_keras.training.config import Training
+from cnn_keras.training.train import train
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "epochs must be above 0"),
+        ({"learning_rate": -1.0}, "learning rate must be above 0"),
+        ({"momentum": 1.0}, "momentum must be from 0 to below 1"),
+        ({"shift": -0.1}, "shift must be from 0 to below 1"),
+        ({"rotation": 181.0}, "rotation must be from 0 to 180"),
+        ({"weight_decay": -0.1}, "weight decay must not be below 0"),
+        ({"warmup_steps": -1}, "Warm-up steps must not be below 0"),
+        ({"warmup_steps": 5}, "warm-up rate must be above 0"),
+        ({"batch_size": 1_000}, "less than one batch"),
+    ],
+)
+def test_values_out_of_range_are_refused(
+    values: dict[str, float], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(Training.of("lenet5", "digits", recipe=values, train_images=320), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("values", [{"train_images": 0}, {"image_size": -1}, {"seed": -1}])
+def test_sizes_out_of_range_are_refused(values: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=r"must (be above|not be below) 0"):
+        Training.of("lenet5", "digits", recipe={}, **values)
+
+
+def test_initial_weights_are_not_frozen() -> None:
+    with pytest.raises(UsageError, match="name them with --weights"):
+        Training.of("lenet5", "digits", recipe={}, freeze_until="c3")
+
+
+def test_given_values_replace_those_of_the_recipe() -> None:
+    own = Training.of("lenet5", "digits", recipe={})
+    other = Training.of("lenet5", "digits", recipe={"epochs": 3, "momentum": None})
+    assert (own.recipe.epochs, other.recipe.epochs) == (30, 3)
+    assert other.recipe.momentum == own.recipe.momentum
