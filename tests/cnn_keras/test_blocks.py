@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool
+from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool, shortcut_to
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
 @pytest.mark.parametrize(
     ("depth_radius", "channels"), [(0, 5), (1, 6), (2, 96), (2, 24), (5, 5), (7, 3), (20, 64)]
 )
-def test_lrn_and_its_gradient_equal_tensorflows(
+def test_lrn_and_its_gradient_equal_those_of_tensorflow(
     depth_radius: int, channels: int, beta: float
 ) -> None:
     import tensorflow as tf
@@ -30,13 +30,13 @@ def test_lrn_and_its_gradient_equal_tensorflows(
             total = tf.reduce_sum(y * weight)
         found.append((y, tape.gradient(total, x)))
     for ours, theirs in zip(*found, strict=True):
-        # Sums in another order: some units in the last of float32's 24 bits.
+        # Another order of summation changes the last bits of float32.
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-6 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("size", [7, 8, 224, 225])
 @pytest.mark.parametrize(("kernel_size", "strides"), [(7, 2), (3, 2), (1, 2), (3, 1), (11, 4)])
-def test_symmetric_padding_keeps_the_size_of_same(
+def test_symmetric_padding_gives_the_output_size_of_same(
     size: int, kernel_size: int, strides: int
 ) -> None:
     image = keras.Input((size, size, 2))
@@ -48,7 +48,7 @@ def test_symmetric_padding_keeps_the_size_of_same(
     assert same.shape == symmetric.shape == (None, -(-size // strides), -(-size // strides), 3)
 
 
-def test_symmetric_padding_begins_outside_the_image_as_torch_does() -> None:
+def test_symmetric_padding_pads_all_sides_as_torch_does() -> None:
     image = keras.Input((8, 8, 1))
     x = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype("float32")
     corner = {}
@@ -61,10 +61,19 @@ def test_symmetric_padding_begins_outside_the_image_as_torch_does() -> None:
     assert corner["same"] == pytest.approx(x[0, :3, :3].sum(), rel=1e-5)
 
 
-def test_symmetric_pooling_pads_with_what_never_wins() -> None:
+def test_symmetric_max_pooling_pads_with_minus_infinity() -> None:
     image = keras.Input((6, 6, 2))
     pool = keras.Model(image, max_pool(image, 3, 2, padding="symmetric", name="pool"))
     x = np.abs(np.random.default_rng(0).normal(size=(1, 6, 6, 2))).astype("float32")
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     np.testing.assert_array_equal(pool(x), windows[:, ::2, ::2].max(axis=(-2, -1)))
+
+
+def test_identity_shortcut_subsamples_and_pads_with_zeros() -> None:
+    x = keras.Input((9, 8, 3))
+    like = keras.Input((5, 4, 6))
+    model = keras.Model([x, like], shortcut_to(x, like, "A", "shortcut"))
+    value = np.random.default_rng(0).normal(size=(2, 9, 8, 3)).astype("float32")
+    expected = np.pad(value[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, 3)))
+    np.testing.assert_array_equal(model([value, np.zeros((2, 5, 4, 6), "float32")]), expected)

@@ -12,114 +12,9 @@ from keras import layers
 
 import cnn_keras
 from cnn_keras.errors import UsageError
-from cnn_keras.inspection.anatomy import Row, depth, outline, rows, total
-from cnn_keras.layer_names import row_of
+from cnn_keras.inspection.anatomy import depth, outline, rows, total
 from cnn_keras.zoo import ZOO
-
-ModelOf = Callable[[str], keras.Model]
-
-# Szegedy et al., Table 1: output size, params in K = 1024, ops in millions.
-# fmt: off
-TABLE_1 = {
-    "conv1":  ((112, 112,   64),    2.7,  34),
-    "pool1":  (( 56,  56,   64), None, None),
-    "conv2":  (( 56,  56,  192),  112,   360),
-    "pool2":  (( 28,  28,  192), None, None),
-    "3a":     (( 28,  28,  256),  159,   128),
-    "3b":     (( 28,  28,  480),  380,   304),
-    "pool3":  (( 14,  14,  480), None, None),
-    "4a":     (( 14,  14,  512),  364,    73),
-    "4b":     (( 14,  14,  512),  437,    88),
-    "4c":     (( 14,  14,  512),  463,   100),
-    "4d":     (( 14,  14,  528),  580,   119),
-    "4e":     (( 14,  14,  832),  840,   170),
-    "pool4":  ((  7,   7,  832), None, None),
-    "5a":     ((  7,   7,  832), 1072,    54),
-    "5b":     ((  7,   7, 1024), 1388,    71),
-    "pool5":  ((1024,),          None, None),
-    "logits": ((1000,),          1000,     1),
-}
-# fmt: on
-
-# Rows and their outputs, as the papers draw or state them.
-# fmt: off
-OUTPUTS = {
-    "lenet5": {
-        "c1": (28, 28, 6), "s2": (14, 14, 6), "c3": (10, 10, 16), "s4": (5, 5, 16),
-        "c5": (120,), "f6": (84,), "logits": (10,),
-    },
-    "alexnet": {
-        "conv1": (55, 55, 96), "pool1": (27, 27, 96), "conv2": (27, 27, 256),
-        "pool2": (13, 13, 256), "conv3": (13, 13, 384), "conv4": (13, 13, 384),
-        "conv5": (13, 13, 256), "pool5": (6, 6, 256),
-        "fc6": (4096,), "fc7": (4096,), "logits": (1000,),
-    },
-    "nin": {"cccp2": (32, 32, 96), "cccp4": (16, 16, 192), "cccp5": (8, 8, 192), "pool": (10,)},
-    **{
-        name: {
-            "conv1_1": (224, 224, 64), "conv2_1": (112, 112, 128), "conv3_1": (56, 56, 256),
-            "conv4_1": (28, 28, 512), "conv5_1": (14, 14, 512), "pool5": (7, 7, 512),
-            "fc6": (4096,), "fc7": (4096,), "logits": (1000,),
-        }
-        for name in ("vgg11", "vgg13", "vgg16", "vgg19")
-    },
-    "googlenet": {row: output for row, (output, _, _) in TABLE_1.items()},
-    **{
-        name: {
-            "conv1": (112, 112, 64),
-            "pool1": (56, 56, 64),
-            f"conv2_{blocks[0]}": (56, 56, 64 * expansion),
-            f"conv3_{blocks[1]}": (28, 28, 128 * expansion),
-            f"conv4_{blocks[2]}": (14, 14, 256 * expansion),
-            f"conv5_{blocks[3]}": (7, 7, 512 * expansion),
-            "pool": (512 * expansion,),
-            "logits": (1000,),
-        }
-        for name, blocks, expansion in (
-            ("plain18", (2, 2, 2, 2), 1),
-            ("plain34", (3, 4, 6, 3), 1),
-            ("resnet18", (2, 2, 2, 2), 1),
-            ("resnet34", (3, 4, 6, 3), 1),
-            ("resnet50", (3, 4, 6, 3), 4),
-            ("resnet101", (3, 4, 23, 3), 4),
-            ("resnet152", (3, 8, 36, 3), 4),
-        )
-    },
-    **{
-        name: {
-            "conv1": (32, 32, 16),
-            f"conv2_{n}": (32, 32, 16),
-            f"conv3_{n}": (16, 16, 32),
-            f"conv4_{n}": (8, 8, 64),
-            "pool": (64,),
-            "logits": (10,),
-        }
-        for name, n in (
-            *((f"plain{6 * n + 2}", n) for n in (3, 5, 7, 9)),
-            *((f"resnet{6 * n + 2}", n) for n in (3, 5, 7, 9, 18)),
-        )
-    },
-}
-# fmt: on
-
-
-def by_row(model: keras.Model) -> dict[str, Row]:
-    return {row.row: row for row in rows(model)}
-
-
-def test_rows_of_lenet_are_the_papers(model_of: ModelOf) -> None:
-    found = [(r.row, r.output_shape, r.parameters) for r in rows(model_of("lenet5"))]
-    assert found[:4] == [
-        ("c1", (28, 28, 6), 156),
-        ("s2", (14, 14, 6), 0),
-        ("c3", (10, 10, 16), 2_416),
-        ("s4", (5, 5, 16), 0),
-    ]
-    assert found[5:8] == [
-        ("c5", (120,), 48_120),
-        ("f6", (84,), 10_164),
-        ("logits", (10,), 850),
-    ]
+from tests.fixtures.networks import OUTPUT_SHAPES, ModelOf, rows_by_name
 
 
 def test_macs_follow_from_kernels_and_positions(model_of: ModelOf) -> None:
@@ -129,26 +24,8 @@ def test_macs_follow_from_kernels_and_positions(model_of: ModelOf) -> None:
     assert macs["c5"] == 400 * 120
 
 
-def test_connections_of_lenet_are_the_papers() -> None:
-    found = by_row(outline(lambda: cnn_keras.build("lenet5", form="1998")))
-    assert found["c3"].macs == 10 * 10 * 5 * 5 * 60  # 60 crosses in Table I
-    # Every unit adds up its inputs and a bias; a subsampling unit has four inputs.
-    connections = {row: found[row].macs + found[row].neurons for row in ("c1", "c3", "c5", "f6")}
-    connections |= {row: 5 * found[row].neurons for row in ("s2", "s4")}
-    assert connections == {
-        "c1": 122_304,
-        "c3": 151_600,
-        "c5": 48_120,
-        "f6": 10_164,
-        "s2": 5_880,
-        "s4": 2_000,
-    }
-    assert sum(connections.values()) + found["logits"].macs == 340_908
-    assert depth(outline(lambda: cnn_keras.build("lenet5", form="1998"))) == 7  # "seven layers"
-
-
 def test_a_module_of_a_residual_network_is_one_row(model_of: ModelOf) -> None:
-    found = by_row(model_of("resnet20"))
+    found = rows_by_name(model_of("resnet20"))
     assert [name for name in found if name.startswith("conv")] == [
         "conv1",
         *(f"conv{stage}_{i}" for stage in (2, 3, 4) for i in (1, 2, 3)),
@@ -158,24 +35,24 @@ def test_a_module_of_a_residual_network_is_one_row(model_of: ModelOf) -> None:
     assert module.parameters == 9 * (16 * 32 + 32 * 32) + 4 * 32
     assert module.macs == 16 * 16 * 9 * (16 * 32 + 32 * 32)
     assert module.neurons == 2 * 16 * 16 * 32
-    # Two convolutions, the subsampled way around them, and the sum; the rest works in place.
+    # Two convolutions, the subsampled shortcut and the sum; the other layers work in place.
     assert module.activation_bytes == 4 * 16 * 16 * (32 + 32 + 16 + 32)
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_rows_add_up_to_the_facts(name: str, model_of: ModelOf) -> None:
+def test_rows_add_up_to_the_zoos_totals(name: str, model_of: ModelOf) -> None:
     whole = total(rows(model_of(name)))
     assert (whole.parameters, whole.macs) == (ZOO[name].parameters, ZOO[name].macs)
 
 
-def test_every_network_has_its_outputs_tested() -> None:
-    assert set(OUTPUTS) == set(ZOO)
+def test_every_network_has_expected_output_shapes() -> None:
+    assert set(OUTPUT_SHAPES) == set(ZOO)
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-def test_output_sizes_are_the_papers(name: str, model_of: ModelOf) -> None:
-    found = by_row(model_of(name))
-    assert {row: found[row].output_shape for row in OUTPUTS[name]} == OUTPUTS[name]
+@pytest.mark.parametrize("name", OUTPUT_SHAPES)
+def test_output_shapes_equal_the_papers(name: str, model_of: ModelOf) -> None:
+    found = rows_by_name(model_of(name))
+    assert {row: found[row].output_shape for row in OUTPUT_SHAPES[name]} == OUTPUT_SHAPES[name]
 
 
 @pytest.mark.parametrize(
@@ -202,52 +79,10 @@ def test_parameters_and_billions_of_multiply_adds(
     assert round(whole.macs / 1e9, 1) == billion_macs
 
 
-def test_resnet_prints_3_6_and_3_8_billion_because_it_cuts_digits(model_of: ModelOf) -> None:
-    found = {name: total(rows(model_of(name))).macs for name in ("resnet34", "resnet50")}
-    assert {name: math.floor(macs / 1e8) / 10 for name, macs in found.items()} == {
-        "resnet34": 3.6,
-        "resnet50": 3.8,
-    }
-    v15 = outline(lambda: cnn_keras.build("resnet50", stride_on="3x3"))
-    assert round(total(rows(v15)).macs / 1e9, 1) == 4.1
-
-
-def test_googlenet_is_table_1_but_for_the_rows_that_contradict_themselves(
+def test_activation_memory_of_vgg_counts_each_output_once(
     model_of: ModelOf,
 ) -> None:
-    model = model_of("googlenet")
-    found = by_row(model)
-    weights = dict.fromkeys(found, 0)  # without biases, as the paper counts
-    for layer in model.layers:
-        if layer.weights:
-            weights[row_of(layer.name)] += math.prod(layer.kernel.shape)
-    printed = {row: (params, ops) for row, (_, params, ops) in TABLE_1.items() if params}
-    off = {row: weights[row] / (params * 1024) - 1 for row, (params, _) in printed.items()}
-    assert {row for row, share in off.items() if abs(share) > 0.02} == {"conv1", "4c", "5a"}
-    # Two more are off by 1.8 and 1.5 %; their ops, which follow from the same weights, agree.
-    assert {row for row, share in off.items() if 0.01 < abs(share) <= 0.02} == {"4d", "5b"}
-    assert {row for row, (_, ops) in printed.items() if abs(found[row].macs / 1e6 - ops) > 1} == {
-        "conv1",
-        "5a",
-    }
-    assert (found["conv1"].macs, weights["conv1"]) == (118_013_952, 9_408)
-
-
-def test_alexnet_has_the_papers_neurons_and_both_forms_their_multiply_adds(
-    model_of: ModelOf,
-) -> None:
-    found = by_row(model_of("alexnet"))
-    neurons = {row: found[row].neurons for row in found if found[row].neurons}
-    # The caption of figure 2 has 253,440 for conv1, which is 55×48×96.
-    assert list(neurons.values()) == [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
-    assert sum(neurons.values()) == 659_272
-    assert total(list(found.values())).macs == 724_406_816
-    one_tower = outline(lambda: cnn_keras.build("alexnet", (224, 224, 3), form="2014"))
-    assert total(rows(one_tower)).macs == 714_188_480
-
-
-def test_activation_memory_of_vgg_is_its_convolutions_and_poolings(model_of: ModelOf) -> None:
-    found = by_row(model_of("vgg16"))
+    found = rows_by_name(model_of("vgg16"))
     assert found["conv1_1"].activation_bytes == 4 * 224 * 224 * 64  # not again for the ReLU
     assert found["pool1"].activation_bytes == 4 * 112 * 112 * 64
     assert found["flatten"].activation_bytes == 0
@@ -273,14 +108,14 @@ def test_activation_memory_of_vgg_is_its_convolutions_and_poolings(model_of: Mod
         ("resnet152", "conv5_3", 1507),
     ],
 )
-def test_receptive_fields_are_the_known_ones(
+def test_receptive_fields_equal_published_ones(
     name: str, row: str, side: int, model_of: ModelOf
 ) -> None:
-    assert by_row(model_of(name))[row].receptive_field == (side, side)
+    assert rows_by_name(model_of(name))[row].receptive_field == (side, side)
 
 
-def thin(model: keras.Model) -> keras.Model:
-    """Return a model of the same geometry that adds up what it sees: one filter of ones each."""
+def summing(model: keras.Model) -> keras.Model:
+    """Return a model of the same geometry that sums its inputs: one filter of ones per layer."""
     linear = (layers.ReLU, layers.Activation, layers.Dropout)
 
     def replaced(layer: keras.Layer) -> keras.Layer:
@@ -289,7 +124,7 @@ def thin(model: keras.Model) -> keras.Model:
             config |= {"use_bias": False, "trainable": True}
             config |= {k: "ones" for k in config if k.endswith("kernel_initializer")}
             config |= {k: 1 for k in ("filters", "groups") if k in config}
-        if isinstance(layer, layers.MaxPooling2D):  # whose gradient takes one path only
+        if isinstance(layer, layers.MaxPooling2D):  # its gradient follows one input only
             return layers.AveragePooling2D.from_config(config)
         if isinstance(layer, linear) or layer.name.endswith("lrn"):
             return layers.Identity(name=layer.name)
@@ -298,10 +133,10 @@ def thin(model: keras.Model) -> keras.Model:
     return keras.models.clone_model(model, clone_function=replaced)
 
 
-def seen_sides(model: keras.Model) -> tuple[int, ...]:
-    """Return the sides of the input that the output in the middle has a gradient from."""
+def region_with_gradient(model: keras.Model) -> tuple[int, ...]:
+    """Return the size of the input region in which the central output has a gradient."""
 
-    @tf.function  # leaves out the kernels' gradients, on which oneDNN aborts at one channel
+    @tf.function  # without the gradients of kernels, for which oneDNN aborts at one channel
     def gradient(image: tf.Tensor) -> tf.Tensor:
         output = model(image)
         middle = output[(0, *(side // 2 for side in output.shape[1:-1]))]
@@ -329,11 +164,11 @@ def seen_sides(model: keras.Model) -> tuple[int, ...]:
         ("plain20", 161, {}),
     ],
 )
-def test_receptive_fields_are_what_a_gradient_reaches(
+def test_receptive_fields_equal_the_region_with_a_gradient(
     name: str, side: int, options: dict[str, str]
 ) -> None:
     features = outline(lambda: cnn_keras.build(name, (side, side, 1), include_top=False, **options))
-    assert seen_sides(thin(features)) == rows(features)[-1].receptive_field
+    assert region_with_gradient(summing(features)) == rows(features)[-1].receptive_field
 
 
 def two_branches(image: Any) -> Any:
@@ -360,10 +195,10 @@ def transposed(image: Any) -> Any:
 def test_receptive_fields_of_any_graph(graph: Callable[[Any], Any]) -> None:
     image = keras.Input((48, 40, 2))
     model = keras.Model(image, graph(image))
-    assert seen_sides(thin(model)) == rows(model)[-1].receptive_field
+    assert region_with_gradient(summing(model)) == rows(model)[-1].receptive_field
 
 
-def test_a_shared_layer_costs_at_each_call_and_has_its_weights_once() -> None:
+def test_a_shared_layer_counts_its_weights_once_and_its_macs_per_call() -> None:
     image = keras.Input((8, 8, 3))
     shared = layers.Conv2D(3, 3, padding="same", name="conv1")
     model = keras.Model(image, shared(shared(image)))
@@ -373,14 +208,14 @@ def test_a_shared_layer_costs_at_each_call_and_has_its_weights_once() -> None:
     assert depth(model) == 2
 
 
-def test_models_inside_a_model_are_opened() -> None:
+def test_layers_of_nested_models_are_counted() -> None:
     image = keras.Input((32, 32, 3))
     stem = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(4, 3, 2, name="stem")])
     base = cnn_keras.build("resnet20", (15, 15, 4), include_top=False)
     scores = layers.Dense(5, name="logits")(layers.Flatten()(base(stem(image))))
     model = keras.Model(image, scores)
-    found = by_row(model)
-    inside = by_row(base)
+    found = rows_by_name(model)
+    inside = rows_by_name(base)
     assert found["conv3_1"].macs == inside["conv3_1"].macs
     assert found["conv3_1"].receptive_field[0] == 2 * inside["conv3_1"].receptive_field[0] + 1
     assert total(rows(model)).parameters == model.count_params() - sum(
@@ -390,7 +225,7 @@ def test_models_inside_a_model_are_opened() -> None:
     assert rows(stem)[0].macs == 15 * 15 * 9 * 3 * 4
 
 
-def test_a_frozen_network_costs_what_it_costs() -> None:
+def test_freezing_does_not_change_the_macs() -> None:
     model = cnn_keras.build("resnet20")
     model.trainable = False
     whole = total(rows(model))
@@ -398,7 +233,7 @@ def test_a_frozen_network_costs_what_it_costs() -> None:
     assert depth(model) == 20
 
 
-def test_other_convolutions_and_their_multiply_adds() -> None:
+def test_multiply_adds_of_other_convolutions() -> None:
     image = keras.Input((8, 6, 4))
     found = {
         type(layer).__name__: rows(keras.Model(image, layer(image)))[0].macs
@@ -443,32 +278,15 @@ def test_networks_of_keras_applications(name: str, macs: int | None, layers_deep
     assert whole.parameters == sum(math.prod(w.shape) for w in model.trainable_weights)
 
 
-def test_an_outline_leaves_nothing_to_draw_behind() -> None:
+def test_an_outline_leaves_no_pending_initialization() -> None:
     model = outline(lambda: cnn_keras.build("resnet20"))
-    assert cnn_keras.build("lenet5").get_weights()  # Keras draws what waits for its values here
+    assert cnn_keras.build("lenet5").get_weights()  # Keras would initialize pending variables here
     assert all(weight._value is None for weight in model.weights)
 
 
-def test_what_has_no_rows_is_refused() -> None:
+def test_models_without_fixed_shapes_or_graph_are_refused() -> None:
     image = keras.Input((None, None, 3))
     with pytest.raises(UsageError, match=r"open: \(None, None, 3\)"):
         rows(keras.Model(image, layers.Conv2D(2, 3)(image)))
     with pytest.raises(UsageError, match="functional model"):
         depth(keras.Sequential([layers.Dense(2)]))
-
-
-@pytest.mark.parametrize(
-    ("layer", "row"),
-    [
-        ("conv2_1_a_bn", "conv2_1"),
-        ("4c_5x5_reduce_relu", "4c"),
-        ("3a_pool_proj", "3a"),
-        ("4a_aux_fc_dropout", "4a_aux"),
-        ("pool1_lrn", "pool1"),
-        ("conv1_1_relu", "conv1_1"),
-        ("logits", "logits"),
-        ("pool", "pool"),
-    ],
-)
-def test_row_of(layer: str, row: str) -> None:
-    assert row_of(layer) == row

@@ -1,4 +1,4 @@
-"""What every family must do, at a size that takes seconds."""
+"""What holds for every family of networks, on images small enough to take seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import cnn_keras
 from cnn_keras.data.datasets import load
 from cnn_keras.zoo import ZOO
 
-# A network of every builder, and every option of it once.
+# A network of every builder, with each of its options once.
 # fmt: off
 FORMS = [
     ("lenet5", {}),
@@ -57,7 +57,7 @@ def images(shape: tuple[int, int, int], count: int = 2) -> NDArray[np.float32]:
 
 @contextmanager
 def channels_first() -> Iterator[None]:
-    """Let Keras expect maps as a `keras.json` from the days of Theano says."""
+    """Set the data format that an old `keras.json` may have set."""
     keras.config.set_image_data_format("channels_first")
     try:
         yield
@@ -65,12 +65,12 @@ def channels_first() -> Iterator[None]:
         keras.config.set_image_data_format("channels_last")
 
 
-def test_every_builder_is_tried() -> None:
+def test_every_builder_is_tested() -> None:
     assert {ZOO[name].builder for name, _ in FORMS} == {row.builder for row in ZOO.values()}
 
 
 @pytest.mark.parametrize(("index", "network", "options"), [(i, *f) for i, f in enumerate(FORMS)])
-def test_survives_saving_and_loading(
+def test_a_loaded_model_computes_the_same(
     index: int, network: str, options: dict[str, object], tmp_path: Path
 ) -> None:
     channels = 1 if index % 2 else 3
@@ -92,7 +92,7 @@ def test_survives_saving_and_loading(
         np.testing.assert_array_equal(np.asarray(clone(images(shape))), expected)
         rebuilt = cnn_keras.build(network, shape, 3, weights=path, **options)
         np.testing.assert_array_equal(np.asarray(rebuilt(images(shape))), expected)
-        assert keras.config.image_data_format() == "channels_first"  # still
+        assert keras.config.image_data_format() == "channels_first"
 
 
 @pytest.mark.parametrize(("network", "options"), ONE_EACH)
@@ -115,7 +115,7 @@ def test_mixed_precision_gives_float32_probabilities(
 
 
 @pytest.mark.parametrize(("network", "options"), ONE_EACH)
-def test_top_and_pooling_are_those_of_keras_applications(
+def test_include_top_and_pooling_match_keras_applications(
     network: str, options: dict[str, object]
 ) -> None:
     shape = (side(network, options), side(network, options), 3)
@@ -134,7 +134,7 @@ def test_top_and_pooling_are_those_of_keras_applications(
     whole.set_weights(logits.get_weights())
     found = np.asarray(keras.ops.softmax(logits(x)))
     np.testing.assert_allclose(whole(x), found, atol=1e-5)
-    # The trunk is the beginning of the whole: the same layers in the same order.
+    # The network without its top begins with the same layers in the same order.
     names = [layer.name for layer in maps.layers]
     assert [layer.name for layer in whole.layers[: len(names)]] == names
 
@@ -162,50 +162,10 @@ def test_learns_eight_real_images(
     model = cnn_keras.build(network, shape, 10, **options)
     adam = keras.optimizers.Adam(5e-4)
     model.compile(adam, "sparse_categorical_crossentropy", jit_compile=False)  # XLA takes seconds
-    # Normalization and dropout do in training what they do in training; the loss is of inference.
+    # The loss is of inference: normalization and dropout behave otherwise than in training.
     for _ in range(80):
         model.fit(x, y, batch_size=8, epochs=5, verbose=0)
         loss = model.evaluate(x, y, verbose=0)
         if loss < 0.05:
             break
     assert loss < 0.05
-
-
-def test_auxiliary_classifiers_hang_on_4a_and_4d() -> None:
-    shape = (224, 224, 3)
-    model = cnn_keras.build("googlenet", shape, 5, auxiliary=True)
-    assert [tensor.shape for tensor in model.outputs] == [(None, 5)] * 3
-    heads = {layer.name: layer for layer in model.layers if "_aux_" in layer.name}
-    assert heads["4a_aux_pool"].output.shape == (None, 4, 4, 512)
-    assert heads["4d_aux_pool"].output.shape == (None, 4, 4, 528)
-    for row in ("4a", "4d"):
-        assert heads[f"{row}_aux_pool"].input is model.get_layer(f"{row}_concat").output
-        assert heads[f"{row}_aux_conv"].output.shape[-1] == 128
-        assert heads[f"{row}_aux_fc"].units == 1024
-        assert heads[f"{row}_aux_fc_dropout"].rate == 0.7
-
-
-def test_strides_of_a_bottleneck_are_where_they_are_asked_for() -> None:
-    for stride_on, letter in (("1x1", "a"), ("3x3", "b")):
-        model = cnn_keras.build("resnet50", (64, 64, 3), stride_on=stride_on)
-        strided = [
-            layer.name
-            for layer in model.layers
-            if isinstance(layer, keras.layers.Conv2D)
-            and layer.strides == (2, 2)
-            and "shortcut" not in layer.name
-        ]
-        assert strided == ["conv1", *(f"conv{stage}_1_{letter}" for stage in (3, 4, 5))]
-
-
-def test_preactivation_leaves_the_shortcut_clear() -> None:
-    model = cnn_keras.build("resnet18", (32, 32, 3), preactivation=True)
-    names = [layer.name for layer in model.layers]
-    assert "conv2_1_a_bn" not in names  # conv1 is activated already
-    module = names[names.index("conv2_2_a_bn") : names.index("conv2_2_add") + 1]
-    assert module == [
-        *("conv2_2_a_bn", "conv2_2_a_relu", "conv2_2_a"),
-        *("conv2_2_b_bn", "conv2_2_b_relu", "conv2_2_b"),
-        "conv2_2_add",
-    ]
-    assert model.get_layer("conv3_1_a_bn").input is model.get_layer("conv2_2_add").output
