@@ -1,3 +1,3 @@
-"""The scripts beside the tests need torch and JAX, and run in an environment of their own."""
+"""The scripts in this folder need torch or JAX and run in a separate environment."""
 
 collect_ignore = ["differentiated.py", "published.py", "rebuilt.py"]

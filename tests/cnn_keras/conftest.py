@@ -1,4 +1,4 @@
-"""What the tests of networks share."""
+"""The networks of the zoo, which the tests of networks share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnn_keras.inspection.anatomy import outline
 
 @pytest.fixture(scope="session")
 def model_of() -> Callable[[str], keras.Model]:
-    """Every network of the zoo, built once: its weights have shapes but no values."""
+    """Build a network of the zoo once per session; its weights have shapes but no values."""
 
     @cache
     def build(name: str) -> keras.Model:
