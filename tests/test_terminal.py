@@ -1,4 +1,4 @@
-"""What only a terminal shows: progress bars, and the cursor that they hide."""
+"""Output that only a terminal gets: progress bars, which hide the cursor."""
 
 from __future__ import annotations
 
@@ -15,51 +15,53 @@ from cnn_keras.training.run_folder import Run
 
 
 def on_terminal(*arguments: str, interrupt_at: bytes | None = None) -> tuple[int, bytes]:
-    """Run a command on a terminal of its own; return its exit code and all that it wrote."""
-    ours, its = pty.openpty()
+    """Run a command on a pseudo-terminal; return its exit code and its output."""
+    controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "export", *arguments]
-    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True)
-    os.close(its)
-    said, deadline = b"", time.monotonic() + 90
+    process = subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    os.close(terminal)
+    output, deadline = b"", time.monotonic() + 90
     try:
         while time.monotonic() < deadline:
-            if not select.select([ours], [], [], 1)[0]:
+            if not select.select([controller], [], [], 1)[0]:
                 continue
             try:
-                said += os.read(ours, 65_536)
-            except OSError:  # the other end is closed: the command ended
-                return process.wait(10), said
-            if interrupt_at and interrupt_at in said:
+                output += os.read(controller, 65_536)
+            except OSError:  # the command ended and closed the terminal
+                return process.wait(10), output
+            if interrupt_at and interrupt_at in output:
                 process.send_signal(signal.SIGINT)
                 interrupt_at = None
-        raise AssertionError(f"the command did not end: {said[-500:]!r}")
+        raise AssertionError(f"the command did not end: {output[-500:]!r}")
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        os.close(controller)
 
 
 def test_training_shows_progress(tmp_path: Path) -> None:
     small = ("--epochs", "2", "--train-images", "320")
     run = str(tmp_path / "run")
-    code, said = on_terminal("train", "lenet5", "--data", "digits", "--out", run, *small)
-    assert code == 0, said[-500:]
-    assert b"epoch 2/2" in said
-    assert said.rfind(b"\x1b[?25h") > said.rfind(b"\x1b[?25l") > -1
+    code, output = on_terminal("train", "lenet5", "--data", "digits", "--out", run, *small)
+    assert code == 0, output[-500:]
+    assert b"epoch 2/2" in output
+    assert output.rfind(b"\x1b[?25h") > output.rfind(b"\x1b[?25l") > -1
 
 
-def test_an_interrupted_terminal_gets_its_cursor_back(tmp_path: Path) -> None:
+def test_an_interrupted_command_shows_the_cursor_again(tmp_path: Path) -> None:
     arguments = ("train", "lenet5", "--data", "digits", "--out", str(tmp_path / "run"))
-    code, said = on_terminal(*arguments, interrupt_at=b"validation")
+    code, output = on_terminal(*arguments, interrupt_at=b"validation")
     assert code == 130
-    assert b"the same command resumes" in said
-    assert b"Traceback" not in said
-    assert said.rfind(b"\x1b[?25h") > said.rfind(b"\x1b[?25l") > -1
+    assert b"the same command resumes" in output
+    assert b"Traceback" not in output
+    assert output.rfind(b"\x1b[?25h") > output.rfind(b"\x1b[?25l") > -1
 
 
 def test_calibration_shows_progress(lenet_run: Run, tmp_path: Path) -> None:
     arguments = ("export", str(lenet_run.path), "--out", str(tmp_path))
-    code, said = on_terminal(*arguments, "--recipes", "static_wi8_ai8")
-    assert code == 0, said[-500:]
-    assert b"lenet5_digits: calibrate" in said
-    assert b"Traceback" not in said
+    code, output = on_terminal(*arguments, "--recipes", "static_wi8_ai8")
+    assert code == 0, output[-500:]
+    assert b"lenet5_digits: calibrate" in output
+    assert b"Traceback" not in output

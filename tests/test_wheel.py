@@ -1,4 +1,4 @@
-"""The wheel as a user gets it: both packages, one command, no top-level `export`."""
+"""The wheel holds both packages and one command, and no top-level `export`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_holds_both_packages_and_no_export(installed: Path) -> None:
+def test_wheel_holds_both_packages_and_no_export(installed: Path) -> None:
     names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"cnn_keras", "cnn_keras_export", "bin"}
-    there = {str(path.relative_to(installed)) for path in installed.rglob("*.py")}
+    modules = {str(path.relative_to(installed)) for path in installed.rglob("*.py")}
     for folder, package in PACKAGES.items():
         for path in (ROOT / folder).rglob("*.py"):
-            assert str(package / path.relative_to(ROOT / folder)) in there
+            assert str(package / path.relative_to(ROOT / folder)) in modules
 
 
 def test_it_holds_the_templates_of_the_report(installed: Path) -> None:
@@ -61,15 +61,15 @@ def test_it_holds_the_templates_of_the_report(installed: Path) -> None:
         assert (installed / "cnn_keras_export" / "report" / name).is_file()
 
 
-def test_the_command_works_from_anywhere(installed: Path) -> None:
+def test_command_works_outside_the_sources(installed: Path) -> None:
     done = run(installed, str(installed / "bin" / "cnn-keras"), "list", "--json")
     assert done.returncode == 0, done.stderr
     assert '"resnet110"' in done.stdout
-    refused = run(installed, str(installed / "bin" / "cnn-keras"), "audit", "missing.tflite")
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    failed = run(installed, str(installed / "bin" / "cnn-keras"), "audit", "missing.tflite")
+    assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
 
 
-def test_it_measures_a_file(installed: Path, tmp_path: Path) -> None:
+def test_benchmark_measures_a_file(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.tflite").write_bytes(tiny_files()["float32"])
     options = ["--num-runs", "5", "--min-secs", "0", "--warmup-secs", "0", "--json"]
     command = [str(installed / "bin" / "cnn-keras"), "benchmark", str(tmp_path / "tiny.tflite")]
