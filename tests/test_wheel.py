@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.tiny_files import tiny_files
+from tests.fixtures import FIXTURES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"cnn_keras": Path("cnn_keras"), "export": Path("cnn_keras_export")}
@@ -69,10 +69,10 @@ def test_command_works_outside_the_sources(installed: Path) -> None:
     assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
 
 
-def test_benchmark_measures_a_file(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "tiny.tflite").write_bytes(tiny_files()["float32"])
+def test_benchmark_measures_a_file(installed: Path) -> None:
+    file = FIXTURES / "models" / "float32.tflite"
     options = ["--num-runs", "5", "--min-secs", "0", "--warmup-secs", "0", "--json"]
-    command = [str(installed / "bin" / "cnn-keras"), "benchmark", str(tmp_path / "tiny.tflite")]
+    command = [str(installed / "bin" / "cnn-keras"), "benchmark", str(file)]
     done = run(installed, *command, *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"][0]["num_runs"] >= 5
