@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -30,7 +29,7 @@ def file(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def run_without(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run code in a Python where packages cannot be imported, in its child processes neither."""
+    """Run code in a Python that cannot import some packages, nor can its subprocesses."""
 
     def run(packages: set[str], *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         (tmp_path / "sitecustomize.py").write_text(
@@ -52,7 +51,3 @@ def run_without(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
         )
 
     return run
-
-
-def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

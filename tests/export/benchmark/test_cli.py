@@ -16,7 +16,7 @@ from cnn_keras.training.run_folder import Run
 from export.benchmark.cli import Benchmark
 from export.benchmark.runner import Row
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, ModelFileError
-from tests.export.benchmark.conftest import lines
+from tests.fixtures.command_line import read_json_lines
 from tests.fixtures.tiny_files import BROKEN
 
 File = Callable[[str], Path]
@@ -42,7 +42,7 @@ def test_every_file_with_every_number_of_threads(file: File, tmp_path: Path) -> 
         ("int16", 1),
         ("int16", 2),
     ]
-    assert lines(tmp_path / "benchmarks.jsonl") == rows
+    assert read_json_lines(tmp_path / "benchmarks.jsonl") == rows
     assert set(rows[0]) == {"time", "vs", "host", "versions", *Row._fields}
     shown = text(outcome)
     assert "float32.tflite" in shown
@@ -56,7 +56,7 @@ def test_versus(file: File, tmp_path: Path) -> None:
     out = tmp_path / "results" / "all.jsonl"
     command = replace(QUICK, files=(file("float32"),), vs=file("int8"), out=out)
     outcome = command()
-    first, second = lines(out)
+    first, second = read_json_lines(out)
     versus = first["vs"]
     assert isinstance(versus, dict)
     assert (versus["file"], versus["sha256"]) == (second["file"], second["sha256"])
@@ -70,7 +70,7 @@ def test_results_are_added(file: File, tmp_path: Path) -> None:
     command = replace(QUICK, files=(file("float32"),))
     command()
     command()
-    assert len(lines(tmp_path / "benchmarks.jsonl")) == 2
+    assert len(read_json_lines(tmp_path / "benchmarks.jsonl")) == 2
 
 
 @pytest.mark.parametrize("name", [*BROKEN, "flex", "dynamic_size"])
@@ -87,7 +87,7 @@ def test_one_broken_file_leaves_the_others(file: File, tmp_path: Path) -> None:
     outcome = replace(QUICK, files=(broken[0], file("float32"), *broken[1:]))()
     assert outcome.exit_code == 1
     document = json.loads(json.dumps(outcome.document))
-    assert lines(tmp_path / "benchmarks.jsonl") == document["rows"]
+    assert read_json_lines(tmp_path / "benchmarks.jsonl") == document["rows"]
     assert [Path(row["file"]).stem for row in document["rows"]] == ["float32"]
     assert [row["file"] for row in document["failed"]] == [str(path) for path in broken]
     for row in document["failed"]:
@@ -197,7 +197,7 @@ def test_run_is_found_beside_the_file(
 def test_no_run_means_noise(content: str, file: File, tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(content)
     replace(QUICK, files=(file("float32"),))()
-    assert lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
+    assert read_json_lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
 
 
 def test_broken_run_beside_the_file_means_noise_and_says_so(
@@ -206,7 +206,7 @@ def test_broken_run_beside_the_file_means_noise_and_says_so(
     (tmp_path / "run").mkdir()
     (tmp_path / "export.json").write_text('{"run": "run"}')
     replace(QUICK, files=(file("float32"),))()
-    assert lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
+    assert read_json_lines(tmp_path / "benchmarks.jsonl")[0]["inputs"] == "random"
     assert "has no trained model" in capsys.readouterr().err
     with pytest.raises(Error, match="has no trained model"):
         replace(QUICK, files=(file("float32"),), run=tmp_path / "run")()
@@ -222,7 +222,7 @@ def test_works_without_tensorflow(file: File, run_without: RunWithout, tmp_path:
     )
     done = run_without(absent, "-c", code, str(file("int8")))
     assert done.returncode == 0, done.stderr
-    assert lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
+    assert read_json_lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
 
 
 def test_a_command_that_lacks_a_package_says_so(run_without: RunWithout) -> None:

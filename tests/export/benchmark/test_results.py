@@ -17,7 +17,7 @@ from export.benchmark.compare import Comparison
 from export.benchmark.intervals import Ratio
 from export.benchmark.results import record, require_writable, significant, table
 from export.benchmark.runner import Row
-from tests.export.benchmark.conftest import lines
+from tests.fixtures.command_line import read_json_lines
 
 ROW = Row(**dict.fromkeys(Row._fields, 1))._replace(  # type: ignore[arg-type]
     file="a/net.tflite", sha256="ab", dtype="int8", activation_dtype="int8", inputs="random"
@@ -32,14 +32,14 @@ def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="No space left") as caught:
         results.append(path, {"row": 2})
     assert caught.value.errno == errno.ENOSPC
-    assert lines(path) == [{"row": 1}]
+    assert read_json_lines(path) == [{"row": 1}]
 
 
 def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: results.append(path, {"row": n, "pad": "x" * 9000}), range(64)))
-    assert sorted(int(str(line["row"])) for line in lines(path)) == list(range(64))
+    assert sorted(int(str(line["row"])) for line in read_json_lines(path)) == list(range(64))
 
 
 def test_brackets_of_names_are_no_markup() -> None:
@@ -70,7 +70,7 @@ def test_a_writable_path_is_left_as_it_was(tmp_path: Path) -> None:
     assert not path.exists()
     results.append(path, {"row": 1})
     require_writable(path)
-    assert lines(path) == [{"row": 1}]
+    assert read_json_lines(path) == [{"row": 1}]
     with pytest.raises(OSError, match="Is a directory"):
         require_writable(path.parent)
 
