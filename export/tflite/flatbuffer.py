@@ -1,7 +1,7 @@
-"""A TFLite file as Python objects, read with care and written with alignment.
+"""Parse TFLite files into Python objects, check them, and write them aligned.
 
-The native runtime trusts its input more than a command line may, so every file is parsed here, in
-Python, before the runtime sees it.
+The native runtime trusts its input more than a command line may, so every file is parsed and
+checked here, in Python, before the runtime loads it.
 
 Reference:
     TensorFlow Lite, ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
@@ -9,10 +9,12 @@ Reference:
 
 from __future__ import annotations
 
+import copy
 import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,14 @@ from .interpreter import FILE_IDENTIFIER, ModelFileError
 # The schema's `force_align` of a buffer's data: kernels read weights in blocks of 16 bytes.
 BUFFER_ALIGNMENT = 16
 
-# Operations that only change how a tensor is stored.
+# Operations that only change the type in which a tensor is stored.
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
-# Scopes of TensorFlow's functions, which are no layers.
+# Scopes of TensorFlow's functions, which are not layers.
 _WITHIN_LAYERS = frozenset({"batchnorm", "moments", "Tensordot"})
 
-# What the generated reader raises where an offset or a count is broken.
-BROKEN = (
+# Exceptions of the generated reader where an offset or a count is broken.
+PARSE_ERRORS = (
     AttributeError,
     IndexError,
     KeyError,
@@ -47,17 +49,47 @@ BROKEN = (
 )
 
 
-def parse(data: bytes) -> Any:
-    """Read a TFLite file into the schema's object tree (``ModelT``).
+class ModelFile:
+    """A TFLite file that is parsed once, at first use.
 
     Args:
-        data: The whole file, with or without associated files appended.
+        content: The whole file, with or without associated files appended.
+
+    Example:
+        file = ModelFile(content)
+        file.model.subgraphs[0].operators
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    @cached_property
+    def model(self) -> Any:
+        """The file as the schema's ``ModelT``, which its users share and must not change.
+
+        Raises:
+            ModelFileError: See `parse`.
+        """
+        return parse(self.content)
+
+
+def as_model_file(file: bytes | ModelFile) -> ModelFile:
+    """Return a file that is parsed at most once; one that has been parsed stays so."""
+    return file if isinstance(file, ModelFile) else ModelFile(file)
+
+
+def parse(data: bytes | bytearray) -> Any:
+    """Parse a TFLite file into the schema's object tree (``ModelT``).
+
+    Args:
+        data: The whole file, with or without associated files appended. The values of its buffers
+            are views of it, and writable if it is a ``bytearray``.
 
     Returns:
-        A ``ModelT`` whose indices all point at something.
+        A ``ModelT`` without indices out of range.
 
     Raises:
-        ModelFileError: The bytes are no TFLite file, or only a part of one.
+        ModelFileError: The bytes are not a TFLite file, or only a part of one.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -66,11 +98,11 @@ def parse(data: bytes) -> Any:
             f"Not a TFLite file: {len(data)} bytes, no {FILE_IDENTIFIER.decode()} in bytes 4 to 7."
         )
     try:
-        model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+        model = flatbuffer_utils.read_model_from_bytearray(data)
         _check(model)
     except ModelFileError:
         raise
-    except BROKEN as error:
+    except PARSE_ERRORS as error:
         raise ModelFileError(
             f"Broken TFLite file ({len(data)} bytes), probably truncated; copy or export it again."
         ) from error
@@ -78,26 +110,27 @@ def parse(data: bytes) -> Any:
 
 
 def pack(model: Any) -> bytes:
-    """Write a ``ModelT`` as a TFLite file, each buffer aligned as the schema asks.
+    """Write a ``ModelT`` as a TFLite file, each buffer aligned as the schema requires.
 
     The same model gives the same bytes.
 
     Args:
-        model: What `parse` returned, perhaps changed. Its buffers are replaced by aligned ones.
+        model: A ``ModelT``, which is not changed.
     """
     import flatbuffers
 
-    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
-    builder = flatbuffers.Builder(sum(buffer.size for buffer in model.buffers) + 65536)
-    builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    aligned = copy.copy(model)
+    aligned.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
+    builder = flatbuffers.Builder(sum(buffer.size for buffer in aligned.buffers) + 65536)
+    builder.Finish(aligned.Pack(builder), file_identifier=FILE_IDENTIFIER)
     return bytes(builder.Output())
 
 
 @contextmanager
-def mapped(file: str | Path) -> Iterator[Any]:
-    """Map a sound file into memory as the schema's ``Model``, of which only what is read is loaded.
+def memory_map(file: str | Path) -> Iterator[Any]:
+    """Map a valid file into memory as the schema's ``Model``, which loads only what is read.
 
-    It is not checked: for files that LiteRT has run.
+    The file is not checked: for files that LiteRT has run.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -106,16 +139,16 @@ def mapped(file: str | Path) -> Iterator[Any]:
 
 
 def has_dynamic_batch(file: str | Path) -> bool:
-    """Return whether a sound file leaves the number of images open."""
-    with mapped(file) as model:
+    """Return whether a valid file has a dynamic batch size."""
+    with memory_map(file) as model:
         graph = model.Subgraphs(0)
         image = graph.Tensors(graph.Inputs(0))
         return bool(image.ShapeSignatureLength() and image.ShapeSignature(0) == -1)
 
 
 def weight_shapes(file: str | Path) -> list[tuple[int, ...]]:
-    """Return the shapes of a sound file's weights, sorted: those of its network by any recipe."""
-    with mapped(file) as model:
+    """Return the sorted shapes of a valid file's weights; they are the same for every recipe."""
+    with memory_map(file) as model:
         graph = model.Subgraphs(0)
         tensors = map(graph.Tensors, range(graph.TensorsLength()))
         return sorted(
@@ -126,13 +159,13 @@ def weight_shapes(file: str | Path) -> list[tuple[int, ...]]:
 
 
 def _has_data(buffer: Any) -> bool:
-    return bool(buffer.DataLength() or buffer.Offset() > 1)  # behind the model, in files above 2 GB
+    return bool(buffer.DataLength() or buffer.Offset() > 1)  # after the model, in files above 2 GB
 
 
 def op_names(model: Any) -> list[str]:
     """Return the names of the main graph's operations, in order.
 
-    A custom operation has its own name; TensorFlow's (Flex) begin with ``Flex``.
+    A custom operation has its own name; the names of TensorFlow's operations begin with ``Flex``.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -147,26 +180,26 @@ def op_names(model: Any) -> list[str]:
 
 
 def dtype_name(tensor: Any) -> str:
-    """Return a tensor's type as numpy names it, for example ``"int8"``."""
+    """Return the numpy name of a tensor's type, for example ``"int8"``."""
     from ai_edge_litert import schema_py_generated as schema
 
     return _names(schema.TensorType)[tensor.type].lower()
 
 
 def name_of(tensor: Any) -> str:
-    """Return a tensor's name; it may have none."""
+    """Return a tensor's name, which may be empty."""
     return tensor.name.decode() if tensor.name else ""
 
 
 def scope_of(tensor: str) -> str:
-    """Return the scopes of the Keras layer that a tensor was made from; without any, its name.
+    """Return the scope of the Keras layer that computes a tensor; without one, the tensor's name.
 
-    The first scope is the model's; what is computed right in it belongs to no layer. Keras 3
-    numbers the scopes of models and layers, Keras 2 does not. Of several layers, fused, the last
+    The first scope is the model's; what is computed directly in it belongs to no layer. Keras 3
+    numbers the scopes of models and layers, Keras 2 does not. Of several fused layers the last
     counts.
 
     Args:
-        tensor: Its name.
+        tensor: Name of the tensor.
 
     Example:
         >>> scope_of("lenet5_1/c3_1/BiasAdd;lenet5_1/c3_1/convolution")
@@ -185,7 +218,7 @@ def scope_of(tensor: str) -> str:
 
 
 def is_numbered(scope: str) -> bool:
-    """Return whether a scope ends with a number, as Keras 3 has them.
+    """Return whether a scope ends with a number, as those of Keras 3 do.
 
     Example:
         >>> is_numbered("conv2_1_a_1"), is_numbered("dense")
@@ -201,18 +234,18 @@ def is_constant(model: Any, tensor: Any) -> bool:
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:
-    """Return a tensor's shape; -1 stands for a size that is known only when it runs."""
+    """Return a tensor's shape; -1 is a dynamic size."""
     signature, shape = tensor.shapeSignature, tensor.shape
     sizes = shape if signature is None or len(signature) == 0 else signature
     return tuple(int(size) for size in ([] if sizes is None else sizes))
 
 
 def quantization_of(tensor: Any) -> tuple[float, int]:
-    """Return a tensor's scale and zero point, the first channel's; 0.0 and 0 if it has none."""
+    """Return the scale and zero point of a tensor's first channel; 0.0 and 0 if it has none."""
     parameters = tensor.quantization
     if parameters is None or dtype_name(tensor).startswith("float"):
         return 0.0, 0
-    scales, zero_points = _listed(parameters.scale), _listed(parameters.zeroPoint)
+    scales, zero_points = _or_empty(parameters.scale), _or_empty(parameters.zeroPoint)
     return float([*scales[:1], 0.0][0]), int([*zero_points[:1], 0][0])
 
 
@@ -220,12 +253,13 @@ class _AlignedBuffer:
     """A buffer that packs itself 16-aligned; the generated ``BufferT`` aligns to one byte."""
 
     def __init__(self, data: NDArray[np.uint8] | list[int] | bytes | None) -> None:
-        if isinstance(data, np.ndarray):
-            data = data.tobytes()
-        self.data = None if data is None else np.frombuffer(bytes(data), np.uint8)
-        self.size = 0 if data is None else len(data)
+        if data is None or (isinstance(data, np.ndarray) and data.dtype == np.uint8):
+            self.data = data
+        else:
+            self.data = np.frombuffer(bytes(data), np.uint8)
+        self.size = 0 if self.data is None else self.data.size
 
-    def Pack(self, builder: Any) -> int:  # noqa: N802 (the generated code calls it so)
+    def Pack(self, builder: Any) -> int:  # noqa: N802 (name of the generated method)
         from ai_edge_litert import schema_py_generated as schema
 
         if self.data is not None:
@@ -242,12 +276,12 @@ def _names(enum: type) -> dict[int, str]:
 
 
 def _check(model: Any) -> None:
-    """Raise where the file means nothing, which neither reader nor runtime notices."""
+    """Raise for errors that neither the generated reader nor the runtime detects."""
     if not model.subgraphs or not model.buffers:
         raise IndexError("no graph")
-    if not any(_listed(graph.operators) for graph in model.subgraphs):
+    if not any(_or_empty(graph.operators) for graph in model.subgraphs):
         raise ModelFileError(
-            "A TFLite file without operations, which computes nothing; export the whole model."
+            "A TFLite file without operations computes nothing; export the whole model."
         )
     for graph in model.subgraphs:
         tensors = len(graph.tensors)
@@ -259,39 +293,39 @@ def _check(model: Any) -> None:
         _check_range((tensor.buffer for tensor in graph.tensors), len(model.buffers))
         for op in graph.operators:
             _check_range([op.opcodeIndex], len(model.operatorCodes))
-            _check_range(_listed(op.inputs), tensors, lowest=-1)  # -1: an input left out
+            _check_range(_or_empty(op.inputs), tensors, lowest=-1)  # -1: an input left out
             _check_range(op.outputs, tensors)
         _check_order(model, graph)
     op_names(model)
-    _check_range((entry.buffer for entry in _listed(model.metadata)), len(model.buffers))
-    for signature in _listed(model.signatureDefs):
+    _check_range((entry.buffer for entry in _or_empty(model.metadata)), len(model.buffers))
+    for signature in _or_empty(model.signatureDefs):
         _check_range([signature.subgraphIndex], len(model.subgraphs))
         signature.signatureKey.decode()
         tensors = len(model.subgraphs[signature.subgraphIndex].tensors)
-        for entry in [*_listed(signature.inputs), *_listed(signature.outputs)]:
+        for entry in [*_or_empty(signature.inputs), *_or_empty(signature.outputs)]:
             entry.name.decode()
             _check_range([entry.tensorIndex], tensors)
 
 
 def _check_quantization(tensor: Any) -> None:
-    """Raise where a scale is impossible, or a zero point none of the tensor's integers."""
+    """Raise if a scale is impossible, or a zero point is outside the tensor's type."""
     quantization, dtype = tensor.quantization, dtype_name(tensor)
     if quantization is None:
         return
-    scales = np.array(_listed(quantization.scale))
-    zero_points = np.array(_listed(quantization.zeroPoint))
+    scales = np.array(_or_empty(quantization.scale))
+    zero_points = np.array(_or_empty(quantization.zeroPoint))
     if not np.isfinite(scales).all() or (scales < np.finfo(np.float32).smallest_normal).any():
-        raise ValueError("a scale is impossible")  # kernels make tables and shifts of it
+        raise ValueError("a scale is impossible")  # kernels derive tables and shifts from it
     if dtype in ("int8", "uint8", "int16") and zero_points.size:
         limits = np.iinfo(dtype)
         if zero_points.min() < limits.min or zero_points.max() > limits.max:
-            raise ValueError(f"a zero point is no {dtype}")
+            raise ValueError(f"a zero point is outside {dtype}")
 
 
 def _check_order(model: Any, graph: Any) -> None:
-    """Raise where an operation needs what nothing has computed, or computes what is known.
+    """Raise if an operation reads a tensor before it is computed, or computes one twice.
 
-    A custom operation may well: vendors' compilers hand it memory to work in so.
+    A custom operation may do the first: vendors' compilers pass it scratch memory this way.
     """
     known = {
         index
@@ -299,17 +333,17 @@ def _check_order(model: Any, graph: Any) -> None:
         if is_constant(model, tensor) or tensor.isVariable or 0 in shape_of(tensor)
     } | {*graph.inputs}
     for op in graph.operators:
-        needed = {index for index in _listed(op.inputs) if index >= 0}
+        needed = {index for index in _or_empty(op.inputs) if index >= 0}
         if not known >= needed and not model.operatorCodes[op.opcodeIndex].customCode:
-            raise ValueError("an operation needs what nothing has computed")
+            raise ValueError("an operation reads a tensor before it is computed")
         if not known.isdisjoint(op.outputs):
-            raise ValueError("an operation computes what is known already")
+            raise ValueError("an operation computes a tensor that has a value")
         known.update(op.outputs)
     if not known.issuperset(graph.outputs):
-        raise ValueError("nothing computes the output")
+        raise ValueError("no operation computes the output")
 
 
-def _listed(values: Any) -> Any:
+def _or_empty(values: Any) -> Any:
     return [] if values is None else values
 
 

@@ -80,6 +80,13 @@ def test_a_file_without_metadata_has_none(trained):
     assert metadata.read(trained.float32) is None
 
 
+def test_writing_leaves_a_parsed_file_unchanged(written):
+    file = flatbuffer.ModelFile(written)
+    other = DIGITS._replace(name="other")
+    assert metadata.write(file, other) == metadata.write(written, other)
+    assert metadata.read(file) == DIGITS
+
+
 def test_writing_again_replaces(written):
     other = DIGITS._replace(name="other", labels=tuple("abcdefghij"))
     assert metadata.read(metadata.write(written, other)) == other
