@@ -75,8 +75,8 @@ class Bubble(NamedTuple):
     Attributes:
         name: First line of its label.
         detail: Second line of its label.
-        latency_ms: Horizontal place, on a logarithmic axis.
-        accuracy: Vertical place, in percent.
+        latency_ms: Horizontal position, on a logarithmic axis.
+        accuracy: Vertical position, in percent.
         size_bytes: Proportional to the area.
     """
 
@@ -88,7 +88,7 @@ class Bubble(NamedTuple):
 
 
 def learning_rate_changes(history: Sequence[dict[str, float]]) -> list[tuple[float, float]]:
-    """Return where the learning rate changes, half an epoch before the first with it, and the rate.
+    """Return the changes of the learning rate: the position between two epochs, and the new rate.
 
     Example:
         >>> learning_rate_changes([{"epoch": e, "learning_rate": 0.1 / e} for e in (1, 2)])
@@ -147,11 +147,11 @@ def draw_training(history: Sequence[dict[str, float]]) -> Figure:
 def draw_files(files: Sequence[Bubble], reference: float) -> Figure:
     """Draw accuracy over latency with the file sizes as areas.
 
-    The labels are at the right side, each connected to its file, so that none covers another.
+    The labels stand in a column at the right, connected to their files, so that none overlap.
 
     Args:
         files: At least one.
-        reference: Accuracy of the Keras model, in percent; a dotted line.
+        reference: Accuracy of the Keras model, in percent; drawn as a dotted line.
     """
     height = max(_HEIGHT, _TOP + _BOTTOM + _LABEL_STEP * len(files))
     figure = _figure(height, _LABEL_WIDTH)
@@ -164,7 +164,7 @@ def draw_files(files: Sequence[Bubble], reference: float) -> Figure:
     low, high = min(accuracies) - margin, max(accuracies) + margin
     axes.set_ylim(low, high)
     axes.set_yticks(_ticks(low, min(high, 100.0)))
-    # The axis is longer than the latencies by the largest bubble at both ends.
+    # At both ends the axis leaves room for the largest bubble.
     latencies = [file.latency_ms for file in files]
     width = _WIDTH - _LEFT - _LABEL_WIDTH
     center = math.sqrt(min(latencies) * max(latencies))
@@ -192,32 +192,32 @@ def to_svg(figure: Figure, description: str) -> str:
     """Return a figure as one `svg` element without ids, links, fonts or fixed colors.
 
     Args:
-        figure: Its markers are circles.
+        figure: A figure whose markers are circles.
         description: What it shows, for screen readers.
     """
     with mpl.rc_context(_STYLE):
         written = io.StringIO()
         figure.savefig(written, format="svg")
     source = ET.fromstring(written.getvalue())
-    radii = {}  # of the dots, by the id of what is used for each
+    radii = {}  # of the markers, by reference
     svg = ET.Element(
         "svg", {"viewBox": source.attrib["viewBox"], "role": "img", "aria-label": description}
     )
     for element in source.iter():
         style = {"style": _with_variables(element.get("style", ""))}
-        place = {key: _rounded(element.get(key, "")) for key in ("x", "y", "d")}
+        position = {key: _rounded(element.get(key, "")) for key in ("x", "y")}
+        outline = _rounded(element.get("d", ""))
         match element.tag.removeprefix(_NAMESPACE):
             case "text":
-                text = ET.SubElement(svg, "text", {"x": place["x"], "y": place["y"]} | style)
-                text.text = element.text
-            case "path" if "id" in element.attrib:  # a circle around 0, from its top
-                radii[f"#{element.attrib['id']}"] = place["d"].split()[2]
+                ET.SubElement(svg, "text", position | style).text = element.text
+            case "path" if "id" in element.attrib:  # a marker; it starts at (0, radius)
+                radii[f"#{element.attrib['id']}"] = outline.split()[2]
             case "path":
-                ET.SubElement(svg, "path", {"d": place["d"]} | style)
+                ET.SubElement(svg, "path", {"d": outline} | style)
             case "use":
                 radius = radii[element.attrib[_LINK]]
-                circle = {"cx": place["x"], "cy": place["y"], "r": radius}
-                ET.SubElement(svg, "circle", circle | style)
+                center = {"cx": position["x"], "cy": position["y"]}
+                ET.SubElement(svg, "circle", center | {"r": radius} | style)
     return ET.tostring(svg, encoding="unicode")
 
 
@@ -228,10 +228,16 @@ def _figure(height: float, right: float) -> Figure:
 
 
 def _title(axes: Any, text: str) -> None:
-    """Write what the vertical axis shows above its numbers."""
+    """Write the title of the vertical axis above its tick labels."""
     axes.patch.set_visible(False)
-    place = {"xycoords": ("figure fraction", "axes fraction"), "textcoords": "offset points"}
-    axes.annotate(text, (0, 1), (0, 12), color=COLORS["ink"], **place)
+    axes.annotate(
+        text,
+        (0, 1),
+        (0, 12),
+        color=COLORS["ink"],
+        xycoords=("figure fraction", "axes fraction"),
+        textcoords="offset points",
+    )
 
 
 def _scale(axes: Any, values: Sequence[float]) -> None:
@@ -246,7 +252,7 @@ def _scale(axes: Any, values: Sequence[float]) -> None:
 
 
 def _scale_log(axes: Any, name: str, low: float, high: float, most: int) -> None:
-    """Make an axis logarithmic, with three to `most` ticks whose numbers are written in full."""
+    """Make an axis logarithmic, with at most `most` ticks and without powers in their labels."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1,), (1, 3), (1, 2, 5)):
         ticks = [digit * 10.0**decade for decade in decades for digit in digits]
@@ -270,13 +276,19 @@ def _within(ticks: Iterable[float], low: float, high: float) -> list[float]:
 
 
 def _mark_learning_rates(plots: Sequence[Any], history: Sequence[dict[str, float]]) -> None:
-    """Draw a dotted line where the learning rate changes, with the rate where there is room."""
+    """Draw a dotted line where the learning rate changes; label those that have room."""
     end = -math.inf
     for epoch, rate in learning_rate_changes(history):
         for axes in plots:
             axes.axvline(epoch, color=COLORS["muted"], linestyle=":", linewidth=1)
-        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        text = plots[0].annotate(f"rate {rate:.3g}", (epoch, 1), (4, -1), va="top", **place)
+        text = plots[0].annotate(
+            f"rate {rate:.3g}",
+            (epoch, 1),
+            (4, -1),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="top",
+        )
         box = text.get_window_extent()
         if box.x0 < end or box.x1 > _WIDTH:
             text.remove()
@@ -285,20 +297,20 @@ def _mark_learning_rates(plots: Sequence[Any], history: Sequence[dict[str, float
 
 
 def _label(axes: Any, height: float, files: Sequence[Bubble]) -> None:
-    """Write names and details in one column, centered on the files as far as there is room."""
-    ordered = sorted(files, key=lambda file: (file.accuracy, -file.latency_ms))
-    places = [axes.transData.transform((file.latency_ms, file.accuracy))[1] for file in ordered]
+    """Write the labels into one column, centered on the files if there is room."""
+    points = {file: (file.latency_ms, file.accuracy) for file in files}
+    heights = [axes.transData.transform(point)[1] for point in points.values()]
     span = _LABEL_STEP * (len(files) - 1)
     lowest, highest = _BOTTOM + _LABEL_STEP / 2, height - _TOP - _LABEL_STEP / 2
-    first = min(max(sum(places) / len(places) - span / 2, lowest), highest - span)
+    first = min(max(sum(heights) / len(heights) - span / 2, lowest), highest - span)
     left = _WIDTH - _LABEL_WIDTH + 28
-    for rank, file in enumerate(ordered):
-        place = {"textcoords": "figure points", "annotation_clip": False}
-        at = first + _LABEL_STEP * rank
+    for rank, file in enumerate(sorted(files, key=lambda file: (file.accuracy, -file.latency_ms))):
+        middle = first + _LABEL_STEP * rank
         axes.annotate(
             file.name,
-            (file.latency_ms, file.accuracy),
-            (left, at + 3),
+            points[file],
+            (left, middle + 3),
+            textcoords="figure points",
             va="baseline",
             color=COLORS["ink"],
             arrowprops={
@@ -309,17 +321,20 @@ def _label(axes: Any, height: float, files: Sequence[Bubble]) -> None:
                 "shrinkA": 4,
                 "shrinkB": 0,
             },
-            **place,
         )
         axes.annotate(
-            file.detail, (file.latency_ms, file.accuracy), (left, at - 12), va="baseline", **place
+            file.detail,
+            points[file],
+            (left, middle - 12),
+            textcoords="figure points",
+            va="baseline",
         )
 
 
 def _with_variables(style: str) -> str:
     for name, color in COLORS.items():
         style = style.replace(color, f"var(--{name})")
-    return re.sub(r"font-family: [^;]*; |stroke-dashoffset: 0; ", "", style)
+    return re.sub(r"font-family: [^;]*; |stroke-dashoffset: 0; |text-anchor: start; ", "", style)
 
 
 def _rounded(numbers: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from cnn_keras import __version__
 
@@ -82,19 +81,19 @@ def _environment(**options: Any) -> Environment:
     )
 
 
-def _training_svg(entry: Entry) -> Markup:
+def _training_svg(entry: Entry) -> str:
     figure = figures.draw_training(entry.run.history)
-    return Markup(figures.to_svg(figure, facts.training_description(entry)))
+    return figures.to_svg(figure, facts.training_description(entry))
 
 
-def _files_svg(entry: Entry) -> Markup:
+def _files_svg(entry: Entry) -> str:
     figure = figures.draw_files(facts.bubbles(entry), facts.reference(entry))
-    return Markup(figures.to_svg(figure, facts.files_description(entry)))
+    return figures.to_svg(figure, facts.files_description(entry))
 
 
 def _escape_markdown(value: object) -> object:
-    """Escape what Markdown, or the HTML in it, takes for markup."""
-    if isinstance(value, Markup):
+    """Escape the characters that Markdown, or HTML in it, takes for markup."""
+    if hasattr(value, "__html__"):  # marked as safe in the template
         return value
     text = escape(" ".join(str(value).split()), quote=False)
     for sign in "\\`*[]|":

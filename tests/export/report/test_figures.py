@@ -35,7 +35,7 @@ def parse(figure: Figure) -> ET.Element:
 
 
 def coordinates(root: ET.Element) -> list[float]:
-    """Return every number that places something."""
+    """Return every coordinate and radius."""
     names = ("x", "y", "cx", "cy", "r")
     single = [float(e.attrib[n]) for e in root.iter() for n in names if n in e.attrib]
     paths = [e.attrib["d"] for e in root.iter("path")]
@@ -43,8 +43,8 @@ def coordinates(root: ET.Element) -> list[float]:
 
 
 def box(text: Any) -> Any:
-    """Return where a label is, without the line to its point."""
-    text.get_window_extent()  # places it
+    """Return the extent of a label, without the line to its point."""
+    text.get_window_extent()  # sets its position
     return Text.get_window_extent(text)
 
 
@@ -66,7 +66,7 @@ def assert_inside(root: ET.Element) -> None:
         [0.5 / n for n in range(1, 200)],
     ],
 )
-def test_curves_stay_on_the_paper_and_have_every_point(values: list[float]) -> None:
+def test_curves_have_every_point_inside_the_figure(values: list[float]) -> None:
     rows = history(values)
     figure = draw_training(rows)
     assert_inside(parse(figure))
@@ -82,7 +82,7 @@ def test_curves_stay_on_the_paper_and_have_every_point(values: list[float]) -> N
     ]
 
 
-def test_a_learning_rate_is_named_only_where_there_is_room() -> None:
+def test_learning_rates_are_labeled_where_there_is_room() -> None:
     few = [row | {"learning_rate": 0.1 if row["epoch"] < 3 else 0.01} for row in history([1.0] * 5)]
     assert [text for text in map(str, parse(draw_training(few)).itertext()) if "rate" in text] == [
         "rate 0.01"
@@ -98,7 +98,7 @@ def test_a_learning_rate_is_named_only_where_there_is_room() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 12])
 @pytest.mark.parametrize("equal", [True, False])
-def test_every_bubble_is_named_and_area_is_size(count: int, equal: bool) -> None:
+def test_every_bubble_has_a_label_and_its_area_is_the_size(count: int, equal: bool) -> None:
     points = bubbles(count, equal=equal)
     root = parse(draw_files(points, 98.0))
     assert_inside(root)
@@ -130,7 +130,7 @@ def test_labels_keep_order_distance_and_bounds(count: int, equal: bool) -> None:
 
 @pytest.mark.parametrize("least", [0.001, 0.0104, 0.37, 1, 7.3, 88])
 @pytest.mark.parametrize("ratio", [1, 1.3, 2, 3.3, 8, 30, 300, 1e4])
-def test_numbers_of_the_latency_axis_are_apart(least: float, ratio: float) -> None:
+def test_tick_labels_of_the_latency_axis_do_not_overlap(least: float, ratio: float) -> None:
     points = [Bubble("a", "", least, 98, 5), Bubble("b", "", least * ratio, 97, 5)]
     (axes,) = draw_files(points, 98).axes
     boxes = [label.get_window_extent() for label in axes.get_xticklabels()]

@@ -52,14 +52,14 @@ def measured(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Entry:
 
 @pytest.fixture
 def entry(measured: Entry, tmp_path: Path) -> Entry:
-    """The same, free to be changed; its run folder has all but the models."""
+    """A copy that a test may change; its run folder has no models."""
     out = tmp_path / "run"
     shutil.copytree(measured.run.path, out, ignore=shutil.ignore_patterns("*.keras"))
     return Entry(Run(out), copy.deepcopy(measured.export), copy.deepcopy(measured.benchmarks))
 
 
 def refuse(entry: Entry, recipe: str, reason: str) -> dict[str, Any]:
-    """Make a file one that was refused: it is not written, so it is not measured."""
+    """Turn a file into a refused one, which is neither written nor measured."""
     file: dict[str, Any] = next(f for f in entry.export["files"] if f["recipe"] == recipe)
     file |= {"accepted": False, "reasons": [reason], "file": None}
     entry.benchmarks[:] = [row for row in entry.benchmarks if row["sha256"] != file["sha256"]]
