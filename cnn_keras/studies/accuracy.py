@@ -1,4 +1,4 @@
-"""How accurate a network is on a data set, over several seeds."""
+"""Measure the test accuracy of a network over several seeds."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ if TYPE_CHECKING:
 def accuracy(
     training: Training,
     seeds: Sequence[int],
+    *,
     at_least: float,
     runs: Path,
     out: Path,
-    *,
     max_seconds: float | None = None,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Train a network with each seed, skipping what is finished, and record its test accuracy.
+    """Train a network with each seed, and record its test accuracy.
+
+    Finished runs are skipped.
 
     Args:
-        training: What to train; its seed is replaced.
-        seeds: One run each.
-        at_least: The accuracy claimed, 0 to 1: of the mean over seeds.
+        training: Training of the network; its seed is replaced.
+        seeds: The network is trained once for each seed.
+        at_least: Claimed accuracy, 0 to 1, of the mean over seeds.
         runs: Folder of the run folders.
-        out: Folder of the record.
-        max_seconds: Also claim that no training took longer.
-        data_dir: Where the data set may lie.
+        out: Folder of the record and its figure, named after the network and the data.
+        max_seconds: Also claim that no training takes longer.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
-        The record; its interval is over seeds, or for one seed over the test images.
+        The record; its interval is over seeds, or over the test images for a single seed.
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     finished = training_runs.finished(training, seeds, runs)
@@ -64,7 +66,7 @@ def accuracy(
     if max_seconds is not None:
         claims.append(
             Claim(
-                f"no training takes {max_seconds:g} s",
+                f"each training takes less than {max_seconds:g} s",
                 max(seconds) < max_seconds,
                 max(seconds),
                 (min(seconds), max(seconds)),
@@ -82,12 +84,12 @@ def accuracy(
             "train_seconds": seconds,
         },
         details={"test": results, "config": finished[0].config},
-        figure=_curves(finished, at_least),
+        figure=_figure(finished, at_least),
         failed=failed,
     )
 
 
-def _curves(runs: Sequence[Run], at_least: float) -> Figure:
+def _figure(runs: Sequence[Run], at_least: float) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")

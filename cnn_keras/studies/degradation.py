@@ -1,12 +1,12 @@
-"""Degradation: deeper plain networks learn the training images worse, and residual ones do not.
+"""Measure how depth changes the errors and gradients of plain and of residual networks.
 
-Errors are of the network after its last step: on the training images without the distortions that
-it was trained with, and on the test split. The gradients of the loss are those of one mini-batch of
-training images, with normalization by that batch, as a training's step has them.
+Errors are those of the network after its last training step, on the training images without
+augmentation and on the test split. Gradients of the loss are computed in training mode, with batch
+statistics, on one mini-batch of training images.
 
 Reference:
     He, Zhang, Ren, Sun, "Deep residual learning for image recognition", arXiv:1512.03385, Fig. 1
-    and Fig. 6; on gradients section 4.1.
+    and Fig. 6; section 4.1 discusses gradients.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BATCH = 128  # images a gradient is of: the paper's mini-batch
+BATCH_SIZE = 128  # the paper's mini-batch
 
-HEALTHY = 10.0  # times that a gradient's norm may grow or shrink between the first and last layer
+MAX_GRADIENT_RATIO = 10.0  # of the gradient norms of the first and the last layer
 
 MOMENTS = ("start", "end")
 
 
-class Found(NamedTuple):
-    """What was found about one network, by seed.
+class NetworkResult(NamedTuple):
+    """Errors and gradient norms of one network, by seed.
 
     Attributes:
         network: Row of the zoo.
-        steps: At the end of each epoch.
-        curves: Errors by epoch, `(seeds, epochs)`: ``"train"``, of the distorted images while they
-            are learned, and ``"validation"``.
-        errors: After the last step, a value a seed: ``"train"``, without distortions, and
+        steps: Number of training steps at the end of each epoch.
+        curves: Errors by epoch, `(seeds, epochs)`: ``"train"``, on the augmented images during
+            training, and ``"validation"``.
+        errors: Errors after the last step, one per seed: ``"train"``, without augmentation, and
             ``"test"``.
-        images: How many those errors were counted on.
+        images: Number of images behind those errors.
         layers: Names of the convolutions, first to last.
-        gradients: Norms of the loss's gradient by each one's kernel, `(seeds, layers)`, at the
-            ``"start"`` of the training and at its ``"end"``.
+        gradients: Norm of the loss's gradient with respect to each convolution's kernel,
+            `(seeds, layers)`, at the ``"start"`` and at the ``"end"`` of training.
     """
 
     network: str
@@ -65,67 +65,71 @@ class Found(NamedTuple):
     layers: list[str]
     gradients: dict[str, list[list[float]]]
 
-    def gain(self, moment: str) -> estimates.Estimate:
-        """Estimate how many times the last convolution's gradient the first one's is.
+    def gradient_ratio(self, moment: str) -> estimates.Estimate:
+        """Estimate the ratio of the first convolution's gradient norm to the last one's.
 
-        Taken from a line through the norms' logarithms, as single layers stand out.
+        The ratio is that of a line fitted to the logarithms of all norms, because single layers
+        are outliers.
         """
         logs = np.log(self.gradients[moment])
         slopes = np.polyfit(np.arange(logs.shape[1]), logs.T, 1)[0]
-        gains = np.exp(-slopes * (logs.shape[1] - 1)).tolist()
-        return estimates.geometric_mean(gains)
+        ratios = np.exp(-slopes * (logs.shape[1] - 1)).tolist()
+        return estimates.geometric_mean(ratios)
 
 
 def degradation(
     plain: Sequence[Training],
     residual: Sequence[Training],
     seeds: Sequence[int],
+    *,
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Train plain networks and their residual twins, and record what depth does to their errors.
+    """Train plain and residual networks of the same depths, and record how depth changes them.
 
-    Finished runs are skipped, and what was found about them is kept.
+    Finished runs are skipped, and their results are cached.
 
     Args:
         plain: Two networks or more, the shallowest first; their seeds are replaced.
-        residual: Their twins.
-        seeds: One run of each network for each.
+        residual: Residual networks of the same depths.
+        seeds: Each network is trained once for each seed.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the last residual network and data.
-        data_dir: Where the data set may lie.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record; intervals are over seeds, of ratios within a seed.
     """
-    forms = {"plain": list(plain), "residual": list(residual)}
+    trainings = {"plain": list(plain), "residual": list(residual)}
     seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
-    found: dict[str, list[Found]] = {
-        form: [_network(training, seeds, runs, data_dir) for training in trainings]
-        for form, trainings in forms.items()
+    networks: dict[str, list[NetworkResult]] = {
+        form: [_network_result(training, seeds, runs, data_dir) for training in group]
+        for form, group in trainings.items()
     }
     return write_record(
         out / f"degradation_{training_runs.name(residual[-1])}.json",
         "study",
         "degradation",
-        claims(**found),
+        claims(**networks),
         seeds=seeds,
         budget=training_runs.budget(plain[0]),
-        details={form: [network._asdict() for network in found[form]] for form in forms},
-        figure=_figure(found, plain[0].data),
+        details={form: [each._asdict() for each in group] for form, group in networks.items()},
+        figure=_figure(networks, plain[0].data),
         failed=failed,
     )
 
 
-def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None) -> Found:
+def _network_result(
+    training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None
+) -> NetworkResult:
     trained = training_runs.finished(training, seeds, runs)
-    facts = [
-        kept(run, "degradation", {"batch": BATCH}, partial(_facts, run, data_dir))
+    measured = [
+        kept(run, "degradation", {"batch": BATCH_SIZE}, partial(_measure, run, data_dir))
         for run in trained
     ]
     steps = trained[0].metrics["num_train_images"] // training.recipe.batch_size
-    return Found(
+    return NetworkResult(
         training.network,
         [row["epoch"] * steps for row in trained[0].history],
         {
@@ -133,73 +137,73 @@ def _network(training: Training, seeds: Sequence[int], runs: Path, data_dir: Pat
             for name, key in (("train", "accuracy"), ("validation", "val_accuracy"))
         },
         {
-            "train": [fact["train_error"] for fact in facts],
+            "train": [each["train_error"] for each in measured],
             "test": [1 - run.metrics["test"]["accuracy"] for run in trained],
         },
         {
             "train": trained[0].metrics["num_train_images"],
             "test": trained[0].metrics["test"]["num_images"],
         },
-        list(facts[0]["gradients"]["start"]),
+        list(measured[0]["gradients"]["start"]),
         {
-            moment: [list(fact["gradients"][moment].values()) for fact in facts]
+            moment: [list(each["gradients"][moment].values()) for each in measured]
             for moment in MOMENTS
         },
     )
 
 
-def _facts(run: Run, data_dir: Path | None) -> dict[str, Any]:
-    """Return a run's error on its training images, and gradient norms before and after."""
+def _measure(run: Run, data_dir: Path | None) -> dict[str, Any]:
+    """Return a run's training error, and its gradient norms before and after training."""
     train = run.dataset(data_dir).train
-    batch = train.sample(BATCH, run.config["seed"])
+    batch = train.sample(BATCH_SIZE, run.config["seed"])
     images = run.preprocessing(batch.images)
-    first = gradient_norms(initial_model(run), images, batch.labels)
+    start = gradient_norms(initial_model(run), images, batch.labels)
     model = run.model()
-    right = scores(predict(model, run.preprocessing, train.images), train.labels)["accuracy"]
-    last = gradient_norms(model, images, batch.labels)
-    return {"train_error": 1 - right, "gradients": {"start": first, "end": last}}
+    accuracy = scores(predict(model, run.preprocessing, train.images), train.labels)["accuracy"]
+    end = gradient_norms(model, images, batch.labels)
+    return {"train_error": 1 - accuracy, "gradients": {"start": start, "end": end}}
 
 
 def gradient_norms(
     model: keras.Model, images: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> dict[str, float]:
-    """Return the norm of the cross-entropy's gradient by each convolution's kernel.
+    """Return the norm of the cross-entropy's gradient with respect to each convolution's kernel.
 
     Args:
-        model: From images to probabilities.
-        images: `(n, height, width, channels)`, one mini-batch.
-        labels: `(n,)`.
+        model: Network that maps images to probabilities.
+        images: One mini-batch `(n, height, width, channels)`.
+        labels: Class indices `(n,)`.
 
     Returns:
-        Norms by layer name, in the network's order.
+        The norms by layer name, in the network's order.
     """
     import keras
 
     loss = keras.losses.SparseCategoricalCrossentropy()
-    found = weight_gradients(model, loss, images, labels)
+    gradients = weight_gradients(model, loss, images, labels)
     return {
         path.removesuffix("/kernel"): float(np.linalg.norm(gradient))
-        for path, gradient in found.items()
+        for path, gradient in gradients.items()
         if gradient.ndim == 4
     }
 
 
-def claims(plain: Sequence[Found], residual: Sequence[Found]) -> list[Claim]:
-    """Return what the lecture and the paper say of the shallowest and the deepest networks."""
-    found = []
+def claims(plain: Sequence[NetworkResult], residual: Sequence[NetworkResult]) -> list[Claim]:
+    """Return the claims of the lecture and the paper about the shallowest and deepest networks."""
+    made = []
     for split, name in (("train", "training"), ("test", "test")):
-        found += _error_claims(name, *(_cost(networks, split) for networks in (plain, residual)))
-    for networks in (plain, residual):
+        made += _error_claims(name, *(_growth(group, split) for group in (plain, residual)))
+    for group in (plain, residual):
         for moment in MOMENTS:
-            found += _gradient_claims(networks[-1], moment)
-    return found
+            made += _gradient_claims(group[-1], moment)
+    return made
 
 
-class _Cost(NamedTuple):
-    """What depth costs: how many times the shallowest network's error the deepest one's is.
+class _ErrorGrowth(NamedTuple):
+    """Ratio of the deepest network's error to the shallowest one's, by seed.
 
-    Ratios, for errors spread in proportion to what they are: of one plain network's seeds some
-    hardly learn.
+    Ratios rather than differences, because the errors of the plain networks spread in proportion
+    to their size: with some seeds a deep plain network hardly learns.
     """
 
     shallow: str
@@ -207,83 +211,84 @@ class _Cost(NamedTuple):
     by_seed: list[float]
 
 
-def _cost(networks: Sequence[Found], split: str) -> _Cost:
-    """Compare errors, with half an image more wrong in each, so that none is zero."""
+def _growth(networks: Sequence[NetworkResult], split: str) -> _ErrorGrowth:
+    """Compare errors; half an image is added to each, so that none is zero."""
     shallow, deep = (
-        np.array(found.errors[split]) + 0.5 / found.images[split]
-        for found in (networks[0], networks[-1])
+        np.array(network.errors[split]) + 0.5 / network.images[split]
+        for network in (networks[0], networks[-1])
     )
-    return _Cost(networks[0].network, networks[-1].network, (deep / shallow).tolist())
+    return _ErrorGrowth(networks[0].network, networks[-1].network, (deep / shallow).tolist())
 
 
-def _error_claims(name: str, plain: _Cost, residual: _Cost) -> list[Claim]:
-    ours, theirs = (estimates.geometric_mean(cost.by_seed) for cost in (plain, residual))
-    more = estimates.ratio(plain.by_seed, residual.by_seed)
+def _error_claims(name: str, plain: _ErrorGrowth, residual: _ErrorGrowth) -> list[Claim]:
+    plain_growth, residual_growth = (
+        estimates.geometric_mean(growth.by_seed) for growth in (plain, residual)
+    )
+    ratio = estimates.ratio(plain.by_seed, residual.by_seed)
     return [
         Claim(
-            f"{plain.deep} has a higher {name} error than {plain.shallow} (times)",
-            ours.above(1),
-            *ours,
+            f"{plain.deep} has a higher {name} error than {plain.shallow} (ratio)",
+            plain_growth.above(1),
+            *plain_growth,
         ),
         Claim(
-            f"{residual.deep} has no higher {name} error than {residual.shallow} (times)",
-            not theirs.above(1),
-            *theirs,
+            f"{residual.deep} has no higher {name} error than {residual.shallow} (ratio)",
+            not residual_growth.above(1),
+            *residual_growth,
         ),
         Claim(
             f"the {name} error grows more from {plain.shallow} to {plain.deep} than from "
-            f"{residual.shallow} to {residual.deep} (times)",
-            more.above(1),
-            *more,
+            f"{residual.shallow} to {residual.deep} (ratio of the ratios)",
+            ratio.above(1),
+            *ratio,
         ),
     ]
 
 
-def _gradient_claims(network: Found, moment: str) -> list[Claim]:
-    gain = network.gain(moment)
+def _gradient_claims(network: NetworkResult, moment: str) -> list[Claim]:
+    ratio = network.gradient_ratio(moment)
     where = f"in {network.network} at the {moment} of training the gradient does not"
-    first = "from the last convolution to the first its norm"
+    norms = "from the last convolution to the first its norm"
     return [
         Claim(
-            f"{where} vanish: {first} does not fall to 1/{HEALTHY:g}, by a line through the "
-            "logarithms of all",
-            gain.above(1 / HEALTHY),
-            *gain,
+            f"{where} vanish: {norms} does not fall below 1/{MAX_GRADIENT_RATIO:g} (fitted line)",
+            ratio.above(1 / MAX_GRADIENT_RATIO),
+            *ratio,
         ),
         Claim(
-            f"{where} explode: {first} does not grow {HEALTHY:g} times",
-            gain.below(HEALTHY),
-            *gain,
+            f"{where} explode: {norms} grows less than {MAX_GRADIENT_RATIO:g} times (fitted line)",
+            ratio.below(MAX_GRADIENT_RATIO),
+            *ratio,
         ),
     ]
 
 
-def _figure(found: dict[str, list[Found]], data: str) -> Figure:
+def _figure(networks: dict[str, list[NetworkResult]], data: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     above, below = figure.subplots(2, 2, sharey="row")
-    for (form, networks), errors, gradients in zip(found.items(), above, below, strict=True):
-        for place, network in enumerate(networks):
-            _draw_errors(errors, network, f"C{place}")
-            _draw_gradients(gradients, network, f"C{place}")
+    for (form, group), errors, gradients in zip(networks.items(), above, below, strict=True):
+        for index, network in enumerate(group):
+            _draw_errors(errors, network, f"C{index}")
+            _draw_gradients(gradients, network, f"C{index}")
         errors.set_title(f"{form} networks on {Path(data).name}")
-        errors.set_xlabel("step; at the end ○ training without distortions, ● test")
-        gradients.set_xlabel("convolution, from the image on")
+        errors.set_xlabel("step; at the end ○ training without augmentation, ● test")
+        gradients.set_xlabel("convolution, first to last")
         gradients.set_yscale("log")
         for axes in (errors, gradients):
             axes.legend(fontsize="small")
             axes.grid(alpha=0.3)
     above[0].set_ylabel("error, %")
-    below[0].set_ylabel("norm of the gradient by a kernel")
+    below[0].set_ylabel("norm of the kernel's gradient")
     return figure
 
 
-def _draw_errors(axes: Axes, network: Found, color: str) -> None:
-    """Draw means over seeds, and held-out errors also from the lowest to the highest seed.
+def _draw_errors(axes: Axes, network: NetworkResult, color: str) -> None:
+    """Draw means over seeds, and the range over seeds of the validation error.
 
-    The circles are errors of the last network: on training images without distortions, and on the
-    test split.
+    The circles are the errors after the last step: on the training images without augmentation,
+    and on the test split.
     """
     name, steps = network.network, network.steps
     train, held_out = (100 * np.array(network.curves[split]) for split in ("train", "validation"))
@@ -295,10 +300,10 @@ def _draw_errors(axes: Axes, network: Found, color: str) -> None:
         axes.plot(steps[-1], end, "o", color=color, markerfacecolor=fill)
 
 
-def _draw_gradients(axes: Axes, network: Found, color: str) -> None:
+def _draw_gradients(axes: Axes, network: NetworkResult, color: str) -> None:
     """Draw geometric means over seeds."""
     for moment, style in zip(MOMENTS, ("--", "-"), strict=True):
         norms = np.exp(np.log(network.gradients[moment]).mean(axis=0))
-        places = range(1, len(norms) + 1)
+        indices = range(1, len(norms) + 1)
         label = f"{network.network}, {moment}"
-        axes.plot(places, norms, color=color, linestyle=style, label=label)
+        axes.plot(indices, norms, color=color, linestyle=style, label=label)

@@ -1,4 +1,4 @@
-"""The revolution of depth, and the Inception module that made part of it affordable.
+"""Record the revolution of depth, and what the reductions of Inception modules save.
 
 Reference:
     Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, sections 1, 4 and 5. He,
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 class Winner(NamedTuple):
-    """A bar of the revolution of depth: an entry to ImageNet's yearly contest."""
+    """An entry to ImageNet's yearly contest, a bar of the revolution of depth."""
 
     year: int
     name: str
     top5_error: float  # percent
-    depth: int | None = None  # None: not a deep network
-    network: str | None = None  # of the zoo
+    depth: int | None = None  # None for a method without a deep network
+    network: str | None = None  # row of the zoo
 
 
-# As the authors of arXiv:1512.03385 put them side by side in their talks, and the lecture after
-# them: errors on the test images, of ensembles for the most part. Up to 2014 they are also in
-# Russakovsky et al. arXiv:1409.0575; 3.57 is table 5 of arXiv:1512.03385.
+# As in the talks of the authors of arXiv:1512.03385 and in the lecture: errors on the test images,
+# mostly of ensembles. Russakovsky et al., arXiv:1409.0575, have those up to 2014; 3.57 is from
+# table 5 of arXiv:1512.03385.
 # fmt: off
 REVOLUTION = (
     Winner(2010, "ILSVRC'10",  28.2),
@@ -53,24 +53,24 @@ REVOLUTION = (
 
 
 class Module(NamedTuple):
-    """What an Inception module costs, naive or reduced."""
+    """An Inception module, naive or reduced, with its cost."""
 
     row: str
     input_shape: tuple[int, int, int]
-    layers: list[Row]  # its convolutions
+    layers: list[Row]  # convolutions
     output_channels: int
     parameters: int
     macs: int
 
 
 def module(row: str, input_shape: tuple[int, int, int], widths: Widths, *, reduced: bool) -> Module:
-    """Take an Inception module apart.
+    """Return an Inception module's layers and cost.
 
     Args:
-        row: Of Table 1.
-        input_shape: `(height, width, channels)` that it works on.
-        widths: Filters of its convolutions; the naive form has none of the reductions.
-        reduced: Whether 1×1 convolutions make the maps thin first.
+        row: Row of Table 1.
+        input_shape: `(height, width, channels)`.
+        widths: Filters of its convolutions; the naive form leaves out the reductions.
+        reduced: Whether 1×1 convolutions reduce the number of channels first.
 
     Example:
         >>> from cnn_keras.models.inception import Widths
@@ -88,20 +88,20 @@ def module(row: str, input_shape: tuple[int, int, int], widths: Widths, *, reduc
         naive = (widths.conv1, widths.conv3, widths.conv5)
         return keras.Model(image, naive_inception(image, *naive, name=row))
 
-    found = anatomy.layers(anatomy.outline(build))
-    total = anatomy.total(found)
+    layers = anatomy.layers(anatomy.outline(build))
+    total = anatomy.total(layers)
     return Module(
         row,
         input_shape,
-        sorted(layer for layer in found if layer.macs),
-        found[-1].output_shape[-1],
+        sorted(layer for layer in layers if layer.macs),
+        layers[-1].output_shape[-1],
         total.parameters,
         total.macs,
     )
 
 
 def depth(out: Path) -> dict[str, Any]:
-    """Record what Inception modules cost, and the revolution of depth.
+    """Record the cost of Inception modules, and the revolution of depth.
 
     Args:
         out: Folder of the record `depth.json` and its figure.
@@ -112,13 +112,13 @@ def depth(out: Path) -> dict[str, Any]:
     from ..models.googlenet import TABLE_1
 
     naive, reduced, chain = [], [], []
-    channels = grown = 192  # what pool2 puts out
+    channels = naive_channels = 192  # output of pool2
     for row in TABLE_1:
         size = row.output[:2]
         naive.append(module(row.row, (*size, channels), row.widths, reduced=False))
         reduced.append(module(row.row, (*size, channels), row.widths, reduced=True))
-        chain.append(module(row.row, (*size, grown), row.widths, reduced=False))
-        channels, grown = reduced[-1].output_channels, chain[-1].output_channels
+        chain.append(module(row.row, (*size, naive_channels), row.widths, reduced=False))
+        channels, naive_channels = reduced[-1].output_channels, chain[-1].output_channels
     winners = [
         {
             **winner._asdict(),
@@ -139,13 +139,13 @@ def depth(out: Path) -> dict[str, Any]:
             "example": {"naive": _layers(naive[0]), "reduced": _layers(reduced[0])},
             "modules": [
                 {
-                    "row": ours.row,
-                    "input_shape": ours.input_shape,
-                    "naive": _cost(theirs),
-                    "reduced": _cost(ours),
-                    "ratio": theirs.macs / ours.macs,
+                    "row": small.row,
+                    "input_shape": small.input_shape,
+                    "naive": _cost(large),
+                    "reduced": _cost(small),
+                    "ratio": large.macs / small.macs,
                 }
-                for theirs, ours in zip(naive, reduced, strict=True)
+                for large, small in zip(naive, reduced, strict=True)
             ],
             "chain": [{"row": m.row, "input_shape": m.input_shape, **_cost(m)} for m in chain],
         },
@@ -172,11 +172,11 @@ def _layers(module: Module) -> list[dict[str, Any]]:
 def _inception_claims(
     naive: Sequence[Module], reduced: Sequence[Module], chain: Sequence[Module]
 ) -> list[Claim]:
-    ratios = [ours.macs / theirs.macs for ours, theirs in zip(naive, reduced, strict=True)]
-    five = next(layer for layer in naive[0].layers if layer.row.endswith("5x5"))
-    thin = sum(layer.macs for layer in reduced[0].layers if "5x5" in layer.row)
-    growth = chain[-1].output_channels / reduced[-1].output_channels
-    whole = sum(m.macs for m in chain) / sum(m.macs for m in reduced)
+    ratios = [large.macs / small.macs for large, small in zip(naive, reduced, strict=True)]
+    conv5 = next(layer for layer in naive[0].layers if layer.row.endswith("5x5"))
+    reduced5_macs = sum(layer.macs for layer in reduced[0].layers if "5x5" in layer.row)
+    channels_ratio = chain[-1].output_channels / reduced[-1].output_channels
+    macs_ratio = sum(m.macs for m in chain) / sum(m.macs for m in reduced)
     return [
         Claim(
             "on the lecture's 28×28×192 maps, the naive module 3a takes more than twice the "
@@ -187,14 +187,14 @@ def _inception_claims(
         Claim(
             "on 28×28×192 maps, the 5×5 convolution of the naive module 3a alone takes more "
             "multiply-adds than the whole reduced one",
-            five.macs > reduced[0].macs,
-            five.macs / reduced[0].macs,
+            conv5.macs > reduced[0].macs,
+            conv5.macs / reduced[0].macs,
         ),
         Claim(
             "on 28×28×192 maps, that 5×5 convolution takes more than nine times the multiply-adds "
-            "of one that a 1×1 convolution to 16 channels goes before, and of it",
-            five.macs / thin > 9,
-            five.macs / thin,
+            "of a 5×5 convolution after a 1×1 reduction to 16 channels, reduction included",
+            conv5.macs / reduced5_macs > 9,
+            conv5.macs / reduced5_macs,
         ),
         Claim(
             "in every module of GoogLeNet the naive form takes more than twice the multiply-adds",
@@ -203,15 +203,15 @@ def _inception_claims(
             (min(ratios), max(ratios)),
         ),
         Claim(
-            "in a chain of naive modules, whose poolings keep all channels, the last one puts out "
-            "more than four times GoogLeNet's channels",
-            growth > 4,
-            growth,
+            "in a chain of naive modules, whose poolings keep all channels, the last one has more "
+            "than four times GoogLeNet's output channels",
+            channels_ratio > 4,
+            channels_ratio,
         ),
         Claim(
             "that chain takes more than five times the multiply-adds of GoogLeNet's modules",
-            whole > 5,
-            whole,
+            macs_ratio > 5,
+            macs_ratio,
         ),
     ]
 
@@ -229,12 +229,14 @@ def _depth_claims() -> list[Claim]:
     cheaper = ZOO["vgg16"].macs / ZOO["resnet152"].macs
     return [
         Claim(
-            f"in each of the {len(steps)} steps from AlexNet over VGG-19 and GoogLeNet to "
-            "ResNet-152 depth grows and the top-5 error falls",
+            f"in each of the {len(steps)} steps from AlexNet to VGG-19, GoogLeNet and ResNet-152 "
+            "the depth grows and the top-5 error falls",
             better == len(steps),
             better,
         ),
-        Claim("in each of these steps the parameters grow", heavier == len(steps), heavier),
+        Claim(
+            "in each of these steps the number of parameters grows", heavier == len(steps), heavier
+        ),
         Claim(
             "GoogLeNet has 12 times fewer parameters than AlexNet (arXiv:1409.4842, section 1)",
             round(fewer) == 12,
@@ -249,37 +251,39 @@ def _depth_claims() -> list[Claim]:
 
 
 def tables(record: dict[str, Any]) -> RenderableType:
-    """Return a record as tables: the lecture's example, every module, the chain, the claims."""
+    """Return the tables of a record: the lecture's example, all modules, and the claims."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
 
     from ..experiments.record import claims_table
 
-    def table(title: str, *heads: str) -> Table:
-        found = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-        for index, head in enumerate(heads):
-            found.add_column(head, justify="right" if index else "left")
-        return found
+    def table(title: str, *columns: str) -> Table:
+        result = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        for index, column in enumerate(columns):
+            result.add_column(column, justify="right" if index else "left")
+        return result
 
     example, modules, chain = record["example"], record["modules"], record["chain"]
     costs = ("output_channels", "parameters", "macs")
-    parts = table(
+    convolutions = table(
         "Module 3a on 28×28×192", "convolution", "output channels", "parameters", "multiply-adds"
     )
     for form in ("naive", "reduced"):
-        parts.add_section()
+        convolutions.add_section()
         for layer in example[form]:
-            parts.add_row(layer["layer"], *(f"{layer[field]:,}" for field in costs))
-        parts.add_row(form, *(f"{modules[0][form][field]:,}" for field in costs), style="bold")
-    every = table(
-        "Every module on its own input, and a chain of naive modules",
+            convolutions.add_row(layer["layer"], *(f"{layer[field]:,}" for field in costs))
+        convolutions.add_row(
+            form, *(f"{modules[0][form][field]:,}" for field in costs), style="bold"
+        )
+    costs_table = table(
+        "Each module on its own input, and a chain of naive modules",
         *("module", "input", "naive: channels", "parameters", "MACs"),
         *("reduced: channels", "parameters", "MACs", "naive / reduced"),
         *("chain: channels", "parameters", "MACs"),
     )
     for row, link in zip(modules, chain, strict=True):
-        every.add_row(
+        costs_table.add_row(
             row["row"],
             "×".join(map(str, row["input_shape"])),
             *(short(row["naive"][field]) for field in costs),
@@ -287,7 +291,7 @@ def tables(record: dict[str, Any]) -> RenderableType:
             f"{row['ratio']:.2f}",
             *(short(link[field]) for field in costs),
         )
-    return Group(parts, every, claims_table(record))
+    return Group(convolutions, costs_table, claims_table(record))
 
 
 def _figure(naive: Sequence[Module], reduced: Sequence[Module], chain: Sequence[Module]) -> Figure:
@@ -296,7 +300,7 @@ def _figure(naive: Sequence[Module], reduced: Sequence[Module], chain: Sequence[
     figure = Figure(figsize=(10, 7), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.1))[:, 0]
     _revolution(above)
-    _modules(below, {"naive, after naive ones": chain, "naive": naive, "reduced": reduced})
+    _modules(below, {"naive, in a chain": chain, "naive": naive, "reduced": reduced})
     return figure
 
 
@@ -322,15 +326,15 @@ def _revolution(figure: FigureBase) -> None:
 
 
 def _modules(figure: FigureBase, forms: dict[str, Sequence[Module]]) -> None:
-    """Draw the multiply-adds of every module in every form, one line of points each."""
+    """Draw the multiply-adds of each module, one line for each form."""
     axes = figure.subplots()
     for (label, modules), offset in zip(forms.items(), ((0, 7), (0, -14), (0, -14)), strict=True):
         values = [module.macs / 1e6 for module in modules]
         (line,) = axes.plot([module.row for module in modules], values, "o-", label=label)
-        for place, value in enumerate(values):
+        for index, value in enumerate(values):
             axes.annotate(
                 f"{value:.0f}",
-                (place, value),
+                (index, value),
                 offset,
                 textcoords="offset points",
                 ha="center",

@@ -1,9 +1,9 @@
-"""Ensembles of independently trained networks, beside a residual network of as many multiply-adds.
+"""Compare ensembles of independently trained networks with one residual network of the same cost.
 
 Reference:
     Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
-    networks", arXiv:1605.06431: one residual network is a collection of paths, and leaving some of
-    them out hardly matters, as leaving out members hardly does in an ensemble.
+    networks", arXiv:1605.06431: a residual network is a collection of paths, and removing some of
+    them hardly matters, just as removing members of an ensemble hardly matters.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from ..training.run_folder import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOSS_POINTS = 1.0  # what leaving out a member may cost and still hardly matter
+MAX_REMOVAL_POINTS = 1.0  # accuracy that removing one member may cost
 
 
-class Trained(NamedTuple):
-    """A network trained with several seeds: what it costs and what it gets wrong.
+class NetworkErrors(NamedTuple):
+    """The cost and the errors of a network that was trained with several seeds.
 
     Attributes:
         network: Row of the zoo.
-        macs: Multiply-adds of one image.
-        errors: Of each seed, 0 to 1.
-        wrong: Share of the seeds that get each test image wrong, `(images,)`.
+        macs: Multiply-adds for one image.
+        errors: Test error of each seed, 0 to 1.
+        wrong: Share of the seeds that misclassify each test image, `(images,)`.
     """
 
     network: str
@@ -54,78 +54,80 @@ class Trained(NamedTuple):
 def ensemble(
     training: Training,
     seeds: Sequence[int],
-    against: Training | None,
-    against_seeds: Sequence[int],
+    *,
     runs: Path,
     out: Path,
     folder: Path,
+    baseline: Training | None = None,
+    baseline_seeds: Sequence[int] = (),
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Average the probabilities of a network trained with several seeds, and count the errors.
 
-    Every ensemble that the seeds allow is made: of one member, of two, ... Intervals are over the
-    test images, of the share of those ensembles that gets an image wrong.
+    The study evaluates all ensembles of one member, of two members, and so on. Intervals are over
+    the test images, of the share of the ensembles of a size that misclassify an image.
 
     Args:
-        training: Of the members; its seed is replaced.
-        seeds: One member each.
-        against: Of a network to compare with, by itself; None for none.
-        against_seeds: One training of it each.
+        training: Training of the members; its seed is replaced.
+        seeds: One member is trained for each seed.
         runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
-        folder: Run folder that the ensemble of all is written to.
-        data_dir: Where the data set may lie.
+        out: Folder of the record and its figure, which are named after the network and the data.
+        folder: Run folder to which the ensemble of all members is written.
+        baseline: Training of a single network to compare with; None for no comparison.
+        baseline_seeds: The baseline is trained once for each of these seeds.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record.
 
     Raises:
-        UsageError: `folder` holds something else than an ensemble.
+        UsageError: `folder` holds something other than an ensemble.
+        Error: Fewer than two members could be trained.
     """
     require_replaceable(folder)
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     if len(seeds) < 2:
-        raise Error(f"One member is left, and no ensemble: {failed[-1]['reason']}")
+        raise Error(f"An ensemble needs two members, and one is left: {failed[-1]['reason']}")
     members = training_runs.finished(training, seeds, runs)
-    rivals = []
-    if against:
-        against_seeds, others = training_runs.train_all([against], against_seeds, runs, data_dir)
-        failed += others
-        rivals = training_runs.finished(against, against_seeds, runs)
+    baseline_runs = []
+    if baseline:
+        trained, failures = training_runs.train_all([baseline], baseline_seeds, runs, data_dir)
+        failed += failures
+        baseline_runs = training_runs.finished(baseline, trained, runs)
     loaded = members[0].load(data_dir)
     dataset = members[0].prepare(loaded)
     models = [run.model() for run in members]
-    answers = {
-        name: np.stack(
+    probabilities = {
+        split: np.stack(
             [
-                predict(model, run.preprocessing, dataset.split(name).images)
+                predict(model, run.preprocessing, dataset.split(split).images)
                 for run, model in zip(members, models, strict=True)
             ]
         )
-        for name in ("validation", "test")
+        for split in ("validation", "test")
     }
-    metrics = evaluate_splits({name: each.mean(axis=0) for name, each in answers.items()}, dataset)
-    save_ensemble(members, models, metrics, folder)
+    means = {split: values.mean(axis=0) for split, values in probabilities.items()}
+    save_ensemble(members, models, evaluate_splits(means, dataset), folder)
     labels = dataset.test.labels
-    found = errors_by_size(answers["test"], labels)
+    by_size = errors_by_size(probabilities["test"], labels)
     macs = anatomy.total(anatomy.rows(models[0])).macs
-    one = Trained(training.network, macs, found[0].errors, found[0].wrong)
-    rival = _trained(rivals, dataset) if rivals else None
-    less = [
-        np.delete(answers["test"], place, axis=0).mean(axis=0).argmax(axis=1) != labels
-        for place in range(len(members))
+    member = NetworkErrors(training.network, macs, by_size[0].errors, by_size[0].wrong)
+    other = _network_errors(baseline_runs, dataset) if baseline_runs else None
+    wrong_without_one = [
+        np.delete(probabilities["test"], index, axis=0).mean(axis=0).argmax(axis=1) != labels
+        for index in range(len(members))
     ]
-    best = answers["test"][int(np.argmin(one.errors))].argmax(axis=1) != labels
+    best = probabilities["test"][int(np.argmin(member.errors))].argmax(axis=1) != labels
     claims = [
-        *_growth_claims(one.network, found),
-        _claim(
-            f"the ensemble of all {len(members)} errs less than its best member, chosen by the "
+        *_size_claims(member.network, by_size),
+        _lower_error_claim(
+            f"the ensemble of all {len(members)} has a lower error than its best member on the "
             "same images",
             best,
-            found[-1].wrong,
+            by_size[-1].wrong,
         ),
-        _removal_claim(less, found[-1].wrong),
-        *([_rival_claim(one, found, rival)] if rival else []),
+        _removal_claim(wrong_without_one, by_size[-1].wrong),
+        *([_baseline_claim(member, by_size, other)] if other else []),
     ]
     return write_record(
         out / f"ensemble_{training_runs.name(training)}.json",
@@ -136,8 +138,8 @@ def ensemble(
         budget={
             "epochs": training.recipe.epochs,
             "train_images": members[0].metrics["num_train_images"],
-            "train_images_of_all": _distinct(training, loaded, seeds),
-            "train_seconds": [run.metrics["train_seconds"] for run in (*members, *rivals)],
+            "train_images_of_all": _count_distinct_images(training, loaded, seeds),
+            "train_seconds": [run.metrics["train_seconds"] for run in (*members, *baseline_runs)],
         },
         details={
             "run": str(folder),
@@ -152,21 +154,21 @@ def ensemble(
                     "least_error": min(size.errors),
                     "greatest_error": max(size.errors),
                 }
-                for size in found
+                for size in by_size
             ],
             "networks": [
                 {"network": each.network, "macs": each.macs, "errors": each.errors}
-                for each in (one, rival)
+                for each in (member, other)
                 if each
             ],
-            "errors_without_one": [float(wrong.mean()) for wrong in less],
+            "errors_without_one": [float(wrong.mean()) for wrong in wrong_without_one],
         },
-        figure=_figure(training.data, one, found, rival),
+        figure=_figure(training.data, member, by_size, other),
         failed=failed,
     )
 
 
-def _trained(runs: Sequence[Run], dataset: datasets.Dataset) -> Trained:
+def _network_errors(runs: Sequence[Run], dataset: datasets.Dataset) -> NetworkErrors:
     models = [run.model() for run in runs]
     wrong = [
         predict(model, run.preprocessing, dataset.test.images).argmax(axis=1) != dataset.test.labels
@@ -174,11 +176,13 @@ def _trained(runs: Sequence[Run], dataset: datasets.Dataset) -> Trained:
     ]
     macs = anatomy.total(anatomy.rows(models[0])).macs
     errors = [float(each.mean()) for each in wrong]
-    return Trained(runs[0].config["network"], macs, errors, np.mean(wrong, axis=0))
+    return NetworkErrors(runs[0].config["network"], macs, errors, np.mean(wrong, axis=0))
 
 
-def _distinct(training: Training, dataset: datasets.Dataset, seeds: Sequence[int]) -> int:
-    """Count the images that one member or another was trained on."""
+def _count_distinct_images(
+    training: Training, dataset: datasets.Dataset, seeds: Sequence[int]
+) -> int:
+    """Count the images that at least one member was trained on."""
     labels = dataset.train.labels
     count = training.train_images or len(labels)
     return len(
@@ -186,89 +190,96 @@ def _distinct(training: Training, dataset: datasets.Dataset, seeds: Sequence[int
     )
 
 
-def _claim(claim: str, before: NDArray[Any], after: NDArray[Any]) -> Claim:
-    """Claim that the second errs less; by how much, over the images, which both have seen."""
-    less = difference(before.tolist(), after.tolist())
-    return Claim(claim, less.above(0), *less)
+def _lower_error_claim(claim: str, before: NDArray[Any], after: NDArray[Any]) -> Claim:
+    """Claim that the second error is lower, with the paired difference over the same images."""
+    decrease = difference(before.tolist(), after.tolist())
+    return Claim(claim, decrease.above(0), *decrease)
 
 
-def _growth_claims(network: str, found: Sequence[SizeErrors]) -> list[Claim]:
+def _size_claims(network: str, by_size: Sequence[SizeErrors]) -> list[Claim]:
     steps = [
-        _claim(
-            f"ensembles of {after.members} {network} err less than those of {before.members}, "
-            f"mean of {len(after.errors)} and {len(before.errors)}",
+        _lower_error_claim(
+            f"ensembles of {after.members} {network} have a lower error than those of "
+            f"{before.members}, mean of {len(after.errors)} and {len(before.errors)}",
             before.wrong,
             after.wrong,
         )
-        for before, after in pairwise(found)
+        for before, after in pairwise(by_size)
     ]
     gains = [step.value for step in steps]
     claims = [
         *steps,
         Claim(
-            f"from 1 to {len(found)} members the mean error falls with every one",
+            f"from 1 to {len(by_size)} members the mean error falls with each member",
             min(gains) > 0,
             min(gains),
             (min(gains), max(gains)),
         ),
     ]
     if len(gains) > 1:
-        smooth = [before - after for before, after in pairwise(gains)]
+        differences = [before - after for before, after in pairwise(gains)]
         claims.append(
             Claim(
-                "it falls smoothly: every further member gains less than the one before it",
-                min(smooth) > 0,
-                min(smooth),
-                (min(smooth), max(smooth)),
+                "the error falls smoothly: each member gains less than the one before it",
+                min(differences) > 0,
+                min(differences),
+                (min(differences), max(differences)),
             )
         )
     return claims
 
 
-def _removal_claim(less: Sequence[NDArray[Any]], wrong: NDArray[Any]) -> Claim:
-    worst = max(less, key=lambda each: float(each.mean()))
-    more = difference(worst.tolist(), wrong.tolist())
+def _removal_claim(wrong_without_one: Sequence[NDArray[Any]], wrong: NDArray[Any]) -> Claim:
+    worst = max(wrong_without_one, key=lambda each: float(each.mean()))
+    increase = difference(worst.tolist(), wrong.tolist())
     return Claim(
-        f"leaving out any one of the {len(less)} members costs less than {LOSS_POINTS:g} point of "
-        "accuracy",
-        more.below(LOSS_POINTS / 100),
-        *more,
+        f"removing any one of the {len(wrong_without_one)} members costs less than "
+        f"{MAX_REMOVAL_POINTS:g} point of accuracy",
+        increase.below(MAX_REMOVAL_POINTS / 100),
+        *increase,
     )
 
 
-def _rival_claim(one: Trained, found: Sequence[SizeErrors], rival: Trained) -> Claim:
-    """Compare with the ensembles that are nearest in multiply-adds."""
-    size = min(found, key=lambda size: abs(size.members * one.macs - rival.macs))
-    count = size.members
-    return _claim(
-        f"{count} {one.network} as an ensemble err less than one {rival.network}, with "
-        f"{count * one.macs / rival.macs:.2f} times its multiply-adds",
-        rival.wrong,
-        size.wrong,
+def _baseline_claim(
+    member: NetworkErrors, by_size: Sequence[SizeErrors], baseline: NetworkErrors
+) -> Claim:
+    """Compare the baseline with the ensembles of the nearest number of multiply-adds."""
+    nearest = min(by_size, key=lambda size: abs(size.members * member.macs - baseline.macs))
+    count = nearest.members
+    return _lower_error_claim(
+        f"an ensemble of {count} {member.network} has a lower error than one {baseline.network}, "
+        f"with {count * member.macs / baseline.macs:.2f} times its multiply-adds",
+        baseline.wrong,
+        nearest.wrong,
     )
 
 
 def _figure(
-    dataset: str, one: Trained, found: Sequence[SizeErrors], rival: Trained | None
+    dataset: str,
+    member: NetworkErrors,
+    by_size: Sequence[SizeErrors],
+    baseline: NetworkErrors | None,
 ) -> Figure:
-    """Draw the error of every ensemble over what it costs, and the mean of each size."""
+    """Draw the error of each ensemble against its cost, and the mean of each size."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    costs = [size.members * one.macs / 1e6 for size in found]
-    for cost, size in zip(costs, found, strict=True):
+    costs = [size.members * member.macs / 1e6 for size in by_size]
+    for cost, size in zip(costs, by_size, strict=True):
         errors = [100 * error for error in size.errors]
         axes.plot([cost] * len(errors), errors, "o", color="C0", alpha=0.35, markersize=4)
-    means = [100 * float(np.mean(size.errors)) for size in found]
-    axes.plot(costs, means, "o-", color="C0", label=f"ensembles of {one.network}: each, and mean")
-    for count, place in enumerate(zip(costs, means, strict=True), 1):
-        axes.annotate(f"{count}", place, (6, 6), textcoords="offset points", color="C0")
-    if rival is not None:
-        errors = [100 * error for error in rival.errors]
-        cost = rival.macs / 1e6
+    means = [100 * float(np.mean(size.errors)) for size in by_size]
+    axes.plot(
+        costs, means, "o-", color="C0", label=f"ensembles of {member.network}: each, and mean"
+    )
+    for count, point in enumerate(zip(costs, means, strict=True), 1):
+        axes.annotate(f"{count}", point, (6, 6), textcoords="offset points", color="C0")
+    if baseline is not None:
+        errors = [100 * error for error in baseline.errors]
+        cost = baseline.macs / 1e6
         axes.plot([cost] * len(errors), errors, "D", color="C1", alpha=0.5, markersize=4)
-        label = f"one {rival.network}: each seed, and mean"
+        label = f"one {baseline.network}: each seed, and mean"
         axes.plot([cost], [float(np.mean(errors))], "D", color="C1", label=label)
     axes.set_xlabel("multiply-adds of one image, ×10⁶")
     axes.set_ylabel("test error, %")

@@ -1,13 +1,11 @@
-"""The identity: hard to learn for stacks of plain layers, easy for residual ones.
+"""Test whether the identity is hard to learn for plain layers and easy for residual ones.
 
-Stacks of the paper's own modules, two 3×3 convolutions each, learn to put out the maps that they
-get. The maps are real ones, of the residual network's last stage, and are scaled so that putting
-out each channel's mean costs 1. Optimizer and learning rate are the paper's. Kernels are judged
-with the normalization that follows them folded in, and in units of a Dirac kernel's norm: zero
-kernels are at distance 1 from Dirac ones.
+Stacks of the paper's modules, two 3×3 convolutions each, learn to output their input. The inputs
+are feature maps from the last stage of a trained residual network, scaled so that predicting each
+channel's mean has an error of 1.
 
-Trained networks are judged by how much their layers put out, and by how much a module changes what
-it gets.
+In trained networks, the study measures the responses of the layers, and how much each module
+changes its input.
 
 Reference:
     He, Zhang, Ren, Sun, "Deep residual learning for image recognition", arXiv:1512.03385, sections
@@ -16,58 +14,56 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..data.preprocessing import Float32Images
 from ..experiments import estimates, training_runs
 from ..experiments.cache import kept
 from ..experiments.record import Claim, write_record
+from ..inspection.responses import module_changes, response_deviations
 from ..training.config import Training
-from ..training.predict import predict, uses_xla
 from ..training.run_folder import Run
-from ..training.schedule import keras_weight_decay
+from .identity_stacks import (
+    BATCH_SIZE,
+    FORMS,
+    HELD_OUT_MAPS,
+    STEPS_PER_EPOCH,
+    TRAIN_MAPS,
+    Maps,
+    last_module_inputs,
+    train_stack,
+)
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..blocks import Shortcut
-
-Maps: TypeAlias = NDArray[np.float32]
-
-FORMS: dict[str, Shortcut] = {"plain": "none", "residual": "A"}
-
-# The penalty's coefficient: none, and about what the paper's 1e-4 does in its 64,000 steps.
+# Coefficients of the L2 penalty: none, and about the effect of the paper's 1e-4 in 64,000 steps.
 DECAYS = (0.0, 0.01)
 
-BATCH, EPOCH = 8, 16  # maps a step, and steps that a point of a curve is the mean of
-TRAIN_MAPS, HELD_OUT_MAPS = 1024, 256
 RESPONSE_IMAGES = 128
 
-NO_WORSE = 0.01  # of the maps' variance: an error that is not greater by more is no worse
+TOLERANCE = 0.01  # of the maps' variance, within which an error counts as no worse
 
 
 class Stack(NamedTuple):
-    """A stack of modules that learned the identity, by seed.
+    """Stacks trained to output their input, by seed.
 
     Attributes:
         form: ``"plain"`` or ``"residual"``.
-        layers: Convolutions, two a module.
+        layers: Number of convolutions, two in each module.
         decay: Coefficient of the L2 penalty.
-        errors: Squared error in learning, as a share of the maps' variance, `(seeds, points)`.
-        held_out: The same of other images' maps, at the end, as the stack predicts.
-        distances: At the end, of plain kernels from Dirac kernels, or of a residual module's second
-            kernels from zero: means over kernels.
-        peaks: Share of a filter's squares that its greatest weight has, 1 in a Dirac kernel also
-            where channels change places: means over the same kernels.
+        errors: Squared error during training, as a share of the maps' variance,
+            `(seeds, epochs)`.
+        held_out: Squared error at the end on the maps of other images.
+        distances: Distance at the end between plain kernels and Dirac kernels, or between a
+            residual module's second kernel and zero: means over kernels.
+        peaks: See `identity_stacks.peak`: means over the same kernels.
     """
 
     form: str
@@ -80,21 +76,20 @@ class Stack(NamedTuple):
 
     @property
     def last(self) -> list[float]:
-        """Each seed's error in its last steps."""
+        """Error of each seed in its last epoch."""
         return [errors[-1] for errors in self.errors]
 
 
 class Responses(NamedTuple):
-    """How much a trained network's layers put out and its modules change, by seed.
+    """Responses of a trained network's layers and changes of its modules, by seed.
 
     Attributes:
         network: Row of the zoo.
         layers: Names of the 3×3 convolutions.
-        deviations: Of each one's responses, normalized and not yet rectified or added, `(seeds,
-            layers)`.
+        deviations: Standard deviation of each layer's response, see `response_deviations`,
+            `(seeds, layers)`.
         modules: Rows of the modules that keep the shape.
-        changes: Norm of what each module adds to its input, as a share of the input's norm, before
-            rectification, `(seeds, modules)`; of a plain one, what it puts out less its input.
+        changes: Relative change of each module's input, see `module_changes`, `(seeds, modules)`.
     """
 
     network: str
@@ -108,26 +103,26 @@ def identity(
     plain: Sequence[Training],
     residual: Sequence[Training],
     seeds: Sequence[int],
+    *,
     runs: Path,
     out: Path,
-    *,
     layers: Sequence[int] = (2, 4, 8, 16),
     steps: int = 256,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Let stacks learn the identity, look into trained networks, and record both.
+    """Train stacks on the identity, inspect trained networks, and record both.
 
-    Finished runs are skipped, and what was found about them is kept.
+    Finished runs are skipped, and their results are cached.
 
     Args:
         plain: Two networks or more, the shallowest first; their seeds are replaced.
-        residual: Their twins. The maps are of the first one.
-        seeds: One run of each network and one stack of each form for each.
+        residual: Residual networks of the same depths. The first one gives the maps.
+        seeds: Each network, and each kind of stack, is trained once for each seed.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the last residual network and data.
-        layers: Convolutions of the stacks, the fewest first; even numbers.
-        steps: Of a stack's training, a multiple of `EPOCH`.
-        data_dir: Where the data set may lie.
+        layers: Numbers of convolutions of the stacks, ascending and even.
+        steps: Training steps of a stack, a multiple of `STEPS_PER_EPOCH`.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record; intervals are over seeds, of differences and ratios within a seed.
@@ -135,13 +130,13 @@ def identity(
     trainings = {"plain": plain, "residual": residual}
     seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
     finished = {
-        form: [training_runs.finished(training, seeds, runs) for training in networks]
-        for form, networks in trainings.items()
+        form: [training_runs.finished(training, seeds, runs) for training in group]
+        for form, group in trainings.items()
     }
-    stacks = _stacks(finished["residual"][0], layers, steps, data_dir)
+    stacks = _train_stacks(finished["residual"][0], layers, steps, data_dir)
     responses = {
-        form: [_responses(network, data_dir) for network in networks]
-        for form, networks in finished.items()
+        form: [_responses(network, data_dir) for network in group]
+        for form, group in finished.items()
     }
     return write_record(
         out / f"identity_{training_runs.name(residual[-1])}.json",
@@ -151,15 +146,14 @@ def identity(
         seeds=seeds,
         budget={
             "steps": steps,
-            "batch_size": BATCH,
+            "batch_size": BATCH_SIZE,
             "maps": TRAIN_MAPS,
             "networks": training_runs.budget(plain[0]),
         },
         details={
             "stacks": [stack._asdict() for stack in stacks],
             "responses": {
-                form: [found._asdict() for found in networks]
-                for form, networks in responses.items()
+                form: [each._asdict() for each in group] for form, group in responses.items()
             },
         },
         figure=_figure(stacks, responses),
@@ -167,361 +161,185 @@ def identity(
     )
 
 
-def stack(shape: tuple[int, int, int], layers: int, form: str) -> keras.Model:
-    """Return the paper's modules one after the other, from maps to maps of the same shape."""
-    import keras
-
-    from ..models.cifar_resnet import module
-
-    x = y = keras.Input(shape)
-    for place in range(layers // 2):
-        y = module(y, shape[-1], 1, FORMS[form], f"module{place + 1}")
-    return keras.Model(x, y)
-
-
-def learn(
-    maps: Maps, held_out: Maps, layers: int, form: str, decay: float, steps: int, seed: int
-) -> dict[str, Any]:
-    """Let a stack learn to put out what it gets, and return what becomes of it: see `Stack`.
-
-    Args:
-        maps: `(n, height, width, channels)` to learn with.
-        held_out: Other ones.
-        layers: Convolutions.
-        form: ``"plain"`` or ``"residual"``.
-        decay: Coefficient of the L2 penalty.
-        steps: Of the training.
-        seed: Of the first weights and of the order.
-    """
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    model = stack(maps.shape[1:], layers, form)
-    model.compile(
-        keras.optimizers.SGD(0.1, 0.9, weight_decay=keras_weight_decay(decay, 0.9)),
-        "mse",
-        jit_compile=uses_xla(),
-    )
-    learned = model.fit(
-        _batches(maps, seed),
-        epochs=steps // EPOCH,
-        steps_per_epoch=EPOCH,
-        shuffle=False,  # they come at random
-        verbose=0,
-    )
-    error = float(np.square(model.predict(held_out, BATCH, verbose=0) - held_out).mean())
-    kernels = folded_kernels(model)
-    if form == "residual":
-        kernels = {name: kernel for name, kernel in kernels.items() if name.endswith("_b")}
-    target = dirac(maps.shape[-1]) if form == "plain" else 0
-    return {
-        "errors": learned.history["loss"],
-        "held_out": error,
-        "distance": float(np.mean([distance(kernel, target) for kernel in kernels.values()])),
-        "peak": float(np.mean([peak(kernel) for kernel in kernels.values()])),
-    }
-
-
-def _batches(maps: Maps, seed: int) -> Iterator[tuple[Maps, Maps]]:
-    random = np.random.default_rng(seed)
-    while True:
-        batch = maps[random.integers(len(maps), size=BATCH)]
-        yield batch, batch
-
-
-def folded_kernels(model: keras.Model) -> dict[str, NDArray[np.float32]]:
-    """Return each convolution's kernel, times what the normalization after it multiplies with.
-
-    Returns:
-        Kernels `(height, width, inputs, filters)` by the convolution's name.
-    """
-    import keras
-
-    found = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            name = layer.name.removesuffix("_bn")
-            scale, _, _, variance = layer.get_weights()
-            (kernel,) = model.get_layer(name).get_weights()
-            found[name] = kernel * scale / np.sqrt(variance + layer.epsilon)
-    return found
-
-
-def dirac(channels: int) -> NDArray[np.float32]:
-    """Return the 3×3 kernel that changes nothing, `(3, 3, channels, channels)`."""
-    kernel = np.zeros((3, 3, channels, channels), np.float32)
-    kernel[1, 1] = np.eye(channels)
-    return kernel
-
-
-def distance(kernel: NDArray[np.float32], target: NDArray[np.float32] | float) -> float:
-    """Return the distance of a kernel from another, or from zero, by the norm of a Dirac kernel."""
-    return float(np.linalg.norm(kernel - target) / np.sqrt(kernel.shape[-1]))
-
-
-def peak(kernel: NDArray[np.float32]) -> float:
-    """Return the share of a filter's squares that its greatest weight has, mean over filters."""
-    squares = np.square(kernel).reshape(-1, kernel.shape[-1])
-    return float((squares.max(axis=0) / np.maximum(squares.sum(axis=0), 1e-30)).mean())
-
-
-def _stacks(
+def _train_stacks(
     runs: Sequence[Run], layers: Sequence[int], steps: int, data_dir: Path | None
 ) -> list[Stack]:
-    maps = {run.path: cache(partial(last_maps, run, data_dir)) for run in runs}
+    maps = {run.path: cache(partial(last_module_inputs, run, data_dir)) for run in runs}
+    settings = {"steps": steps, "batch": BATCH_SIZE, "maps": [TRAIN_MAPS, HELD_OUT_MAPS]}
     stacks = []
     for decay, count, form in product(DECAYS, layers, FORMS):
-        found = [
+        name = f"identity_{form}_{count}_layers_decay_{decay:g}"
+        kind = {"layers": count, "form": form, "decay": decay, "steps": steps}
+        trained = [
             kept(
                 run,
-                f"identity_{form}_{count}_layers_decay_{decay:g}",
-                {"steps": steps, "batch": BATCH, "maps": [TRAIN_MAPS, HELD_OUT_MAPS]},
-                partial(_learn, maps[run.path], count, form, decay, steps, run.config["seed"]),
+                name,
+                settings,
+                partial(_train_stack, maps[run.path], **kind, seed=run.config["seed"]),
             )
             for run in runs
         ]
-        values = {key: [row[key] for row in found] for key in found[0]}
+        values = {key: [row[key] for row in trained] for key in trained[0]}
         stacks.append(
             Stack(
-                form, count, decay, values["errors"], values["held_out"],
-                values["distance"], values["peak"],
+                form,
+                count,
+                decay,
+                values["errors"],
+                values["held_out"],
+                values["distance"],
+                values["peak"],
             )
-        )  # fmt: skip
+        )
     return stacks
 
 
-def _learn(
-    maps: Callable[[], tuple[Maps, Maps]],
-    layers: int,
-    form: str,
-    decay: float,
-    steps: int,
-    seed: int,
-) -> dict[str, Any]:
-    return learn(*maps(), layers, form, decay, steps, seed)
-
-
-def last_maps(run: Run, data_dir: Path | None = None) -> tuple[Maps, Maps]:
-    """Return what a residual network's last module gets, of training and of validation images.
-
-    Both are scaled alike: the former's variance about their channels' means is 1.
-    """
-    import keras
-
-    dataset = run.dataset(data_dir)
-    model = run.model()
-    add = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)][-1]
-    _, shortcut = add.input  # the identity
-    trunk = keras.Model(model.input, shortcut)
-    train, held_out = (
-        predict(trunk, run.preprocessing, split.sample(count).images)
-        for split, count in ((dataset.train, TRAIN_MAPS), (dataset.validation, HELD_OUT_MAPS))
-    )
-    scale = np.sqrt(train.var(axis=(0, 1, 2)).mean())
-    return train / scale, held_out / scale
+def _train_stack(maps: Callable[[], tuple[Maps, Maps]], **settings: Any) -> dict[str, Any]:
+    return train_stack(*maps(), **settings)
 
 
 def _responses(runs: Sequence[Run], data_dir: Path | None) -> Responses:
-    found = [
-        kept(
-            run,
-            "responses",
-            {"images": RESPONSE_IMAGES},
-            partial(_responses_of, run, data_dir),
-        )
-        for run in runs
+    settings = {"images": RESPONSE_IMAGES}
+    measured = [
+        kept(run, "responses", settings, partial(_measure_responses, run, data_dir)) for run in runs
     ]
-    first = found[0]
+    first = measured[0]
     return Responses(
         runs[0].config["network"],
         list(first["deviations"]),
-        [list(row["deviations"].values()) for row in found],
+        [list(row["deviations"].values()) for row in measured],
         list(first["changes"]),
-        [list(row["changes"].values()) for row in found],
+        [list(row["changes"].values()) for row in measured],
     )
 
 
-def _responses_of(run: Run, data_dir: Path | None) -> dict[str, dict[str, float]]:
+def _measure_responses(run: Run, data_dir: Path | None) -> dict[str, dict[str, float]]:
     validation = run.dataset(data_dir).validation
     images = run.preprocessing(validation.sample(RESPONSE_IMAGES).images)
     model = run.model()
-    return {"deviations": deviations(model, images), "changes": changes(model, images)}
-
-
-def deviations(model: keras.Model, images: Float32Images) -> dict[str, float]:
-    """Return the deviation of what each 3×3 convolution puts out, normalized but not rectified.
-
-    Args:
-        model: Of the residual family for 32×32 images, or a plain twin.
-        images: `(n, height, width, channels)`.
-
-    Returns:
-        Deviations over images, places and channels by the convolution's name.
-    """
-    import keras
-
-    names = [
-        layer.name
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (3, 3)
-    ]
-    outputs = [model.get_layer(f"{name}_bn").output for name in names]
-    found = keras.Model(model.input, outputs).predict_on_batch(images)
-    return {name: float(maps.std()) for name, maps in zip(names, found, strict=True)}
-
-
-def changes(model: keras.Model, images: Float32Images) -> dict[str, float]:
-    """Return how much each module that keeps the shape changes what it gets, before rectification.
-
-    Args:
-        model: See `deviations`.
-        images: `(n, height, width, channels)`.
-
-    Returns:
-        Norm of the change by norm of the input, mean over images, by the module's row.
-    """
-    import keras
-
-    rows = [
-        layer.name.removesuffix("_b_bn") for layer in model.layers if layer.name.endswith("_b_bn")
-    ]
-    ends = {
-        row: (model.get_layer(f"{row}_a").input, model.get_layer(f"{row}_b_bn").output)
-        for row in rows
-    }
-    ends = {row: (x, y) for row, (x, y) in ends.items() if x.shape == y.shape}
-    tensors = [tensor for pair in ends.values() for tensor in pair]
-    found = keras.Model(model.input, tensors).predict_on_batch(images)
-    residual = any(isinstance(layer, keras.layers.Add) for layer in model.layers)
-
-    def share(x: Maps, y: Maps) -> float:
-        change = y if residual else y - x
-        sizes = [np.linalg.norm(maps.reshape(len(maps), -1), axis=1) for maps in (change, x)]
-        return float((sizes[0] / sizes[1]).mean())
-
     return {
-        row: share(*pair)
-        for row, pair in zip(ends, zip(found[::2], found[1::2], strict=True), strict=True)
+        "deviations": response_deviations(model, images),
+        "changes": module_changes(model, images),
     }
 
 
 def stack_claims(stacks: Sequence[Stack]) -> list[Claim]:
-    """Return what the lecture and the paper say of the stacks."""
-    found = []
+    """Return the claims of the lecture and the paper about the stacks."""
+    claims = []
     for decay in DECAYS:
         plain, residual = (
             [stack for stack in stacks if (stack.form, stack.decay) == (form, decay)]
             for form in FORMS
         )
-        found += _stack_claims(
-            plain, residual, f"with weight decay {decay:g}" if decay else "without weight decay"
-        )
-    last = {(stack.form, stack.decay): stack for stack in stacks}  # the deepest ones
-    for form, word in (("plain", "does not make"), ("residual", "makes")):
-        none, some = (last[form, decay] for decay in DECAYS)
-        gain = estimates.difference(none.last, some.last)
-        found.append(
+        condition = f"with weight decay {decay:g}" if decay else "without weight decay"
+        claims += _stack_claims(plain, residual, condition)
+    deepest = {(stack.form, stack.decay): stack for stack in stacks}
+    for form, verb in (("plain", "does not make"), ("residual", "makes")):
+        without, with_decay = (deepest[form, decay] for decay in DECAYS)
+        decrease = estimates.difference(without.last, with_decay.last)
+        claims.append(
             Claim(
-                f"weight decay {word} the identity easier for {form} stacks of {none.layers} "
-                "layers: what it takes from the error",
-                gain.above(0) == (word == "makes"),
-                *gain,
+                f"weight decay {verb} the identity easier to learn for {form} stacks of "
+                f"{without.layers} layers (decrease of the error)",
+                decrease.above(0) == (verb == "makes"),
+                *decrease,
             )
         )
-    return found
+    return claims
 
 
-def _stack_claims(plain: Sequence[Stack], residual: Sequence[Stack], how: str) -> list[Claim]:
+def _stack_claims(plain: Sequence[Stack], residual: Sequence[Stack], condition: str) -> list[Claim]:
     few, many = plain[0].layers, plain[-1].layers
-    worse, as_well = (
+    plain_increase, residual_increase = (
         estimates.difference(stacks[-1].last, stacks[0].last) for stacks in (plain, residual)
     )
     gaps = [
-        estimates.difference(ours.last, theirs.last)
-        for ours, theirs in zip(plain, residual, strict=True)
+        estimates.difference(one.last, other.last)
+        for one, other in zip(plain, residual, strict=True)
     ]
-    least = min(gaps, key=lambda gap: gap.value)
-    away = min((estimates.mean(stack.distances) for stack in plain), key=lambda d: d.value)
-    sharp = max((estimates.mean(stack.peaks) for stack in plain), key=lambda p: p.value)
-    near = max((estimates.mean(stack.distances) for stack in residual), key=lambda d: d.value)
+    smallest_gap = min(gaps, key=lambda gap: gap.value)
+    nearest = min((estimates.mean(stack.distances) for stack in plain), key=lambda d: d.value)
+    sharpest = max((estimates.mean(stack.peaks) for stack in plain), key=lambda p: p.value)
+    farthest = max((estimates.mean(stack.distances) for stack in residual), key=lambda d: d.value)
     return [
         Claim(
-            f"{how}, plain stacks of {many} layers learn the identity worse than those of {few}: "
-            "error, as a share of the maps' variance, less the other one",
-            worse.above(0),
-            *worse,
+            f"{condition}, plain stacks of {many} layers learn the identity worse than those of "
+            f"{few} (difference of the errors, as shares of the maps' variance)",
+            plain_increase.above(0),
+            *plain_increase,
         ),
         Claim(
-            f"{how}, residual stacks of {many} layers learn it no worse than those of {few}, to "
-            f"{NO_WORSE:g} of the variance",
-            as_well.below(NO_WORSE),
-            *as_well,
+            f"{condition}, residual stacks of {many} layers learn the identity no worse than those "
+            f"of {few}, within {TOLERANCE:g} of the variance",
+            residual_increase.below(TOLERANCE),
+            *residual_increase,
         ),
         Claim(
-            f"{how}, plain stacks of any number of layers learn it worse than residual ones: the "
-            "least difference",
+            f"{condition}, plain stacks of each number of layers learn the identity worse than "
+            "residual ones (smallest difference)",
             all(gap.above(0) for gap in gaps),
-            *least,
+            *smallest_gap,
         ),
         Claim(
-            f"{how}, plain kernels end farther from Dirac kernels than kernels of zeros are (1): "
-            "the nearest stack's",
-            away.above(1),
-            *away,
+            f"{condition}, trained plain kernels are farther from Dirac kernels than kernels of "
+            "zeros are, whose distance is 1 (distance of the nearest stack)",
+            nearest.above(1),
+            *nearest,
         ),
         Claim(
-            f"{how}, no weight has half of the squares of a plain filter, whose Dirac form has all "
-            "in one, whatever the order of the channels: the sharpest stack's mean share",
-            sharp.below(0.5),
-            *sharp,
+            f"{condition}, no single weight of a plain filter makes half of the sum of squares, "
+            "while it makes all of it in a Dirac kernel, in any order of the channels (mean share "
+            "of the sharpest stack)",
+            sharpest.below(0.5),
+            *sharpest,
         ),
         Claim(
-            f"{how}, the kernels before the addition end nearer to zero than half a Dirac kernel's "
-            "norm: the farthest stack's",
-            near.below(0.5),
-            *near,
+            f"{condition}, the trained kernels before the addition are nearer to zero than half of "
+            "a Dirac kernel's norm (norm of the farthest stack)",
+            farthest.below(0.5),
+            *farthest,
         ),
     ]
 
 
 def response_claims(plain: Sequence[Responses], residual: Sequence[Responses]) -> list[Claim]:
-    """Return what the paper's Fig. 7 says, and the lecture of the changes."""
+    """Return the claims of the paper's Fig. 7 and those of the lecture about the changes."""
 
-    def middle(rows: Sequence[Sequence[float]]) -> list[float]:
+    def means(rows: Sequence[Sequence[float]]) -> list[float]:
         return [float(np.mean(row)) for row in rows]
 
-    found = []
-    for ours, theirs in zip(residual, plain, strict=True):
-        ratio = estimates.ratio(middle(ours.deviations), middle(theirs.deviations))
-        found.append(
+    claims = []
+    for one, other in zip(residual, plain, strict=True):
+        ratio = estimates.ratio(means(one.deviations), means(other.deviations))
+        claims.append(
             Claim(
-                f"{ours.network} has smaller responses than {theirs.network}: ratio of their mean "
-                "deviations",
+                f"{one.network} has smaller responses than {other.network} (ratio of the mean "
+                "standard deviations)",
                 ratio.below(1),
                 *ratio,
             )
         )
-    for ours, theirs in zip(residual, plain, strict=True):
-        ratio = estimates.ratio(middle(ours.changes), middle(theirs.changes))
-        found.append(
+    for one, other in zip(residual, plain, strict=True):
+        ratio = estimates.ratio(means(one.changes), means(other.changes))
+        claims.append(
             Claim(
-                f"a module of {ours.network} changes what it gets less than one of "
-                f"{theirs.network}: ratio of the mean changes",
+                f"a module of {one.network} changes its input less than one of {other.network} "
+                "(ratio of the mean changes)",
                 ratio.below(1),
                 *ratio,
             )
         )
     shallow, deep = residual[0], residual[-1]
     for what, values in (("responses", "deviations"), ("changes by module", "changes")):
-        ratio = estimates.ratio(middle(getattr(deep, values)), middle(getattr(shallow, values)))
-        found.append(
+        ratio = estimates.ratio(means(getattr(deep, values)), means(getattr(shallow, values)))
+        claims.append(
             Claim(
-                f"{deep.network} has smaller {what} than {shallow.network}: ratio of the means",
+                f"{deep.network} has smaller {what} than {shallow.network} (ratio of the means)",
                 ratio.below(1),
                 *ratio,
             )
         )
-    return found
+    return claims
 
 
 def _figure(stacks: Sequence[Stack], responses: dict[str, list[Responses]]) -> Figure:
@@ -536,30 +354,30 @@ def _figure(stacks: Sequence[Stack], responses: dict[str, list[Responses]]) -> F
     _draw_stacks(panels[0, 2], stacks, "last")
     _draw_stacks(panels[1, 0], stacks, "distances")
     panels[0, 2].set_yscale("log")
-    panels[0, 2].set_title("error at the end")
-    panels[1, 0].set_title("kernels: plain from Dirac, residual from zero")
+    panels[0, 2].set_title("error in the last epoch")
+    panels[1, 0].set_title("kernel distance: plain to Dirac, residual to zero")
     for form, color in (("plain", "C3"), ("residual", "C0")):
-        for place, network in enumerate(responses[form]):
-            style = {"color": color, "linewidth": 1 + place, "label": network.network}
+        for index, network in enumerate(responses[form]):
+            style = {"color": color, "linewidth": 1 + index, "label": network.network}
             deviations, changes = (
                 np.mean(rows, axis=0) for rows in (network.deviations, network.changes)
             )
             panels[1, 1].plot(np.arange(len(deviations)) + 1, deviations, **style)
-            # A module's place in the network, so that short and long ones lie over each other.
+            # Relative depth, so that networks of different depths share one axis.
             panels[1, 2].plot((np.arange(len(changes)) + 0.5) / len(changes), changes, **style)
-    panels[1, 1].set_title("deviation of the responses")
-    panels[1, 1].set_xlabel("3×3 convolution, from the image on")
-    panels[1, 2].set_title("change by a module, of its input's norm")
-    panels[1, 2].set_xlabel("module, from the image (0) to the classes (1)")
+    panels[1, 1].set_title("standard deviation of the responses")
+    panels[1, 1].set_xlabel("3×3 convolution, first to last")
+    panels[1, 2].set_title("change by a module, relative to its input")
+    panels[1, 2].set_xlabel("relative depth of the module")
     for axes in panels.flat:
         axes.grid(alpha=0.3)
-        if axes is not panels[0, 1]:  # has the lines of the first
+        if axes is not panels[0, 1]:  # shares the legend of the first panel
             axes.legend(fontsize="small")
     return figure
 
 
 def _draw_learning(axes: Axes, stacks: Sequence[Stack]) -> None:
-    """Draw means over seeds; the more layers the darker."""
+    """Draw means over seeds; deeper stacks are darker."""
     from matplotlib import colormaps
 
     counts = sorted({stack.layers for stack in stacks})
@@ -567,7 +385,7 @@ def _draw_learning(axes: Axes, stacks: Sequence[Stack]) -> None:
         shade = 0.4 + 0.6 * counts.index(stack.layers) / max(len(counts) - 1, 1)
         colors = colormaps["Reds" if stack.form == "plain" else "Blues"]
         errors = np.array(stack.errors).mean(axis=0)
-        steps = (np.arange(len(errors)) + 1) * EPOCH
+        steps = (np.arange(len(errors)) + 1) * STEPS_PER_EPOCH
         axes.plot(steps, errors, color=colors(shade), label=f"{stack.form}, {stack.layers} layers")
     axes.set_yscale("log")
     axes.set_xlabel("step")
@@ -575,16 +393,16 @@ def _draw_learning(axes: Axes, stacks: Sequence[Stack]) -> None:
 
 
 def _draw_stacks(axes: Axes, stacks: Sequence[Stack], values: str) -> None:
-    """Draw what became of the stacks by their layers, with the lowest and the highest seed."""
+    """Draw a value of the stacks by their number of layers, mean and range over seeds."""
     for (form, color), (decay, style) in product(
         (("plain", "C3"), ("residual", "C0")), zip(DECAYS, ("-", "--"), strict=True)
     ):
         chosen = [stack for stack in stacks if (stack.form, stack.decay) == (form, decay)]
         counts = [stack.layers for stack in chosen]
-        found = np.array([getattr(stack, values) for stack in chosen])
+        by_seed = np.array([getattr(stack, values) for stack in chosen])
         label = f"{form}, decay {decay:g}"
-        axes.plot(counts, found.mean(axis=1), style, marker="o", color=color, label=label)
-        axes.fill_between(counts, found.min(axis=1), found.max(axis=1), color=color, alpha=0.15)
+        axes.plot(counts, by_seed.mean(axis=1), style, marker="o", color=color, label=label)
+        axes.fill_between(counts, by_seed.min(axis=1), by_seed.max(axis=1), color=color, alpha=0.15)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_xlabel("layers of the stack")

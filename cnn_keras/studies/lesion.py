@@ -1,8 +1,8 @@
-"""What deleting modules after training costs, of residual networks and of plain ones.
+"""Measure the error of residual and of plain networks after modules are deleted.
 
-A network is cut up and put together without some of its modules; nothing is trained again. What a
-deletion costs is also said as a share of the way from the intact network's error to that of
-guessing, at which a network has lost all it knew.
+Modules are deleted from the trained network without further training. The cost of a deletion is the
+error that it adds. The relative cost is that increase as a fraction of the gap between the intact
+network's error and chance, the error of guessing.
 
 Reference:
     Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
@@ -48,21 +48,21 @@ TIMED_IMAGES, TIMED_ROUNDS = 64, 5
 
 @dataclass(frozen=True)
 class Lesions:
-    """What deletions do to the trainings of one network.
+    """Errors of one network, trained with several seeds, after modules are deleted.
 
     Attributes:
         network: Row of the zoo.
-        images: How many it was judged by.
-        rows: Of its modules, in order.
-        changes_shape: Of each module, whether it puts out another shape than it gets.
+        images: Number of test images behind the errors.
+        rows: Names of its modules, in order.
+        changes_shape: Whether each module's output has another shape than its input.
         residual: Whether its modules have shortcuts.
         chance: Error of guessing.
         intact: Error of each seed's network.
         single: Error without each module, `(seeds, modules)`.
-        several: Error without 1, 2, ... modules, `(seeds, counts, draws)`: each draw is a random
-            order in which they go one after the other. Of plain networks none.
-        seconds: Of a residual network's deletions, `(rounds, 2)`: each network by itself, and with
-            shared beginnings.
+        several: Error without 1, 2, ... modules, `(seeds, counts, draws)`: in each draw they are
+            deleted one after the other in a random order. Empty for plain networks.
+        seconds: Time of the deletions in a residual network, `(rounds, 2)`: each network computed
+            separately, and with shared computation before the deleted module.
     """
 
     network: str
@@ -82,8 +82,8 @@ class Lesions:
         return self.single - self.intact[:, None]
 
     @property
-    def shares(self) -> NDArray[np.float64]:
-        """The same as a share of the way to guessing."""
+    def relative_costs(self) -> NDArray[np.float64]:
+        """Costs as fractions of the gap between the intact error and chance."""
         return self.costs / (self.chance - self.intact[:, None])
 
     @property
@@ -94,69 +94,70 @@ class Lesions:
 
 def lesion(
     trainings: Sequence[tuple[Training, Sequence[int]]],
+    *,
     runs: Path,
     out: Path,
-    *,
     test_images: int | None = None,
     count: int = 10,
     draws: int = 5,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Delete modules of trained networks, and record what it costs.
+    """Delete modules of trained networks, and record the errors.
 
-    Finished trainings and what was found about them are kept, so that the study resumes.
+    Finished runs are skipped, and their results are cached.
 
     Args:
-        trainings: What to train, and with which seeds.
+        trainings: Training and seeds of each network.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the first network and the data.
-        test_images: Judge by this many images of the test split, stratified; all by default.
-        count: Delete up to this many modules of a residual network together, or all.
-        draws: Random orders in which they go.
-        data_dir: Where the data set may lie.
+        test_images: Evaluate on a stratified sample of the test split; on all of it by default.
+        count: Delete up to this many modules of a residual network together.
+        draws: Number of random orders in which they are deleted.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record.
 
     Raises:
         UsageError: A network cannot be cut into modules, or a run folder holds another training.
-        Error: A network is no better than guessing, so that nothing can be lost.
+        Error: A network is no better than chance.
     """
-    found, failed = [], []
+    measured, failed = [], []
     for training, wanted in trainings:
-        seeds, others = training_runs.train_all([training], wanted, runs, data_dir)
-        failed += others
+        seeds, failures = training_runs.train_all([training], wanted, runs, data_dir)
+        failed += failures
         finished = training_runs.finished(training, seeds, runs)
         test = finished[0].test(test_images, data_dir)
-        found.append(_lesions(training.network, finished, test, count, draws))
-        if (found[-1].intact >= found[-1].chance).any():
+        measured.append(_lesions(training.network, finished, test, count, draws))
+        if (measured[-1].intact >= measured[-1].chance).any():
             raise Error(
-                f"{training.network} is no better than guessing with one of its seeds, so that a "
-                "deletion can cost nothing: train it longer, or at a lower rate."
+                f"{training.network} is no better than guessing with one of its seeds, so that "
+                "deletions have no measurable cost: train it longer, or with a lower "
+                "--learning-rate."
             )
     return write_record(
         out / f"lesion_{training_runs.name(trainings[0][0])}.json",
         "study",
         "lesion",
-        claims(found),
+        claims(measured),
         seeds=sorted({seed for _, seeds in trainings for seed in seeds}),
         budget={
-            "test_images": found[0].images,
+            "test_images": measured[0].images,
             "draws": draws,
             "trainings": {
                 training.network: training_runs.budget(training) | {"seeds": list(seeds)}
                 for training, seeds in trainings
             },
         },
-        details={"networks": {lesions.network: _document(lesions) for lesions in found}},
-        figure=_figure(found),
+        details={"networks": {lesions.network: _document(lesions) for lesions in measured}},
+        figure=_figure(measured),
         failed=failed,
     )
 
 
 def _lesions(network: str, runs: Sequence[Run], test: Split, count: int, draws: int) -> Lesions:
-    found = [_lesions_of(run, test, count, draws) for run in runs]
-    first = found[0]
+    measured = [_measure(run, test, count, draws) for run in runs]
+    first = measured[0]
     return Lesions(
         network,
         images=len(test.labels),
@@ -164,23 +165,23 @@ def _lesions(network: str, runs: Sequence[Run], test: Split, count: int, draws: 
         changes_shape=np.array(first["changes_shape"]),
         residual=first["residual"],
         chance=1 - 1 / len(runs[0].classes),
-        intact=np.array([each["intact"] for each in found]),
-        single=np.array([each["errors"] for each in found]),
-        several=np.array([each["several"] for each in found]),
-        seconds=_kept_seconds(runs[0], test) if first["residual"] else [],
+        intact=np.array([each["intact"] for each in measured]),
+        single=np.array([each["errors"] for each in measured]),
+        several=np.array([each["several"] for each in measured]),
+        seconds=_measure_seconds(runs[0], test) if first["residual"] else [],
     )
 
 
-def _lesions_of(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
-    """Return what a run keeps of its lesions, or find it."""
+def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
+    """Return the errors of a run's network without one module and without several, cached."""
 
     @cache
     def chain() -> Chain:
         return cut(run.model())
 
     def single() -> dict[str, Any]:
-        places = range(len(chain().modules))
-        plans = [chain().without(), *(chain().without([place]) for place in places)]
+        indices = range(len(chain().modules))
+        plans = [chain().without(), *(chain().without([index]) for index in indices)]
         intact, *rest = errors(plans, run.preprocessing, test)
         return {
             "rows": [module.row for module in chain().modules],
@@ -197,24 +198,24 @@ def _lesions_of(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]
         deleted = [
             [sorted(order[:size]) for order in drawn] for size in range(1, min(count, modules) + 1)
         ]
-        plans = [chain().without(places) for choices in deleted for places in choices]
-        found = np.reshape(errors(plans, run.preprocessing, test), (-1, draws))
-        return {"deleted": deleted, "errors": found.tolist()}
+        plans = [chain().without(indices) for choices in deleted for indices in choices]
+        by_size = np.reshape(errors(plans, run.preprocessing, test), (-1, draws))
+        return {"deleted": deleted, "errors": by_size.tolist()}
 
-    asked = {"test_images": len(test.labels)}
-    found = kept(run, "lesion_single", asked, single)
-    if not found["residual"]:
-        return found | {"several": []}
-    drawn = kept(run, "lesion_several", asked | {"count": count, "draws": draws}, several)
-    return found | {"several": drawn["errors"]}
+    settings = {"test_images": len(test.labels)}
+    measured = kept(run, "lesion_single", settings, single)
+    if not measured["residual"]:
+        return measured | {"several": []}
+    settings |= {"count": count, "draws": draws}
+    return measured | {"several": kept(run, "lesion_several", settings, several)["errors"]}
 
 
-def _kept_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
-    """Return the seconds of deleting each module, one by one and with shared beginnings."""
+def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
+    """Time the deletion of each module, separately and with shared computation; cached."""
 
     def measure() -> list[tuple[float, float]]:
         chain = cut(run.model())
-        plans = [chain.without([place]) for place in range(len(chain.modules))]
+        plans = [chain.without([index]) for index in range(len(chain.modules))]
         images = run.preprocessing(test.sample(TIMED_IMAGES).images)
 
         def seconds(groups: Sequence[Sequence[Plan]]) -> float:
@@ -223,47 +224,47 @@ def _kept_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
                 list(outputs(group, images))
             return time.perf_counter() - began
 
-        ways = [[plan] for plan in plans], [plans]
-        seconds(ways[1])  # compiles every piece
-        return [(seconds(ways[0]), seconds(ways[1])) for _ in range(TIMED_ROUNDS)]
+        separate, shared = [[plan] for plan in plans], [plans]
+        seconds(shared)  # compiles every piece
+        return [(seconds(separate), seconds(shared)) for _ in range(TIMED_ROUNDS)]
 
     return kept(run, "lesion_seconds", {"images": TIMED_IMAGES, "rounds": TIMED_ROUNDS}, measure)
 
 
-def claims(found: Sequence[Lesions]) -> list[Claim]:
-    """Return what is claimed about networks, of residual ones also beside their plain twins."""
-    by_name = {lesions.network: lesions for lesions in found}
+def claims(measured: Sequence[Lesions]) -> list[Claim]:
+    """Return the claims about networks; residual networks are compared with plain ones."""
+    by_name = {lesions.network: lesions for lesions in measured}
     made = []
-    for lesions in found:
+    for lesions in measured:
         if not lesions.residual:
-            made.append(_collapse(lesions))
+            made.append(_collapse_claim(lesions))
             continue
         plain = by_name.get(lesions.network.replace("resnet", "plain"))
         if plain is not None and not plain.residual:
-            made += _twins(lesions, plain)
-        made += _smooth(lesions)
+            made += _plain_claims(lesions, plain)
+        made += _residual_claims(lesions)
     return made
 
 
-def _twins(lesions: Lesions, plain: Lesions) -> list[Claim]:
-    """Say whether every layer of the plain twin matters more than any module that keeps shape.
+def _plain_claims(lesions: Lesions, plain: Lesions) -> list[Claim]:
+    """Compare the layers of a plain network with the modules of the residual one.
 
-    By shares of the way to guessing, for a plain network may have little left to lose; and also
-    without the first module, which does what the stem of one convolution leaves undone.
+    Costs are relative, because a plain network may be close to chance before a deletion. One claim
+    leaves out the first module, which adds to a stem of one convolution.
     """
-    least = plain.shares.min(axis=1).tolist()
+    smallest = plain.relative_costs.min(axis=1).tolist()
     keeping = ~lesions.changes_shape
     later = keeping & (np.arange(len(keeping)) > 0)
     made = []
     for chosen, which in ((keeping, "module"), (later, "later module")):
         if not chosen.any():
-            continue  # of a network with a module a stage
-        more = difference(least, lesions.shares[:, chosen].max(axis=1).tolist())
+            continue  # the network has one module in each stage
+        more = difference(smallest, lesions.relative_costs[:, chosen].max(axis=1).tolist())
         made.append(
             Claim(
                 f"deleting any single layer of {plain.network} costs more than deleting the "
-                f"costliest {which} of {lesions.network} that keeps the shape (difference of "
-                "shares of the way from a network's error to that of guessing)",
+                f"costliest {which} of {lesions.network} that keeps the shape (difference of the "
+                "fractions of the gap between a network's error and chance)",
                 more.above(0),
                 *more,
             )
@@ -271,25 +272,24 @@ def _twins(lesions: Lesions, plain: Lesions) -> list[Claim]:
     return made
 
 
-def _smooth(lesions: Lesions) -> list[Claim]:
-    """Say whether a residual network loses little by one deletion, and little by little by more."""
+def _residual_claims(lesions: Lesions) -> list[Claim]:
+    """Claim that one deletion costs a residual network little, and more cost more and more."""
     name, costs, changed = lesions.network, lesions.costs, lesions.changes_shape
-    little = mean(np.median(lesions.shares[:, ~changed], axis=1).tolist())
+    median = mean(np.median(lesions.relative_costs[:, ~changed], axis=1).tolist())
     down = difference(
         costs[:, changed].mean(axis=1).tolist(), costs[:, ~changed].mean(axis=1).tolist()
     )
     seeds, counts, draws = lesions.several.shape
     deleted = np.repeat(np.arange(1.0, counts + 1), draws)
-    along = rank_correlation(deleted, lesions.several.reshape(seeds, -1))
-    least, most = least_step(lesions.curves), greatest_share(lesions.curves)
-    together = f"{counts} modules of {name} deleted at random"
-    shared = mean([shared / alone for alone, shared in lesions.seconds])
+    correlation = rank_correlation(deleted, lesions.several.reshape(seeds, -1))
+    smallest, largest = least_step(lesions.curves), greatest_share(lesions.curves)
+    time_ratio = mean([shared / separate for separate, shared in lesions.seconds])
     return [
         Claim(
-            f"deleting one module of {name} that keeps the shape takes it, in the median, less "
-            "than a tenth of the way from its error to that of guessing (share of the way)",
-            little.below(0.1),
-            *little,
+            f"deleting a module of {name} that keeps the shape costs, in the median, less than a "
+            "tenth of the gap between its error and chance (fraction of the gap)",
+            median.below(0.1),
+            *median,
         ),
         Claim(
             f"the down-sampling modules of {name} cost more than the others "
@@ -298,45 +298,45 @@ def _smooth(lesions: Lesions) -> list[Claim]:
             *down,
         ),
         Claim(
-            f"the more modules of {name} are deleted, the greater is the error "
+            f"the error of {name} grows with the number of deleted modules "
             "(Spearman's correlation of error and number)",
-            along.above(0),
-            *along,
+            correlation.above(0),
+            *correlation,
         ),
         Claim(
-            f"the error rises with each of 1 to {together}, mean of seeds and draws "
-            "(the least step)",
-            least.value > 0,
-            *least,
+            f"the error of {name} rises with each of up to {counts} modules deleted at random, "
+            "mean of seeds and draws (smallest step)",
+            smallest.value > 0,
+            *smallest,
         ),
         Claim(
-            f"it rises smoothly: none of 1 to {together} makes a third of the rise "
-            "(the greatest step as a share of it)",
-            most.below(1 / 3),
-            *most,
+            f"the error of {name} rises smoothly: none of up to {counts} modules deleted at random "
+            "makes a third of the rise (largest step as a share of the rise)",
+            largest.below(1 / 3),
+            *largest,
         ),
         Claim(
-            f"sharing what comes before the deleted module takes less than 0.6 of the time, for "
-            f"the {len(lesions.rows)} modules of {name} (ratio; the interval is over rounds)",
-            shared.below(0.6),
-            *shared,
+            "sharing the computation before the deleted module takes less than 0.6 of the time, "
+            f"for the {len(lesions.rows)} modules of {name} (ratio; the interval is over rounds)",
+            time_ratio.below(0.6),
+            *time_ratio,
         ),
     ]
 
 
-def _collapse(lesions: Lesions) -> Claim:
-    """Say whether a plain network survives the deletion of any layer."""
-    least = mean(lesions.shares.min(axis=1).tolist())
-    if least.interval is None:
+def _collapse_claim(lesions: Lesions) -> Claim:
+    """Claim that a plain network does not survive the deletion of any layer."""
+    smallest = mean(lesions.relative_costs.min(axis=1).tolist())
+    if smallest.interval is None:
         low, high = wilson(float(lesions.single.min()), lesions.images)
-        start = float(lesions.intact[0])
-        way = lesions.chance - start
-        least = Estimate(least.value, ((low - start) / way, (high - start) / way))
+        intact = float(lesions.intact[0])
+        gap = lesions.chance - intact
+        smallest = Estimate(smallest.value, ((low - intact) / gap, (high - intact) / gap))
     return Claim(
-        f"deleting any single layer of {lesions.network} takes it at least nine tenths of the way "
-        "from its error to that of guessing (share of the way)",
-        least.above(0.9),
-        *least,
+        f"deleting any single layer of {lesions.network} costs at least nine tenths of the gap "
+        "between its error and chance (fraction of the gap)",
+        smallest.above(0.9),
+        *smallest,
     )
 
 
@@ -348,20 +348,20 @@ def _document(lesions: Lesions) -> dict[str, Any]:
     }
 
 
-def _figure(found: Sequence[Lesions]) -> Figure:
+def _figure(measured: Sequence[Lesions]) -> Figure:
     from matplotlib.figure import Figure
 
-    residual = [lesions for lesions in found if lesions.residual]
+    residual = [lesions for lesions in measured if lesions.residual]
     figure = Figure(figsize=(11, 7 if residual else 3.5), layout="constrained")
     above, *below = figure.subfigures(1 + bool(residual), 1, squeeze=False)[:, 0]
     above.suptitle("One module or layer deleted")
-    widths = [len(lesions.rows) + 8 for lesions in found]
-    panels = above.subplots(1, len(found), sharey=True, squeeze=False, width_ratios=widths)[0]
-    for axes, lesions in zip(panels, found, strict=True):
+    widths = [len(lesions.rows) + 8 for lesions in measured]
+    panels = above.subplots(1, len(measured), sharey=True, squeeze=False, width_ratios=widths)[0]
+    for axes, lesions in zip(panels, measured, strict=True):
         _draw_single(axes, lesions)
     panels[0].set_ylabel("test error")
     panels[0].legend(fontsize="small")
-    above.supxlabel("what is deleted, by stage", fontsize="medium")
+    above.supxlabel("deleted module or layer, by stage", fontsize="medium")
     for part in below:
         part.suptitle("Several modules deleted at random")
         _draw_several(part.subplots(), residual)
@@ -369,29 +369,29 @@ def _figure(found: Sequence[Lesions]) -> Figure:
 
 
 def _draw_single(axes: Axes, lesions: Lesions) -> None:
-    """Draw the error without each module, mean and range of the seeds."""
-    places, middle = np.arange(len(lesions.rows)), lesions.single.mean(axis=0)
+    """Draw the error without each module, mean and range over seeds."""
+    indices, means = np.arange(len(lesions.rows)), lesions.single.mean(axis=0)
     changed = lesions.changes_shape
     axes.fill_between(
-        places, lesions.single.min(axis=0), lesions.single.max(axis=0), alpha=0.25, linewidth=0
+        indices, lesions.single.min(axis=0), lesions.single.max(axis=0), alpha=0.25, linewidth=0
     )
-    axes.plot(places, middle, "o-", markersize=3, linewidth=0.8, label="without it")
-    axes.plot(places[changed], middle[changed], "D", color="C3", label="it changes the shape")
+    axes.plot(indices, means, "o-", markersize=3, linewidth=0.8, label="after deletion")
+    axes.plot(indices[changed], means[changed], "D", color="C3", label="changes the shape")
     axes.axhline(lesions.intact.mean(), color="0.3", linestyle="--", label="intact")
-    axes.axhline(lesions.chance, color="0.6", linestyle=":", label="guessing")
+    axes.axhline(lesions.chance, color="0.6", linestyle=":", label="chance")
     stages = [row.partition("_")[0] for row in lesions.rows]
-    middles = {stage: stages.index(stage) + (stages.count(stage) - 1) / 2 for stage in stages}
-    axes.set_xticks([*middles.values()], [stage.removeprefix("conv") for stage in middles])
+    centers = {stage: stages.index(stage) + (stages.count(stage) - 1) / 2 for stage in stages}
+    axes.set_xticks([*centers.values()], [stage.removeprefix("conv") for stage in centers])
     axes.set_ylim(0, 1)
     axes.set_title(
-        f"{lesions.network}, {len(places)} {'modules' if lesions.residual else 'layers'}"
+        f"{lesions.network}, {len(indices)} {'modules' if lesions.residual else 'layers'}"
     )
 
 
-def _draw_several(axes: Axes, found: Sequence[Lesions]) -> None:
-    """Draw the error by how many modules are deleted: draws as dots, mean and range of seeds."""
-    for number, lesions in enumerate(found):
-        color = f"C{number}"
+def _draw_several(axes: Axes, measured: Sequence[Lesions]) -> None:
+    """Draw the error by the number of deleted modules: draws, mean and range over seeds."""
+    for index, lesions in enumerate(measured):
+        color = f"C{index}"
         counts = np.arange(lesions.curves.shape[1])
         dots = lesions.several.swapaxes(0, 1).reshape(len(counts) - 1, -1)
         axes.plot(counts[1:], dots, ".", color=color, alpha=0.35, markersize=4)

@@ -1,4 +1,4 @@
-"""How long the paths through a residual network are, and which of them the gradient comes along.
+"""Measure the lengths of the paths through a residual network, and the gradient of each length.
 
 Reference:
     Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
@@ -31,21 +31,21 @@ from ..training.run_folder import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MASS = 0.95  # of the gradient comes along the effective paths
-STRAIGHT = 0.9  # of the variance: what a straight line has to explain
-FEW = 0.1  # of all paths
-HELD = 0.9  # of the gradient that was not looked at for finding them
-CLOSE_POINTS = 1.0  # what a network trained without long paths may lose
+EFFECTIVE_SHARE = 0.95  # of the gradient: what the effective paths carry
+MIN_EXPLAINED_VARIANCE = 0.9  # of the fitted line
+MAX_SHARE_OF_PATHS = 0.1  # for the effective paths
+MIN_HELD_OUT_SHARE = 0.9  # of the gradient of the images that the effective paths are not chosen by
+MAX_EXTRA_ERROR_POINTS = 1.0  # of the network trained on effective paths only
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found about the trainings of one network.
+class PathGradients:
+    """Gradients of the paths through one trained network, by seed.
 
     Attributes:
         network: Row of the zoo.
-        magnitudes: Mean over images of the gradient's norm along a path of each length, of one half
-            of the images and of the other, `(seeds, 2, modules + 1)`.
+        magnitudes: Norm of the gradient along a path of each length, mean over the first half of
+            the images and over the second half, `(seeds, 2, modules + 1)`.
     """
 
     network: str
@@ -53,70 +53,76 @@ class Found:
 
     @property
     def modules(self) -> int:
-        """How many modules the network has."""
+        """Number of modules of the network."""
         return self.magnitudes.shape[-1] - 1
 
     @property
     def paths(self) -> NDArray[np.float64]:
-        """Share of all paths that each length has, `(modules + 1,)`."""
+        """Share of all paths that have each length, `(modules + 1,)`."""
         return np.array([count / 2**self.modules for count in counts(self.modules)])
 
     @property
     def norms(self) -> NDArray[np.float64]:
-        """The gradient's norm by length, `(seeds, modules + 1)`."""
+        """Norm of the gradient along a path of each length, `(seeds, modules + 1)`."""
         return self.magnitudes.mean(axis=1)
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Share of the gradient that comes along the paths of each length, `(seeds, modules + 1)`.
+        """Share of the gradient that the paths of each length carry, `(seeds, modules + 1)`.
 
-        As the paper has it: a path's norm times the number of paths.
+        As in the paper, this is the norm along one path times the number of paths.
         """
         return _normalized(self.norms * self.paths)
 
     @property
     def lengths(self) -> list[float]:
-        """Mean length of the paths that the gradient comes along, of each seed."""
+        """Mean length of the paths, weighted by the gradient that they carry, for each seed."""
         return (self.shares @ np.arange(self.modules + 1)).tolist()
 
     @property
     def effective(self) -> tuple[int, int]:
-        """Shortest and longest of the effective paths, which hold `MASS` of the gradient."""
-        return central(self.shares.mean(axis=0), MASS)
+        """Shortest and longest effective path: together they carry `EFFECTIVE_SHARE`."""
+        return central(self.shares.mean(axis=0), EFFECTIVE_SHARE)
 
-    def held(self) -> list[float]:
-        """Return what share of the other half's gradient the effective paths of one half hold."""
-        found = []
+    def held_out_shares(self) -> list[float]:
+        """Return the gradient share of one half's effective paths in the other half."""
+        held_out_shares = []
         for first, second in _normalized(self.magnitudes * self.paths):
             for one, other in ((first, second), (second, first)):
-                low, high = central(one, MASS)
-                found.append(float(other[low : high + 1].sum()))
-        return found
+                low, high = central(one, EFFECTIVE_SHARE)
+                held_out_shares.append(float(other[low : high + 1].sum()))
+        return held_out_shares
 
     def lines(self) -> list[tuple[float, float, float]]:
-        """Return slope and intercept of the norm's decimal logarithm, and explained variance."""
-        found = []
+        """Fit a line to the decimal logarithm of the norms of each seed.
+
+        Returns:
+            Slope, intercept and explained variance for each seed.
+        """
+        lines = []
         for norms in self.norms:
-            places = np.flatnonzero(norms)
-            logs = np.log10(norms[places])
-            slope, intercept = np.polyfit(places, logs, 1)
-            rest = logs - slope * places - intercept
-            found.append((float(slope), float(intercept), 1 - float(rest.var() / logs.var())))
-        return found
+            lengths = np.flatnonzero(norms)
+            logs = np.log10(norms[lengths])
+            slope, intercept = np.polyfit(lengths, logs, 1)
+            residuals = logs - slope * lengths - intercept
+            explained = 1 - float(residuals.var() / logs.var())
+            lines.append((float(slope), float(intercept), explained))
+        return lines
 
 
 @dataclass(frozen=True)
 class Control:
-    """A network trained with as many modules in a step as make its paths the effective ones.
+    """A network trained on short paths only, beside the same network trained on all paths.
 
     Attributes:
-        found: About the network that was trained with all of them.
-        branches: Modules in a step, drawn anew for each; their paths are half as long on average.
+        gradients: Path gradients of the network trained with all modules.
+        branches: Number of modules that are active in a training step, chosen at random for each
+            step; the paths are half as long on average.
         whole: Test error of each seed, trained with all modules.
-        drawn: The same, trained with the drawn ones.
+        drawn: Test error of each seed, trained with randomly chosen modules.
     """
 
-    found: Found
+    gradients: PathGradients
     branches: int
     whole: list[float]
     drawn: list[float]
@@ -129,51 +135,51 @@ def _normalized(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def paths(
     training: Training,
     seeds: Sequence[int],
+    *,
     images: int,
     runs: Path,
     out: Path,
-    data_dir: Path | None = None,
-    *,
     control: Training | None = None,
+    data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Count the paths through a residual network, and measure the gradient along some of them.
 
-    Finished trainings and what was found about them are kept, so that the study resumes.
+    Finished runs are skipped, and their results are cached.
 
     Args:
-        training: What to train; its seed is replaced.
-        seeds: One training each.
-        images: Of the training split; each gives one path of every length.
+        training: Training of the network; its seed is replaced.
+        seeds: The network is trained once for each seed.
+        images: Number of training images; each gives one path of every length.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the network and the data.
-        data_dir: Where the data set may lie.
-        control: Also train this network with the effective paths alone, by drawing for each step as
-            many modules as make paths of their mean length.
+        control: Training of a network that is also trained on effective paths only: in each step
+            as many modules are active as make its paths as long as the effective ones on average.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record.
 
     Raises:
-        Error: A network lets no gradient through.
+        Error: The gradient of a network is zero.
     """
     trainings = [training, control] if control else [training]
     seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir)
     finished = training_runs.finished(training, seeds, runs)
-    found = _found(training.network, finished, images, data_dir)
+    gradients = _path_gradients(training.network, finished, images, data_dir)
     controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
         out / f"paths_{training_runs.name(training)}.json",
         "study",
         "paths",
-        claims(found, controlled),
+        claims(gradients, controlled),
         seeds=seeds,
         budget={
             "images": images,
             "epochs": training.recipe.epochs,
             "train_images": finished[0].metrics["num_train_images"],
         },
-        details=_document(found) | {"control": controlled and _of_control(controlled)},
-        figure=_figure(found),
+        details=_document(gradients) | {"control": controlled and _control_document(controlled)},
+        figure=_figure(gradients),
         failed=failed,
     )
 
@@ -182,8 +188,8 @@ def _control(
     training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
 ) -> Control:
     whole = training_runs.finished(training, seeds, runs)
-    found = _found(training.network, whole, images, data_dir)
-    branches = min(max(round(2 * float(np.mean(found.lengths))), 1), found.modules)
+    gradients = _path_gradients(training.network, whole, images, data_dir)
+    branches = min(max(round(2 * float(np.mean(gradients.lengths))), 1), gradients.modules)
     drawn = training_runs.train_each(
         replace(training, options={**training.options, "branches": branches}),
         seeds,
@@ -192,49 +198,52 @@ def _control(
         variant=f"branches{branches}",
     )
     errors = [[1 - run.metrics["test"]["accuracy"] for run in each] for each in (whole, drawn)]
-    return Control(found, branches, *errors)
+    return Control(gradients, branches, *errors)
 
 
-def _found(network: str, runs: Sequence[Run], images: int, data_dir: Path | None) -> Found:
+def _path_gradients(
+    network: str, runs: Sequence[Run], images: int, data_dir: Path | None
+) -> PathGradients:
     dataset = runs[0].load(data_dir)
     magnitudes = [
         kept(run, "paths", {"images": images}, partial(_measure, run, dataset, images))
         for run in runs
     ]
-    found = Found(network, np.array(magnitudes))
-    if not found.magnitudes.any(axis=-1).all():
+    gradients = PathGradients(network, np.array(magnitudes))
+    if not gradients.magnitudes.any(axis=-1).all():
         raise Error(
-            f"No gradient comes back through {network} with one of its seeds: train it with a "
-            "lower --learning-rate."
+            f"The gradient of {network} is zero for one of its seeds: train it with a lower "
+            "--learning-rate."
         )
-    return found
+    return gradients
 
 
 def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
-    """Return the mean norms by length of one half of the images and of the other."""
+    """Return the mean norms by path length for each half of the images."""
     seed = run.config["seed"]
     train = run.prepare(dataset).train
-    some = train.sample(images, seed)
+    sample = train.sample(images, seed)
     model = run.model()
     chain = cut(keras.Model(model.input, model.get_layer("logits").output, name=model.name))
-    norms = magnitudes(chain, run.preprocessing(some.images), some.labels, seed)
+    norms = magnitudes(chain, run.preprocessing(sample.images), sample.labels, seed)
     return [norms[half::2].mean(axis=0).tolist() for half in (0, 1)]
 
 
-def claims(found: Found, control: Control | None = None) -> list[Claim]:
-    """Return what the paper says of paths and their gradients, each with what was found."""
-    modules, half = found.modules, found.modules / 2
-    all_low, all_high = central(found.paths, MASS)
-    low, high = found.effective
-    few = float(found.paths[low : high + 1].sum())
-    slopes, _, explained = zip(*found.lines(), strict=True)
+def claims(gradients: PathGradients, control: Control | None = None) -> list[Claim]:
+    """Return the claims of the paper about paths and their gradients, with the measured values."""
+    network, modules, half = gradients.network, gradients.modules, gradients.modules / 2
+    all_low, all_high = central(gradients.paths, EFFECTIVE_SHARE)
+    low, high = gradients.effective
+    effective_paths = float(gradients.paths[low : high + 1].sum())
+    slopes, _, explained = zip(*gradients.lines(), strict=True)
     factor = geometric_mean([10**slope for slope in slopes])
-    straight, length, held = mean(explained), mean(found.lengths), found.held()
+    variance, length = mean(explained), mean(gradients.lengths)
+    held_out = gradients.held_out_shares()
     paper = [
         Claim(
-            f"the {2**modules:,} paths through {found.network} are {half:g} of its {modules} "
-            f"modules long on average, and {MASS:.0%} of them {all_low} to {all_high}",
-            bool(np.isclose(found.paths @ np.arange(modules + 1), half)),
+            f"the {2**modules:,} paths through {network} are {half:g} of its {modules} modules "
+            f"long on average, and {EFFECTIVE_SHARE:.0%} of them are {all_low} to {all_high} long",
+            bool(np.isclose(gradients.paths @ np.arange(modules + 1), half)),
             half,
             (all_low, all_high),
         ),
@@ -246,105 +255,110 @@ def claims(found: Found, control: Control | None = None) -> list[Claim]:
         ),
         Claim(
             "the gradient along a path falls about exponentially: a straight line explains "
-            f"{STRAIGHT:.0%} of the variance of its logarithm",
-            straight.value >= STRAIGHT,
-            *straight,
+            f"{MIN_EXPLAINED_VARIANCE:.0%} of the variance of its logarithm",
+            variance.value >= MIN_EXPLAINED_VARIANCE,
+            *variance,
         ),
         Claim(
-            "the paths that the gradient comes along are shorter on average than half of the "
-            f"modules, which is {half:g}",
+            "the paths that carry the gradient are shorter on average than half of the modules, "
+            f"which is {half:g}",
             length.below(half),
             *length,
         ),
         Claim(
-            f"the effective paths, which {MASS:.0%} of the gradient comes along, are {low} to "
+            f"the effective paths, which carry {EFFECTIVE_SHARE:.0%} of the gradient, are {low} to "
             f"{high} modules long: none is longer than half of the modules",
             high <= half,
             high,
             (low, high),
         ),
-        Claim(f"the effective paths are fewer than {FEW:.0%} of all paths", few < FEW, few),
         Claim(
-            f"effective paths found with half of the images hold {HELD:.0%} of the other half's "
-            "gradient",
-            min(held) >= HELD,
-            min(held),
-            (min(held), max(held)),
+            f"the effective paths are fewer than {MAX_SHARE_OF_PATHS:.0%} of all paths",
+            effective_paths < MAX_SHARE_OF_PATHS,
+            effective_paths,
+        ),
+        Claim(
+            "the effective paths of one half of the images carry "
+            f"{MIN_HELD_OUT_SHARE:.0%} of the gradient of the other half",
+            min(held_out) >= MIN_HELD_OUT_SHARE,
+            min(held_out),
+            (min(held_out), max(held_out)),
         ),
     ]
     return [*paper, *([_control_claim(control)] if control else [])]
 
 
 def _control_claim(control: Control) -> Claim:
-    more = difference(control.drawn, control.whole)
+    increase = difference(control.drawn, control.whole)
+    network, modules = control.gradients.network, control.gradients.modules
     return Claim(
-        f"{control.found.network} trained with {control.branches} of its {control.found.modules} "
-        f"modules in a step, whose paths are {control.branches / 2:g} long on average as the "
-        f"effective ones, errs at most {CLOSE_POINTS:g} point more than trained with all",
-        more.below(CLOSE_POINTS / 100),
-        *more,
+        f"{network} trained with {control.branches} of its {modules} modules in each step, so that "
+        f"its paths are {control.branches / 2:g} long on average like the effective ones, has at "
+        f"most {MAX_EXTRA_ERROR_POINTS:g} point more error than {network} trained with all modules",
+        increase.below(MAX_EXTRA_ERROR_POINTS / 100),
+        *increase,
     )
 
 
-def _of_control(control: Control) -> dict[str, Any]:
+def _control_document(control: Control) -> dict[str, Any]:
     return {
-        **_document(control.found),
+        **_document(control.gradients),
         "branches": control.branches,
         "errors": {"whole": control.whole, "drawn": control.drawn},
     }
 
 
-def _document(found: Found) -> dict[str, Any]:
-    low, high = found.effective
+def _document(gradients: PathGradients) -> dict[str, Any]:
+    low, high = gradients.effective
     return {
-        "network": found.network,
-        "modules": found.modules,
-        "effective": {"mass": MASS, "shortest": low, "longest": high},
+        "network": gradients.network,
+        "modules": gradients.modules,
+        "effective": {"mass": EFFECTIVE_SHARE, "shortest": low, "longest": high},
         "lengths": [
             {"length": length, "paths": count, "norm": norm, "gradient": share}
             for length, (count, norm, share) in enumerate(
                 zip(
-                    counts(found.modules),
-                    found.norms.mean(axis=0).tolist(),
-                    found.shares.mean(axis=0).tolist(),
+                    counts(gradients.modules),
+                    gradients.norms.mean(axis=0).tolist(),
+                    gradients.shares.mean(axis=0).tolist(),
                     strict=True,
                 )
             )
         ],
-        "norms": found.norms.tolist(),
-        "mean_lengths": found.lengths,
+        "norms": gradients.norms.tolist(),
+        "mean_lengths": gradients.lengths,
     }
 
 
-def _figure(found: Found) -> Figure:
+def _figure(gradients: PathGradients) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    figure.suptitle(f"Paths through {found.network}, by the number of modules that they go through")
-    places = np.arange(found.modules + 1)
+    figure.suptitle(f"Paths through {gradients.network}, by length in modules")
+    lengths = np.arange(gradients.modules + 1)
     number, norm, share = figure.subplots(1, 3)
 
-    number.bar(places, counts(found.modules))
-    number.set_title("a: how many there are", fontsize="medium")
+    number.bar(lengths, counts(gradients.modules))
+    number.set_title("a: number of paths", fontsize="medium")
     number.set_ylabel("paths")
 
-    for norms in found.norms:
-        norm.plot(places, norms, "o", color="C0", alpha=0.5, markersize=4)
-    slope, intercept = np.mean([line[:2] for line in found.lines()], axis=0)
-    label = f"×{10**slope:.2g} a module"
-    norm.plot(places, 10 ** (intercept + slope * places), color="C1", label=label)
+    for norms in gradients.norms:
+        norm.plot(lengths, norms, "o", color="C0", alpha=0.5, markersize=4)
+    slope, intercept = np.mean([line[:2] for line in gradients.lines()], axis=0)
+    label = f"×{10**slope:.2g} per module"
+    norm.plot(lengths, 10 ** (intercept + slope * lengths), color="C1", label=label)
     norm.set_yscale("log")
-    norm.set_title("b: gradient along one", fontsize="medium")
+    norm.set_title("b: gradient along one path", fontsize="medium")
     norm.set_ylabel("norm of the gradient, each seed")
     norm.legend(fontsize="small")
 
-    low, high = found.effective
+    low, high = gradients.effective
     share.axvspan(
         low - 0.5, high + 0.5, color="C1", alpha=0.15, label=f"effective: {low} to {high}"
     )
-    share.bar(places, 100 * found.shares.mean(axis=0), label="of the gradient")
-    share.plot(places, 100 * found.paths, "k--", linewidth=1, label="of the paths")
-    share.set_title("c: gradient along all of them", fontsize="medium")
+    share.bar(lengths, 100 * gradients.shares.mean(axis=0), label="of the gradient")
+    share.plot(lengths, 100 * gradients.paths, "k--", linewidth=1, label="of the paths")
+    share.set_title("c: gradient along all paths", fontsize="medium")
     share.set_ylabel("share, %")
     share.margins(y=0.35)  # room for the legend
     share.legend(fontsize="small")

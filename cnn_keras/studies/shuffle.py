@@ -1,8 +1,8 @@
-"""What exchanging modules of a trained residual network costs.
+"""Measure the error of a trained residual network whose modules are reordered.
 
-Modules of one shape change places within their stage, two at a time; nothing is trained again. How
-far that goes is measured by Kendall's tau of the new order with the old: 1 where nothing moved, and
-less by every pair of modules that have passed each other.
+Modules of the same shape are swapped within their stage, two at a time, without further training.
+Kendall's tau between the new and the original order measures the change: it is 1 for the original
+order, and each pair of modules in reverse order lowers it.
 
 Reference:
     Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 GROUPS = 5  # of orders, by tau
 
-ORDER_SEED = 0  # every network is shuffled in the same ways
+ORDER_SEED = 0  # all networks get the same orders
 
 
 class Shuffles(NamedTuple):
-    """What other orders do to the trainings of one network.
+    """Errors of one network in other orders of its modules.
 
     Attributes:
-        taus: Kendall's tau of each order with the network's own, `(orders,)`.
-        intact: Error of each seed's network, `(seeds,)`.
-        errors: In each order, `(seeds, orders)`.
+        taus: Kendall's tau between each order and the network's own, `(orders,)`.
+        intact: Error of the network of each seed in its own order, `(seeds,)`.
+        errors: Error in each order, `(seeds, orders)`.
     """
 
     taus: NDArray[np.float64]
@@ -52,19 +52,19 @@ class Shuffles(NamedTuple):
 
     @property
     def groups(self) -> list[NDArray[np.int64]]:
-        """Places of the orders in groups of one size, by falling tau."""
+        """Indices of the orders in groups of about equal size, by falling tau."""
         ranked = np.argsort(-self.taus, kind="stable")
         return np.array_split(ranked, min(GROUPS, len(ranked)))
 
     @property
     def curves(self) -> NDArray[np.float64]:
-        """Mean error by group, after the intact network's, `(seeds, groups + 1)`."""
+        """Error of the intact network and mean error of each group, `(seeds, groups + 1)`."""
         means = [self.errors[:, group].mean(axis=1) for group in self.groups]
         return np.stack([self.intact, *means], axis=1)
 
 
 def tau(order: Sequence[int]) -> float:
-    """Return Kendall's tau of an order with the rising one.
+    """Return Kendall's tau between an order and the ascending one.
 
     Example:
         >>> tau([0, 1, 2, 3]), tau([3, 2, 1, 0])
@@ -78,16 +78,18 @@ def tau(order: Sequence[int]) -> float:
 def orders(
     modules: int, groups: Sequence[Sequence[int]], count: int, draws: int
 ) -> list[list[int]]:
-    """Exchange pairs of modules drawn at random, one after the other.
+    """Swap random pairs of modules, one pair after the other.
 
     Args:
-        modules: How many there are.
-        groups: Places that may be exchanged with each other, such as `Chain.exchangeable`.
-        count: How many exchanges.
-        draws: How often to begin anew.
+        modules: Number of modules.
+        groups: Indices of modules that may be swapped with each other, such as
+            `Chain.exchangeable`.
+        count: Number of swaps in a sequence.
+        draws: Number of sequences, each of which begins with the original order.
 
     Returns:
-        An order after each exchange, draw by draw: the places that modules are taken from.
+        The order after each swap, sequence by sequence: the index of the original module at each
+        position.
     """
     rng = np.random.default_rng(ORDER_SEED)
     pairs = [(a, b) for group in groups for a in group for b in group if a < b]
@@ -103,46 +105,47 @@ def orders(
 def shuffle(
     training: Training,
     seeds: Sequence[int],
+    *,
     runs: Path,
     out: Path,
-    *,
     test_images: int | None = None,
     count: int = 10,
     draws: int = 20,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Exchange modules of a trained residual network, and record what it costs.
+    """Swap modules of a trained residual network, and record the error.
 
-    Finished trainings and what was found about them are kept, so that the study resumes.
+    Finished runs are skipped, and their results are cached.
 
     Args:
-        training: What to train; its seed is replaced.
-        seeds: One run for each.
+        training: Training of the network; its seed is replaced.
+        seeds: The network is trained once for each seed.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the network and the data.
-        test_images: Judge by this many images of the test split, stratified; all by default.
-        count: Exchange so many pairs of modules, one after the other.
-        draws: How often to begin anew.
-        data_dir: Where the data set may lie.
+        test_images: Evaluate on a stratified sample of the test split; on all of it by default.
+        count: Number of swaps in a sequence.
+        draws: Number of sequences.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record.
 
     Raises:
-        UsageError: The network has no two modules that can be exchanged, or a run folder holds
+        UsageError: The network has no two modules that can be swapped, or a run folder holds
             another training.
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     finished = training_runs.finished(training, seeds, runs)
     test = finished[0].test(test_images, data_dir)
-    asked = {"test_images": len(test.labels), "count": count, "draws": draws}
-    found = [
-        kept(run, "shuffle", asked, partial(_shuffle, run, test, count, draws)) for run in finished
+    settings = {"test_images": len(test.labels), "count": count, "draws": draws}
+    measured = [
+        kept(run, "shuffle", settings, partial(_measure, run, test, count, draws))
+        for run in finished
     ]
     shuffles = Shuffles(
-        np.array([tau(order) for order in found[0]["orders"]]),
-        np.array([each["intact"] for each in found]),
-        np.array([each["errors"] for each in found]),
+        np.array([tau(order) for order in measured[0]["orders"]]),
+        np.array([each["intact"] for each in measured]),
+        np.array([each["errors"] for each in measured]),
     )
     chance = 1 - 1 / len(finished[0].classes)
     return write_record(
@@ -151,11 +154,11 @@ def shuffle(
         "shuffle",
         claims(training.network, shuffles),
         seeds=seeds,
-        budget=training_runs.budget(training) | asked,
+        budget=training_runs.budget(training) | settings,
         details={
             "network": training.network,
             "chance": chance,
-            "orders": found[0]["orders"],
+            "orders": measured[0]["orders"],
             **{name: values.tolist() for name, values in shuffles._asdict().items()},
         },
         figure=_figure(training.network, seeds, shuffles, chance),
@@ -163,12 +166,13 @@ def shuffle(
     )
 
 
-def _shuffle(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
+def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
     chain = cut(run.model())
     groups = chain.exchangeable
     if max(map(len, groups), default=0) < 2:
         raise UsageError(
-            f"{run.config['network']} has no two modules of one shape: choose a deeper --network."
+            f"{run.config['network']} has no two modules of the same shape: choose a deeper "
+            "--network."
         )
     drawn = orders(len(chain.modules), groups, count, draws)
     plans = [chain.without(), *map(chain.reordered, drawn)]
@@ -177,29 +181,29 @@ def _shuffle(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
 
 
 def claims(network: str, shuffles: Shuffles) -> list[Claim]:
-    """Return what is claimed about a network."""
-    along = rank_correlation(1 - shuffles.taus, shuffles.errors)
+    """Return the claims about a network."""
+    correlation = rank_correlation(1 - shuffles.taus, shuffles.errors)
     curves = shuffles.curves
-    least, most = least_step(curves), greatest_share(curves)
-    groups = f"the {curves.shape[1] - 1} groups of orders by Kendall's tau"
+    smallest, largest = least_step(curves), greatest_share(curves)
+    groups = f"the {curves.shape[1] - 1} groups of orders by falling Kendall's tau"
     return [
         Claim(
-            f"the more modules of {network} pass each other, the greater is the error "
+            f"the error of {network} grows with the number of pairs of modules in reverse order "
             "(Spearman's correlation of error and 1 - tau)",
-            along.above(0),
-            *along,
+            correlation.above(0),
+            *correlation,
         ),
         Claim(
             f"the error of {network} rises from the intact network through each of {groups}, mean "
-            "of seeds and orders (the least step)",
-            least.value > 0,
-            *least,
+            "of seeds and orders (smallest step)",
+            smallest.value > 0,
+            *smallest,
         ),
         Claim(
-            f"it rises smoothly: no step through {groups} makes half of the rise "
-            "(the greatest step as a share of it)",
-            most.below(0.5),
-            *most,
+            f"the error of {network} rises smoothly: no step through {groups} makes half of the "
+            "rise (largest step as a share of the rise)",
+            largest.below(0.5),
+            *largest,
         ),
     ]
 
@@ -209,15 +213,15 @@ def _figure(network: str, seeds: Sequence[int], shuffles: Shuffles, chance: floa
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for seed, found in zip(seeds, shuffles.errors, strict=True):
-        axes.plot(shuffles.taus, found, ".", alpha=0.5, label=f"seed {seed}")
-    middles = [1.0, *(shuffles.taus[group].mean() for group in shuffles.groups)]
-    axes.plot(middles, shuffles.curves.mean(axis=0), "o-", color="0.2", label="mean")
-    axes.axhline(chance, color="0.6", linestyle=":", label="guessing")
+    for seed, errors_of_seed in zip(seeds, shuffles.errors, strict=True):
+        axes.plot(shuffles.taus, errors_of_seed, ".", alpha=0.5, label=f"seed {seed}")
+    mean_taus = [1.0, *(shuffles.taus[group].mean() for group in shuffles.groups)]
+    axes.plot(mean_taus, shuffles.curves.mean(axis=0), "o-", color="0.2", label="mean")
+    axes.axhline(chance, color="0.6", linestyle=":", label="chance")
     axes.invert_xaxis()
     axes.set_ylim(0, 1)
-    axes.set_xlabel("Kendall's tau of the modules' order with the network's own")
+    axes.set_xlabel("Kendall's tau between the new and the original order of the modules")
     axes.set_ylabel("test error")
-    axes.set_title(f"{network}, modules of one shape exchanged")
+    axes.set_title(f"{network}, modules of the same shape swapped")
     axes.legend(fontsize="small")
     return figure

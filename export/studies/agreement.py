@@ -1,12 +1,13 @@
-"""Do our latencies agree with `litert-benchmark`, the tool in LiteRT's own wheel?
+"""Compare the latencies of `benchmark` with those of `litert-benchmark`, the tool of LiteRT.
 
-Both tools measure the same file in turns, each run in a fresh process with the same number of
-warm-up and timed inferences on noise. They time nearly the same: the tool calls
-`CompiledModel.run_by_name` with its buffers filled beforehand, we call `Interpreter.invoke` with
-the image in place. What differs is the cost of the call: the tool's Python method builds two
-dictionaries, and LiteRT looks up the buffers by name and attaches them to the graph. In one process
-that was 2.5 µs on a network of 4 µs and 6 µs on one of 350 µs (AMD EPYC, AVX2, 1 thread; of these
-1.1 and 2.7 in Python), so it is measured apart and the ratio is given with and without it.
+Both tools measure the same file in turns. Each run has a fresh process and the same number of
+warm-up and timed inferences on noise. The timed calls are nearly the same: litert-benchmark calls
+`CompiledModel.run_by_name` with filled buffers, and `benchmark` calls `Interpreter.invoke` with
+the input set. They differ in the overhead of the call: the Python method of litert-benchmark builds
+two dictionaries, and LiteRT looks up the buffers by name and attaches them to the graph. In one
+process this took 2.5 µs for a network of 4 µs and 6 µs for one of 350 µs (AMD EPYC, AVX2, 1 thread;
+1.1 and 2.7 µs of it in Python). The overhead is therefore measured separately, and the ratio is
+given with and without it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from ..tflite.interpreter import Interpreter
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The tool rounds its results to 0.01 ms, which is 1 % of a network of 1 ms; here it must not.
+# litert-benchmark rounds its results to 0.01 ms, which is 1 % of a network of 1 ms: turn that off.
 _TOOL = (
     "from ai_edge_litert.tools import benchmark_litert_model as tool; "
     "tool.round = lambda value, digits: value; tool.main()"
@@ -47,24 +48,25 @@ _TOOL = (
 def agreement(
     file: Path, out: Path, *, pairs: int = 10, secs: float = 1.0, threads: int = 1
 ) -> dict[str, Any]:
-    """Measure a file in turns with our runner and with litert-benchmark, and record the ratio.
+    """Measure a file in turns with `benchmark` and with litert-benchmark, and record the ratio.
 
     Args:
-        file: The .tflite file; from 0.1 ms, for the tool's fixed cost not to dominate.
-        out: Folder of the record.
-        pairs: Runs of each tool.
-        secs: Seconds of timed inferences in each run, about; half as long before to warm up.
-        threads: Threads that LiteRT may use.
+        file: The .tflite file, which should take at least 0.1 ms: litert-benchmark has a fixed
+            cost.
+        out: Folder of the record and its figure.
+        pairs: Number of runs of each tool.
+        secs: Seconds of timed inferences in each run, about; the warm-up takes half as long.
+        threads: Number of threads.
 
     Raises:
-        ModelFileError: The file is no runnable classifier.
-        Error: The tool failed.
+        ModelFileError: The file is not a runnable classifier.
+        Error: litert-benchmark failed.
     """
     trial = measure(LoadOptions(str(file), threads), TimingOptions(min_secs=0.1))
     num_runs = max(10, round(1e3 * secs / trial.latency_p50_ms))
-    ours, theirs = interleave(
-        lambda: _ours(LoadOptions(str(file), threads, secs / 2), num_runs),
-        lambda: _theirs(file, threads, num_runs),
+    own, other = interleave(
+        lambda: _benchmark_ms(LoadOptions(str(file), threads, secs / 2), num_runs),
+        lambda: _litert_benchmark_ms(file, threads, num_runs),
         pairs,
     )
     call_cost = call_cost_ms(file, threads)
@@ -72,7 +74,7 @@ def agreement(
         out / "benchmark_agreement.json",
         "benchmark",
         "agreement with litert-benchmark",
-        claims(ours, theirs, call_cost),
+        claims(own, other, call_cost),
         seeds=[0],
         budget={"pairs": pairs, "secs": secs, "num_runs": num_runs},
         details={
@@ -80,20 +82,20 @@ def agreement(
             "sha256": trial.sha256,
             "num_threads": threads,
             "host": host()._asdict(),
-            "latency_p50_ms": {"ours": ours, "litert-benchmark": theirs},
+            "latency_p50_ms": {"ours": own, "litert-benchmark": other},
             "call_cost_ms": call_cost,
         },
-        figure=_figure(ours, theirs),
+        figure=_figure(own, other),
     )
 
 
-def _ours(spec: LoadOptions, num_runs: int) -> float:
-    latency = measure(spec, TimingOptions(num_runs, min_secs=0.0)).latency_p50_ms
-    log(f"ours {latency:.4f} ms")
+def _benchmark_ms(options: LoadOptions, num_runs: int) -> float:
+    latency = measure(options, TimingOptions(num_runs, min_secs=0.0)).latency_p50_ms
+    log(f"benchmark {latency:.4f} ms")
     return latency
 
 
-def _theirs(file: Path, num_threads: int, num_runs: int) -> float:
+def _litert_benchmark_ms(file: Path, num_threads: int, num_runs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         options = {
@@ -115,16 +117,16 @@ def _theirs(file: Path, num_threads: int, num_runs: int) -> float:
 
 
 def call_cost_ms(file: Path, num_threads: int, num_pairs: int = 20) -> float:
-    """Return what the tool's call costs beyond the inference, in ms.
+    """Return the overhead of litert-benchmark's call to LiteRT, in ms.
 
-    Both ways to call LiteRT run the same file on the same image in this process, in turns.
+    Both calls run the same file on the same image in this process, in turns.
 
     Args:
         file: The .tflite file.
-        num_threads: Threads that LiteRT may use.
-        num_pairs: Blocks of each.
+        num_threads: Number of threads.
+        num_pairs: Number of blocks of each call.
     """
-    with quiet(2):  # LiteRT lists its accelerators, when they come and when they go
+    with quiet(2):  # LiteRT logs its accelerators when it starts and when it ends
         return _call_cost_ms(file, num_threads, num_pairs)
 
 
@@ -147,16 +149,16 @@ def _call_cost_ms(file: Path, num_threads: int, num_pairs: int) -> float:
     for buffer in inputs.values():
         buffer.write(image)
 
-    tool, invoke = interleave(
+    by_name, invoke = interleave(
         lambda: _median_ms(lambda: compiled.run_by_name(key, inputs, outputs)),
         lambda: _median_ms(interpreter.invoke),
         num_pairs,
     )
-    return float(np.median(np.subtract(tool, invoke)))
+    return float(np.median(np.subtract(by_name, invoke)))
 
 
 def _median_ms(call: Callable[[], None], seconds: float = 0.05) -> float:
-    """Return the median time of a call that is repeated for a while."""
+    """Return the median time of a call that is repeated for some time."""
     samples: list[int] = []
     start = time.perf_counter_ns()
     end = start + int(seconds * 1e9)
@@ -167,33 +169,32 @@ def _median_ms(call: Callable[[], None], seconds: float = 0.05) -> float:
     return float(np.median(samples)) / 1e6
 
 
-def claims(ours: Sequence[float], theirs: Sequence[float], call_cost_ms: float) -> list[Claim]:
-    """Judge pairs of median latencies.
+def claims(own: Sequence[float], other: Sequence[float], call_cost_ms: float) -> list[Claim]:
+    """Return the claims about the latencies of both tools.
 
-    The noise is what two runs of the same tool differ by: the 95 % interval of the ratios of all
-    ordered pairs of runs, within each tool.
+    The noise is the 95 % interval of the ratios of all ordered pairs of runs of the same tool.
 
     Args:
-        ours: Median latencies of our runs.
-        theirs: Those of the tool's runs, measured in turns with ours.
-        call_cost_ms: What the tool's call costs beyond the inference.
+        own: Median latencies of the runs of `benchmark`.
+        other: Median latencies of the runs of litert-benchmark, measured in turns with these.
+        call_cost_ms: Overhead of litert-benchmark's call.
     """
-    inference = [latency - call_cost_ms for latency in theirs]
-    ratio, whole = bootstrap_ratio(ours, inference), bootstrap_ratio(ours, theirs)
-    noise = [a / b for runs in (ours, inference) for a, b in permutations(runs, 2)]
+    inference = [latency - call_cost_ms for latency in other]
+    ratio, whole = bootstrap_ratio(own, inference), bootstrap_ratio(own, other)
+    noise = [a / b for runs in (own, inference) for a, b in permutations(runs, 2)]
     low, high = np.percentile(noise, (2.5, 97.5)).tolist()
     return [
         Claim(
-            "Our median latency and litert-benchmark's inference (its median without its cost of a "
-            "call) differ by no more than two runs of one tool: their ratio lies within the "
+            "The median latencies of benchmark and of litert-benchmark without its overhead of the "
+            "call differ by no more than two runs of one tool: their ratio lies within the "
             "interval of the noise.",
             low <= ratio.value <= high,
             ratio.value,
             (low, high),
         ),
         Claim(
-            "So do our median and litert-benchmark's with its cost of a call (interval: this "
-            "ratio's own, 95 %, bootstrap over the pairs).",
+            "The median latencies with the overhead of the call differ by no more than that, too "
+            "(interval: 95 % of this ratio, bootstrap over the pairs).",
             low <= whole.value <= high,
             whole.value,
             (whole.low, whole.high),
@@ -201,18 +202,18 @@ def claims(ours: Sequence[float], theirs: Sequence[float], call_cost_ms: float) 
     ]
 
 
-def _figure(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
-    """Draw the pairs, in the order in which they were measured."""
+def _figure(own: Sequence[float], other: Sequence[float]) -> Figure:
+    """Draw the pairs in the order of their measurement."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     latencies, ratios = figure.subplots(2, sharex=True)
-    pairs = range(1, len(ours) + 1)
-    latencies.plot(pairs, ours, "o", label="cnn-keras benchmark")
-    latencies.plot(pairs, theirs, "s", markerfacecolor="none", label="litert-benchmark")
-    latencies.set(ylabel="median latency, ms", ylim=(0, 1.3 * max(*ours, *theirs)))
+    pairs = range(1, len(own) + 1)
+    latencies.plot(pairs, own, "o", label="cnn-keras benchmark")
+    latencies.plot(pairs, other, "s", markerfacecolor="none", label="litert-benchmark")
+    latencies.set(ylabel="median latency, ms", ylim=(0, 1.3 * max(*own, *other)))
     latencies.legend(loc="lower right")
-    ratios.plot(pairs, np.divide(ours, theirs), "o", color="0.3")
+    ratios.plot(pairs, np.divide(own, other), "o", color="0.3")
     ratios.axhline(1, color="0.6", linestyle=":")
-    ratios.set(ylabel="ratio, ours to theirs", xlabel="pair", xticks=list(pairs))
+    ratios.set(ylabel="ratio, cnn-keras /\nlitert-benchmark", xlabel="pair", xticks=list(pairs))
     return figure

@@ -9,23 +9,32 @@ import tyro
 
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
-from cnn_keras.options import RecipeOptions
-from cnn_keras.studies import cli as studies
+from cnn_keras.options import RecipeOptions, TrainingDataOptions
+from cnn_keras.studies import cli as network_studies
+from cnn_keras.studies.checks import require_at_least
+from cnn_keras.studies.cli import record_outcome
+from cnn_keras.studies.options import (
+    RunsOption,
+    StudyCommand,
+    TrainingStudyCommand,
+    image_side,
+)
 from cnn_keras.zoo import ZOO, network
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnsembleStudy(studies.EnsembleStudy):
-    """Average the answers of independent networks, and compare with one residual network.
+class EnsembleStudy(network_studies.EnsembleStudy):
+    """Average the predictions of independent networks, and compare with one residual network.
 
-    Error by the number of members, over all ensembles of a size; and the ensemble of all as a run
-    folder, which `evaluate`, `predict` and `export` take, and with --export as one file.
+    Records the error by number of members, over all ensembles of a size. The ensemble of all
+    members is written as a run folder, which `evaluate`, `predict` and `export` take, and with
+    --export also as files.
     """
 
     export: Path | None = None
-    """Also write the ensemble as files into this folder, checked as `export` does."""
+    """Also write the ensemble as .tflite files into this folder, checked as `export` does."""
     recipes: tuple[str, ...] = ()
-    """Names as in the README, with --export; all by default."""
+    """Recipes of these files, by default those of `export`."""
 
     def __call__(self) -> Outcome:
         from rich.console import Group
@@ -53,35 +62,26 @@ class EnsembleStudy(studies.EnsembleStudy):
         return Outcome(document | {"export": exported}, text, exit_code=1 if refused else 0)
 
 
-@dataclass(frozen=True)
-class RecipeStudy(RecipeOptions):
-    """Export every network by every recipe and record what each costs on the test split.
+@dataclass(frozen=True, kw_only=True)
+class RecipeStudy(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+    """Export networks with several recipes, and record the cost of each on the test split.
 
-    Finished trainings are skipped, so that the command resumes.
+    Finished runs are skipped, so that the same command resumes an interrupted study.
     """
 
     networks: tuple[str, ...] = tuple(ZOO)
     """Networks, as `list` names them."""
     recipes: tuple[str, ...] = ()
-    """Names as in the README; by default those that need no training and that XNNPACK runs."""
+    """Recipes, by default those of `export`."""
     data: str = "digits"
     """Data set, as `train` names it."""
     seed: int = 0
-    """Of every training."""
-    train_images: int | None = None
-    """Train on this many images, seeded and stratified."""
+    """Seed of each training."""
     image_size: int | None = None
-    """Side of the images, or more where a network needs it; the data set's by default."""
+    """Side of the images, larger for a network that needs it; the data set's by default."""
     tuning_epochs: int | None = None
-    """Passes over them for a recipe that trains on; by default a tenth of the training's own."""
-    runs: Path = Path("runs")
-    """Folder of the run folders."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    data_dir: Path | None = None
-    """Folder in which the data set is looked for first."""
-    json: bool = False
-    """Print one JSON document."""
+    """Epochs of the further training that some recipes need; by default a tenth of the training's
+    own."""
 
     def __call__(self) -> Outcome:
         from cnn_keras.training.config import Training
@@ -96,7 +96,7 @@ class RecipeStudy(RecipeOptions):
                 recipe=self.recipe_overrides(),
                 seed=self.seed,
                 train_images=self.train_images,
-                image_size=studies.side(self.image_size, name),
+                image_size=image_side(self.image_size, name),
             )
             for name in self.networks
         ]
@@ -106,42 +106,45 @@ class RecipeStudy(RecipeOptions):
         document = recipes(
             trainings,
             rows,
-            self.runs,
-            self.out,
             tuning_epochs=self.tuning_epochs,
+            runs=self.runs,
+            out=self.out,
             data_dir=self.data_dir,
         )
-        return studies.recorded(document)
+        return record_outcome(document)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepairStudy(studies.StudyTrainings):
-    """Ruin one layer of trained networks for 8 bits, look for it, and repair the files."""
+class RepairStudy(TrainingStudyCommand):
+    """Scale one channel of trained networks so that int8 files fail, find it, and repair them."""
 
     network: str = "resnet20"
     """Network, as `list` names it."""
     layer: str = "conv3_2_a_bn"
-    """Batch normalization that only convolutions read, through a rectifier."""
+    """Batch normalization to scale; only convolutions may read it, through a rectifier."""
 
     def __call__(self) -> Outcome:
         training = self.training(self.network)
         start_keras()
-        from .repair import repairing
+        from .repair import repair_study
 
-        document = repairing(training, self.seeds, self.layer, self.runs, self.out, self.data_dir)
-        return studies.recorded(document)
+        document = repair_study(
+            training,
+            self.seeds,
+            normalization=self.layer,
+            runs=self.runs,
+            out=self.out,
+            data_dir=self.data_dir,
+        )
+        return record_outcome(document)
 
 
-@dataclass(frozen=True)
-class ConversionStudy:
-    """Convert every network at its paper's size, and record partitions and equality with Keras."""
+@dataclass(frozen=True, kw_only=True)
+class ConversionStudy(StudyCommand):
+    """Convert networks at the size of their papers, and compare the files with Keras."""
 
     networks: tuple[str, ...] = tuple(ZOO)
     """Networks, as `list` names them."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
 
     def __call__(self) -> Outcome:
         for name in self.networks:
@@ -149,49 +152,39 @@ class ConversionStudy:
         start_keras()
         from .conversion import conversion
 
-        document = conversion(self.networks, self.out)
-        return studies.recorded(document)
+        return record_outcome(conversion(self.networks, self.out))
 
 
-@dataclass(frozen=True)
-class ConverterStudy:
-    """Make all of a network's files, converted once, beside TensorFlow's converter."""
+@dataclass(frozen=True, kw_only=True)
+class ConverterStudy(StudyCommand):
+    """Time the conversion of all files of a network, here and with TensorFlow's converter."""
 
     network: str = "resnet50"
     """Network, as `list` names it."""
     images: int = 200
-    """For calibration."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
+    """Number of calibration images."""
 
     def __call__(self) -> Outcome:
         network(self.network)
-        if self.images < 1:
-            raise UsageError(f"The calibration images must be above 0, not {self.images}.")
+        require_at_least(1, images=self.images)
         start_keras()
         from .converter import converter
 
-        return studies.recorded(converter(self.network, self.out, self.images))
+        return record_outcome(converter(self.network, self.out, num_images=self.images))
 
 
-@dataclass(frozen=True)
-class AgreementStudy:
-    """Time a file in turns with our runner and with litert-benchmark, and record the ratio."""
+@dataclass(frozen=True, kw_only=True)
+class AgreementStudy(StudyCommand):
+    """Time a file in turns with `benchmark` and with litert-benchmark, and record the ratio."""
 
     file: tyro.conf.Positional[Path]
-    """The .tflite file; from 0.1 ms, for that tool's fixed cost not to dominate."""
+    """The .tflite file, which should take at least 0.1 ms: the other tool has a fixed cost."""
     pairs: int = 10
-    """Runs of each tool."""
+    """Number of runs of each tool."""
     secs: float = 1.0
-    """Seconds of timed inferences in each run, about; half as long before them to warm up."""
+    """Seconds of timed inferences in each run, about; the warm-up takes half as long."""
     threads: int = 1
-    """Threads that LiteRT may use."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
+    """Number of threads."""
 
     def __call__(self) -> Outcome:
         from .agreement import agreement
@@ -199,34 +192,31 @@ class AgreementStudy:
         document = agreement(
             self.file, self.out, pairs=self.pairs, secs=self.secs, threads=self.threads
         )
-        return studies.recorded(document)
+        return record_outcome(document)
 
 
-@dataclass(frozen=True)
-class PeerStudy:
+@dataclass(frozen=True, kw_only=True)
+class PeerStudy(StudyCommand):
     """Time networks in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA, in turns."""
 
     networks: tuple[str, ...] = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50")
     """Networks, as `list` names them."""
     engines: tuple[str, ...] = ("onnxruntime", "openvino", "xla")
-    """Those beside LiteRT."""
+    """Engines to compare with LiteRT."""
     threads: tuple[int, ...] = (1, 2)
     """Numbers of threads."""
     rounds: int = 10
-    """Turns of each engine."""
+    """Number of turns of each engine."""
     secs: float = 1.0
-    """Seconds of timed inferences in a turn."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
+    """Seconds of timed inferences in each turn."""
 
     def __call__(self) -> Outcome:
-        from .peers import peers, require
+        from .engines import require_installed
+        from .peers import peers
 
         for name in self.networks:
             network(name)
-        require(self.engines)
+        require_installed(self.engines)
         start_keras()
         document = peers(
             self.networks,
@@ -236,25 +226,21 @@ class PeerStudy:
             secs=self.secs,
             rounds=self.rounds,
         )
-        return studies.recorded(document)
+        return record_outcome(document)
 
 
-@dataclass(frozen=True)
-class LrnStudy:
-    """Time AlexNet and GoogLeNet with local response normalization in turns with those without."""
+@dataclass(frozen=True, kw_only=True)
+class LrnStudy(StudyCommand):
+    """Time AlexNet and GoogLeNet with and without local response normalization, in turns."""
 
     networks: tuple[str, ...] = ("alexnet", "googlenet")
-    """Which of the two."""
+    """alexnet, googlenet or both."""
     image_size: int | None = None
     """Side of the image; the paper's by default."""
     rounds: int = 10
-    """Pairs of processes for each recipe and number of threads."""
+    """Number of pairs of processes for each recipe and number of threads."""
     secs: float = 2.0
     """Seconds of timed inferences of each file in a round."""
-    out: Path = Path("docs/results")
-    """Folder of the record and its figure."""
-    json: bool = False
-    """Print one JSON document."""
 
     def __call__(self) -> Outcome:
         from .lrn import WITHOUT, lrn
@@ -270,11 +256,11 @@ class LrnStudy:
             secs=self.secs,
             rounds=self.rounds,
         )
-        return studies.recorded(document)
+        return record_outcome(document)
 
 
 STUDIES = {
-    **studies.STUDIES,
+    **network_studies.STUDIES,
     "ensemble": EnsembleStudy,
     "recipes": RecipeStudy,
     "repair": RepairStudy,

@@ -1,4 +1,4 @@
-"""Whether every network of the zoo becomes one file that XNNPACK runs whole, equal to Keras."""
+"""Test that each network of the zoo converts to one XNNPACK partition that equals Keras."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ RECIPES = ("float32", "static_wi8_ai8")
 
 
 def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
-    """Convert networks at their paper's size and record what became of each.
+    """Convert networks at the size of their papers, and record their partitions and differences.
 
-    Weights are random, which neither operations nor types depend on, but conditioned by
-    `normalize_by`; networks are judged on other crops than those.
+    Weights are random, since operations and types do not depend on them, but conditioned by
+    `normalize_by`. The networks are compared on other crops than those.
 
     Args:
         networks: Rows of the zoo.
-        out: Folder of the record.
+        out: Folder of the record and its figure.
 
     Returns:
         The record.
@@ -73,8 +73,8 @@ def convert_network(name: str) -> list[dict[str, Any]]:
         name: Row of the zoo.
 
     Returns:
-        One row a recipe: size, operations, partitions, delegated nodes; for the float32 file also
-        the seconds that conversion took and its relative error against Keras.
+        One row for each recipe: size, operations, partitions and delegated nodes; for the float32
+        file also the seconds of the conversion and the relative error.
     """
     import keras
 
@@ -102,31 +102,32 @@ def convert_network(name: str) -> list[dict[str, Any]]:
             "flex_ops": len(file.flex_ops),
         }
         if recipe == "float32":
-            found = Interpreter(content, num_threads=2)(images)
+            probabilities = Interpreter(content, num_threads=2)(images)
             row |= {
                 "convert_seconds": round(seconds, 2),
                 "max_probability": float(expected.max()),
-                "max_relative_error": relative_error(found, expected),
+                "max_relative_error": relative_error(probabilities, expected),
             }
         rows.append(row)
     return rows
 
 
-def relative_error(found: Probabilities, expected: Probabilities) -> float:
-    """Return the greatest difference of a probability, as a part of the greatest probability."""
-    return float(np.abs(found - expected).max() / expected.max())
+def relative_error(probabilities: Probabilities, expected: Probabilities) -> float:
+    """Return the largest difference of a probability, relative to the largest probability."""
+    return float(np.abs(probabilities - expected).max() / expected.max())
 
 
 def normalize_by(model: keras.Model, images: Float32Images) -> None:
     """Condition random weights on some images, so that a comparison of probabilities can fail.
 
-    Every batch normalization gets the statistics that it has on the images, and a shift of one.
-    Unshifted, rectifiers cut away half of what they get, and every layer of random weights enlarges
-    rounding (Yang et al., arXiv:1902.08129): float32 probabilities of plain-56 are then 2.6e-4 from
-    those in double precision, and with this shift 2e-6.
+    Each batch normalization gets its statistics on the images, and a shift of one. Without the
+    shift, rectifiers cut off half of their inputs, and each layer of random weights amplifies
+    rounding errors (Yang et al., arXiv:1902.08129): the float32 probabilities of plain-56 then
+    differ by 2.6e-4 from those in double precision, and with the shift by 2e-6.
 
-    The last weights are scaled to logits with a standard deviation of one over the classes. Those
-    of resnet56 are so large otherwise that one class has a probability of 1, whatever the rounding.
+    The last weights are scaled so that the logits have a standard deviation of one over the
+    classes. Otherwise those of resnet56 are so large that one class has a probability of 1 in spite
+    of rounding errors.
     """
     import keras
 
@@ -145,24 +146,24 @@ def normalize_by(model: keras.Model, images: Float32Images) -> None:
 
 
 def claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:
-    """Say of all files what has to hold of each; rows as from `convert_network`."""
-    pieces = [row["partitions"] for row in rows]
-    left = [row["nodes"] - (row["delegated_nodes"] or 0) for row in rows]
-    flex = [row["flex_ops"] for row in rows]
+    """Return the claims about all files; see `convert_network` for the rows."""
+    partitions = [row["partitions"] for row in rows]
+    undelegated = [row["nodes"] - (row["delegated_nodes"] or 0) for row in rows]
+    flex_ops = [row["flex_ops"] for row in rows]
     floats = [row for row in rows if row["recipe"] == "float32"]
     errors = [row["max_relative_error"] for row in floats]
     networks = len(errors)
     return [
         Claim(
             f"all {len(rows)} files of {networks} networks are one XNNPACK partition",
-            set(pieces) == {1},
-            max(piece or 0 for piece in pieces),
+            set(partitions) == {1},
+            max(count or 0 for count in partitions),
         ),
-        Claim("every node of every file is delegated", max(left) == 0, max(left)),
-        Claim("no file needs a Flex operation", max(flex) == 0, max(flex)),
+        Claim("every node of every file is delegated", max(undelegated) == 0, max(undelegated)),
+        Claim("no file needs a Flex operation", max(flex_ops) == 0, max(flex_ops)),
         Claim(
-            f"every float32 file equals Keras on photographs to {MAX_RELATIVE_ERROR:g} of the "
-            "greatest probability",
+            f"every float32 file equals Keras on photographs within {MAX_RELATIVE_ERROR:g} of the "
+            "largest probability",
             max(errors) <= MAX_RELATIVE_ERROR,
             max(errors),
             (min(errors), max(errors)),
@@ -178,9 +179,11 @@ def _figure(rows: Sequence[dict[str, Any]]) -> Figure:
     axes = figure.subplots()
     for index, recipe in enumerate(RECIPES):
         sizes = [row["size_bytes"] / 1e6 for row in rows if row["recipe"] == recipe]
-        axes.bar([place + 0.4 * index for place in range(len(sizes))], sizes, 0.4, label=recipe)
+        axes.bar(
+            [position + 0.4 * index for position in range(len(sizes))], sizes, 0.4, label=recipe
+        )
     axes.set_yscale("log")
     axes.set_ylabel("file, MB")
-    axes.set_xticks([place + 0.2 for place in range(len(networks))], networks, rotation=45)
+    axes.set_xticks([position + 0.2 for position in range(len(networks))], networks, rotation=45)
     axes.legend(fontsize="small")
     return figure

@@ -1,8 +1,8 @@
-"""How long all files of a network take: converted once and quantized, or converted for each.
+"""Time the conversion of all files of a network, here and with TensorFlow's converter.
 
-TensorFlow's converter begins with the Keras model for every file, and again with every calibration
-image. Here the float32 file is made once and every other file from that one, and the calibration
-images are run once for all of them.
+TensorFlow's converter converts the Keras model again for each file, and runs the calibration images
+again for each static file. `export` converts the model once, quantizes that float32 file for each
+other recipe, and runs the calibration images once.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-RATIO = 1.3  # of the one conversion, for all files
+MAX_RATIO = 1.3  # of the time of all files to that of the float32 conversion
 CALIBRATION_SECONDS = 60.0
 FLOAT32 = "float32"
 
 
-class Made(NamedTuple):
-    """A file, and how long it took.
+class ConvertedFile(NamedTuple):
+    """The time and the size of a converted file.
 
     Attributes:
-        recipe: How its numbers are stored, by our name.
+        recipe: Row of `RECIPES`.
         tool: ``"cnn-keras"`` or ``"TFLiteConverter"``.
-        seconds: For this file alone: from the Keras model where `tool` starts there, and with
-            calibration where it was not done for a file before.
-        size_bytes: Of the file.
+        seconds: Time for this file alone, including a conversion of the Keras model or a
+            calibration if an earlier file of this tool has not done it already.
+        size_bytes: Size of the file.
     """
 
     recipe: str
@@ -50,39 +50,41 @@ class Made(NamedTuple):
     size_bytes: int
 
 
-def converter(network: str, out: Path, images: int = 200) -> dict[str, Any]:
-    """Make every file that needs no training, in both ways, and record the seconds.
+def converter(network: str, out: Path, *, num_images: int = 200) -> dict[str, Any]:
+    """Make each file that needs no training with both tools, and record the times.
 
-    The weights are random, and calibration takes crops of photographs: neither makes a difference
-    to how long it takes.
+    The weights are random and the calibration images are crops of photographs; neither changes the
+    times.
 
     Args:
-        network: Row of the zoo, at its paper's size.
-        out: Folder of the record.
-        images: For calibration.
+        network: Row of the zoo; it has the size of its paper.
+        out: Folder of the record and its figure.
+        num_images: Number of calibration images.
 
     Returns:
         The record.
     """
     shape = zoo.network(network).input_shape
-    calibration = photographs.tensors(shape, images, half=0)
+    calibration = photographs.tensors(shape, num_images, half=0)
     rows = [row for row in RECIPES.values() if not row.techniques]
     model = zoo.build(network)
-    made = ours(model, rows, calibration) + theirs(model, rows, calibration)
+    files = convert_once(model, rows, calibration) + convert_each(model, rows, calibration)
     return write_record(
         out / "converter.json",
         "study",
         "converter",
-        claims(made),
+        claims(files),
         seeds=[0],
-        budget={"network": network, "calibration_images": images},
-        details={"files": [file._asdict() for file in made]},
-        figure=_figure(made),
+        budget={"network": network, "calibration_images": num_images},
+        details={"files": [file._asdict() for file in files]},
+        figure=_figure(files),
     )
 
 
-def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images) -> list[Made]:
-    """Convert a model once and quantize the file by every recipe."""
+def convert_once(
+    model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images
+) -> list[ConvertedFile]:
+    """Convert a model once, and quantize that file for each recipe."""
     float32, first = _timed(FLOAT32, "cnn-keras", partial(convert, model))
 
     @cache
@@ -103,8 +105,10 @@ def ours(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images)
     ]
 
 
-def theirs(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images) -> list[Made]:
-    """Convert a model by TensorFlow's converter, anew for every recipe that it has."""
+def convert_each(
+    model: keras.Model, rows: Sequence[Recipe], calibration: Float32Images
+) -> list[ConvertedFile]:
+    """Convert a model with TensorFlow's converter for each recipe that it supports."""
     return [
         _timed(row.name, "TFLiteConverter", _converter(model, row, calibration))[1]
         for row in rows
@@ -112,7 +116,7 @@ def theirs(model: keras.Model, rows: Sequence[Recipe], calibration: Float32Image
     ]
 
 
-# What TensorFlow's converter calls our recipes; it has no others of them.
+# Options of TensorFlow's converter for the recipes that it supports.
 _OPTIONS: dict[str, dict[str, Any]] = {
     FLOAT32: {},
     "float16": {"types": ["float16"]},
@@ -131,52 +135,54 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def _converter(model: keras.Model, row: Recipe, calibration: Float32Images) -> Callable[[], bytes]:
     import tensorflow as tf
 
-    def made() -> bytes:
+    def run() -> bytes:
         options = _OPTIONS[row.name]
         with quiet(1, 2), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-            found = tf.lite.TFLiteConverter.from_keras_model(model)
+            tf_converter = tf.lite.TFLiteConverter.from_keras_model(model)
             if "types" in options:
-                found.optimizations = [tf.lite.Optimize.DEFAULT]
-                found.target_spec.supported_types = [
+                tf_converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                tf_converter.target_spec.supported_types = [
                     getattr(tf, dtype) for dtype in options["types"]
                 ]
             if "ops" in options:
-                found.target_spec.supported_ops = [
+                tf_converter.target_spec.supported_ops = [
                     getattr(tf.lite.OpsSet, ops) for ops in options["ops"]
                 ]
             if row.needs_calibration:
-                found.representative_dataset = lambda: ([image[None]] for image in calibration)
-            return bytes(found.convert())
+                tf_converter.representative_dataset = lambda: (
+                    [image[None]] for image in calibration
+                )
+            return bytes(tf_converter.convert())
 
-    return made
+    return run
 
 
-def _timed(recipe: str, tool: str, make: Callable[[], bytes]) -> tuple[bytes, Made]:
+def _timed(recipe: str, tool: str, make: Callable[[], bytes]) -> tuple[bytes, ConvertedFile]:
     log(f"{tool}: {recipe}")
     began = time.perf_counter()
     content = make()
-    return content, Made(recipe, tool, round(time.perf_counter() - began, 2), len(content))
+    return content, ConvertedFile(recipe, tool, round(time.perf_counter() - began, 2), len(content))
 
 
-def claims(made: Sequence[Made]) -> list[Claim]:
-    """Hold the sum of our seconds against `RATIO`, and both tools against each other."""
+def claims(files: Sequence[ConvertedFile]) -> list[Claim]:
+    """Return the claims about the total time and about the ratio of both tools."""
     seconds = {
-        tool: {file.recipe: file.seconds for file in made if file.tool == tool}
+        tool: {file.recipe: file.seconds for file in files if file.tool == tool}
         for tool in ("cnn-keras", "TFLiteConverter")
     }
-    mine, others = seconds["cnn-keras"], seconds["TFLiteConverter"]
-    total, limit = sum(mine.values()), RATIO * mine[FLOAT32] + CALIBRATION_SECONDS
-    ratio = sum(mine[name] for name in others) / sum(others.values())
+    own, other = seconds["cnn-keras"], seconds["TFLiteConverter"]
+    total, limit = sum(own.values()), MAX_RATIO * own[FLOAT32] + CALIBRATION_SECONDS
+    ratio = sum(own[name] for name in other) / sum(other.values())
     return [
         Claim(
-            f"all {len(mine)} files take at most {RATIO} of the one conversion and "
-            f"{CALIBRATION_SECONDS:.0f} s for calibration, {limit:.0f} s (seconds)",
+            f"all {len(own)} files together take at most {MAX_RATIO} times the float32 conversion "
+            f"and {CALIBRATION_SECONDS:.0f} s for calibration, {limit:.0f} s (seconds)",
             total <= limit,
             total,
         ),
         Claim(
-            f"the {len(others)} files that TFLiteConverter also makes take less time than by it "
+            f"the {len(other)} files that TFLiteConverter also makes take less time than with it "
             "(ratio of the sums)",
             ratio < 1,
             ratio,
@@ -184,17 +190,17 @@ def claims(made: Sequence[Made]) -> list[Claim]:
     ]
 
 
-def _figure(made: Sequence[Made]) -> Figure:
+def _figure(files: Sequence[ConvertedFile]) -> Figure:
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(file.recipe for file in made))
+    names = list(dict.fromkeys(file.recipe for file in files))
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()
-    for index, tool in enumerate(dict.fromkeys(file.tool for file in made)):
-        files = [file for file in made if file.tool == tool]
-        places = [names.index(file.recipe) + 0.4 * index for file in files]
-        axes.barh(places, [file.seconds for file in files], 0.4, label=tool)
-    axes.set_yticks([place + 0.2 for place in range(len(names))], names)
+    for index, tool in enumerate(dict.fromkeys(file.tool for file in files)):
+        own = [file for file in files if file.tool == tool]
+        positions = [names.index(file.recipe) + 0.4 * index for file in own]
+        axes.barh(positions, [file.seconds for file in own], 0.4, label=tool)
+    axes.set_yticks([position + 0.2 for position in range(len(names))], names)
     axes.invert_yaxis()
     axes.set_xlabel("seconds")
     axes.legend()

@@ -1,7 +1,8 @@
-"""What local response normalization costs: networks with it, in turns with the same without.
+"""Measure the cost of local response normalization (LRN): time networks with and without it.
 
-LiteRT has an operation for it, which XNNPACK does not take; the networks have operations that it
-does (`cnn_keras.blocks.LocalResponseNormalization`), and static integer files keep those in float.
+XNNPACK does not run LiteRT's own operation for it. The networks therefore use operations that
+XNNPACK runs (`cnn_keras.blocks.LocalResponseNormalization`), and static integer files keep these in
+float.
 """
 
 from __future__ import annotations
@@ -30,35 +31,35 @@ from ..verification.audit import audit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The networks that have it, and the option that leaves it out.
+# The networks with LRN, and the option that leaves it out.
 WITHOUT: dict[str, dict[str, Any]] = {
     "alexnet": {"lrn": False},
     "googlenet": {"normalization": "none"},
 }
 
-# The most that it may cost: time with it, relative to without, by recipe and threads.
+# Largest allowed ratio of the time with LRN to the time without, by recipe and threads.
 LIMITS = {
     ("float32", 1): 1.06,
     ("float32", 2): 1.12,
     ("static_wi8_ai8", 1): 1.25,
     ("static_wi8_ai8", 2): 1.25,
 }
-CROPS = 8  # of each photograph; ranges decide what integers mean, not how long they take
+CROPS = 8  # calibration images from each photograph; they do not change the times
 PAIRS = 4  # blocks of each file that a pair of processes times in turns
 
 
 class Cost(NamedTuple):
-    """What it costs a network.
+    """Latency of a network with LRN and without.
 
     Attributes:
         network: Row of the zoo.
-        recipe: How the files' numbers are stored.
-        threads: Threads that LiteRT might use.
-        with_p50_ms: Median over the rounds of the median latency with it.
-        without_p50_ms: Without.
-        ratio: Median over the rounds of the ratio of the two.
-        interval: Its 95 % bootstrap interval.
-        rounds: The ratio of each round.
+        recipe: Recipe of the files.
+        threads: Number of threads.
+        with_p50_ms: Median over the rounds of the median latency with LRN.
+        without_p50_ms: Median over the rounds of the median latency without LRN.
+        ratio: Median over the rounds of the ratio of the two latencies.
+        interval: 95 % bootstrap interval of the ratio.
+        rounds: Ratio of each round.
     """
 
     network: str
@@ -72,7 +73,7 @@ class Cost(NamedTuple):
 
 
 class File(NamedTuple):
-    """How XNNPACK takes a file."""
+    """Delegation of a file to XNNPACK."""
 
     network: str
     recipe: str
@@ -92,15 +93,15 @@ def lrn(
 ) -> dict[str, Any]:
     """Time networks with and without local response normalization, and record the ratios.
 
-    Each round starts a fresh process for either file, because where its memory happens to lie
-    makes a process a little faster or slower for as long as it lives.
+    Each round starts a fresh process for each file, because the memory layout makes a process
+    slightly faster or slower for its whole life.
 
     Args:
-        out: Folder of the record.
+        out: Folder of the record and its figure.
         networks: Rows of `WITHOUT`.
         image_size: Side of the image; the paper's by default.
         secs: Seconds of timed inferences of each file in a round.
-        rounds: Pairs of processes for each recipe and number of threads.
+        rounds: Number of pairs of processes for each recipe and number of threads.
 
     Returns:
         The record.
@@ -132,15 +133,15 @@ def lrn(
 
 
 def claims(costs: Sequence[Cost], files: Sequence[File]) -> list[Claim]:
-    """Hold the costs against `LIMITS`, and the files against one partition of all nodes."""
+    """Return the claims that costs are within `LIMITS` and files are one partition of all nodes."""
     limits = [(cost, LIMITS[cost.recipe, cost.threads]) for cost in costs]
-    pieces = [file.partitions for file in files]
-    left = [file.nodes - (file.delegated_nodes or 0) for file in files]
+    partitions = [file.partitions for file in files]
+    undelegated = [file.nodes - (file.delegated_nodes or 0) for file in files]
     return [
         *(
             Claim(
                 f"{cost.network}, {cost.recipe}, {cost.threads} thread{'s' * (cost.threads > 1)}: "
-                f"with LRN it takes at most {limit} times as long as without",
+                f"inference with LRN takes at most {limit} times as long as without",
                 cost.ratio <= limit,
                 cost.ratio,
                 cost.interval,
@@ -148,16 +149,20 @@ def claims(costs: Sequence[Cost], files: Sequence[File]) -> list[Claim]:
             for cost, limit in limits
         ),
         Claim(
-            "every file, with LRN and without, is one XNNPACK partition (most partitions)",
-            set(pieces) == {1},
-            max(piece or 0 for piece in pieces),
+            "every file, with LRN and without, is one XNNPACK partition (largest number)",
+            set(partitions) == {1},
+            max(count or 0 for count in partitions),
         ),
-        Claim("every node of every file is delegated (most left)", max(left) == 0, max(left)),
+        Claim(
+            "every node of every file is delegated (most nodes that are not)",
+            max(undelegated) == 0,
+            max(undelegated),
+        ),
     ]
 
 
 def _write(network: str, image_size: int | None, folder: Path) -> list[File]:
-    """Write a network's files, with and without, by each recipe; return how XNNPACK takes them."""
+    """Write the files of a network with and without LRN for each recipe."""
     import keras
 
     log(f"{network}: converting")
@@ -168,7 +173,7 @@ def _write(network: str, image_size: int | None, folder: Path) -> list[File]:
         True: zoo.build(network, shape),
         False: zoo.build(network, shape, **WITHOUT[network]),
     }
-    models[False].set_weights(models[True].get_weights())  # it adds none
+    models[False].set_weights(models[True].get_weights())  # LRN has no weights
     images = crops(models[True].input_shape[1:3])
     files = []
     for has_lrn, model in models.items():
@@ -176,14 +181,14 @@ def _write(network: str, image_size: int | None, folder: Path) -> list[File]:
         for recipe in dict.fromkeys(recipe for recipe, _ in LIMITS):
             content = quantize(float32, recipe, images)
             _path(folder, recipe, has_lrn).write_bytes(content)
-            found = audit(content)
-            taken = (found.nodes, found.delegated_nodes, found.partitions)
-            files.append(File(network, recipe, has_lrn, *taken))
+            row = audit(content)
+            counts = (row.nodes, row.delegated_nodes, row.partitions)
+            files.append(File(network, recipe, has_lrn, *counts))
     return files
 
 
 def crops(size: tuple[int, int]) -> Float32Images:
-    """Return pieces `(2 * CROPS, height, width, 3)` of scikit-learn's photographs, from -1 to 1.
+    """Return crops `(2 * CROPS, height, width, 3)` of scikit-learn's photographs, from -1 to 1.
 
     Args:
         size: Height and width.
@@ -191,27 +196,27 @@ def crops(size: tuple[int, int]) -> Float32Images:
     from sklearn.datasets import load_sample_images
     from sklearn.feature_extraction.image import extract_patches_2d
 
-    pieces = [
-        extract_patches_2d(picture, size, max_patches=CROPS, random_state=0)
-        for picture in load_sample_images().images
+    patches = [
+        extract_patches_2d(photograph, size, max_patches=CROPS, random_state=0)
+        for photograph in load_sample_images().images
     ]
-    return np.concatenate(pieces).astype(np.float32) / 127.5 - 1
+    return np.concatenate(patches).astype(np.float32) / 127.5 - 1
 
 
 def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cost]:
-    """Time the files that `_write` wrote."""
-    block = TimingOptions(num_runs=3, min_secs=secs / PAIRS)
+    """Time the files that `_write` writes."""
+    timing = TimingOptions(num_runs=3, min_secs=secs / PAIRS)
     for recipe, threads in LIMITS:
         log(f"{network}, {recipe}, {threads} thread{'s' * (threads > 1)}")
-        with_it, without = (
+        with_lrn, without = (
             LoadOptions(str(_path(folder, recipe, has_lrn)), threads) for has_lrn in (True, False)
         )
-        found = []
+        compared = []
         with progress(network, rounds) as advance:
             for _ in range(rounds):
-                found.append(compare_once(with_it, without, block, PAIRS))
+                compared.append(compare_once(with_lrn, without, timing, PAIRS))
                 advance()
-        ratios, rows, others = zip(*found, strict=True)
+        ratios, rows, others = zip(*compared, strict=True)
         ratio = bootstrap_ratio(ratios, [1.0] * rounds)
         yield Cost(
             network,
@@ -230,16 +235,16 @@ def _path(folder: Path, recipe: str, has_lrn: bool) -> Path:
 
 
 def _figure(costs: Sequence[Cost]) -> Figure:
-    """Draw each ratio with its rounds and its limit."""
+    """Draw each ratio with its rounds, interval and limit."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 0.9 + 0.45 * len(costs)), layout="constrained")
     axes = figure.subplots()
-    for place, cost in enumerate(costs):
-        axes.plot(cost.rounds, [place] * len(cost.rounds), "o", color="0.75", markersize=4)
-        axes.plot(cost.interval, [place, place], color="C0", linewidth=3)
-        axes.plot(cost.ratio, place, "o", color="C0")
-        axes.plot(LIMITS[cost.recipe, cost.threads], place, "|", color="C3", markersize=14)
+    for index, cost in enumerate(costs):
+        axes.plot(cost.rounds, [index] * len(cost.rounds), "o", color="0.75", markersize=4)
+        axes.plot(cost.interval, [index, index], color="C0", linewidth=3)
+        axes.plot(cost.ratio, index, "o", color="C0")
+        axes.plot(LIMITS[cost.recipe, cost.threads], index, "|", color="C3", markersize=14)
     names = [f"{c.network}, {c.recipe}, {c.threads} thread{'s' * (c.threads > 1)}" for c in costs]
     axes.set_yticks(range(len(costs)), names)
     axes.axvline(1, color="0.2", linewidth=0.8)

@@ -1,26 +1,23 @@
-"""How long do networks take in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA?
+"""Time networks in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA.
 
-Every engine gets the same network, ONNX Runtime and OpenVINO as the ONNX form of LiteRT's file, and
-the same image, a photograph; it must give Keras' own probabilities before it is timed. The engines
-take turns, round by round, each in its own process that sleeps while it is not asked: a process
-makes its threads only once, and what else the machine does happens to all engines alike, so that
-ratios are more certain than milliseconds.
+All engines get the same network and the same image, a photograph; ONNX Runtime and OpenVINO get the
+.tflite file converted to ONNX. An engine is timed only if its scores equal those of Keras. The
+engines take turns, round by round, each in its own process that sleeps between its turns. A process
+creates its threads only once, and other load on the machine affects all engines alike, so that the
+ratios are more precise than the milliseconds.
 
-What is timed is one inference with the image in memory, until its scores are read. An engine runs
-as a user gets it, with the number of threads set; OpenVINO is also held at float32, which it leaves
-for bfloat16 where the processor has it. Weights are random, which changes no latency.
+An inference is timed with the image in memory, until the scores are read. Engines run with their
+default settings except for the number of threads; OpenVINO also gets float32, since it uses
+bfloat16 by default if the CPU supports it. The weights are random, which does not change latencies.
 
-Beside them OpenBLAS multiplies two large float32 matrices. Its fastest call in a round is the
-*sgemm peak*: what a program is known to get from this machine at that time.
+OpenBLAS multiplies two large float32 matrices in the same rounds. Its fastest call in a round is
+the *sgemm peak*, a rate that a program is known to reach on this machine at that time.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -32,15 +29,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_keras import zoo
-from cnn_keras.command import log, progress, quiet, start_keras
+from cnn_keras.command import log, progress
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.errors import Error, first_line, unknown
+from cnn_keras.errors import Error, first_line
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
 
-from ..benchmark.engine_process import EngineProcess, Inference, Load, Scores
+from ..benchmark.engine_process import EngineProcess, Scores
 from ..benchmark.intervals import bootstrap_ratio
+from .engines import (
+    ENGINES,
+    IMAGE_FILE,
+    LITERT,
+    MATRIX_SIZE,
+    PACKAGES,
+    PEERS,
+    load_sgemm,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -48,43 +54,25 @@ if TYPE_CHECKING:
 
 Key = tuple[int, str]  # threads, engine
 
-PEERS = ("onnxruntime", "openvino", "xla")
-PACKAGES = ("onnxruntime", "openvino", "onnx", "tf2onnx")  # whose versions matter
 PHOTOGRAPH = "china.jpg"  # of scikit-learn
-MAX_ERROR = 1e-4  # of the largest score: the engines add in different orders
-MATRIX_SIZE = 512  # its fastest calls are as fast as larger ones', and less often disturbed
+MAX_ERROR = 1e-4  # relative to the largest score: the engines add in different orders
 SGEMM = "sgemm"
 
 
-class Engine(NamedTuple):
-    """A way to run a network.
-
-    Attributes:
-        label: Its name for people.
-        packages: What must be installed.
-        write: Writes a model to a folder in the form that the engine takes.
-        load: Loads it from there.
-    """
-
-    label: str
-    packages: tuple[str, ...]
-    write: Callable[[keras.Model, Path], None]
-    load: Load
-
-
 class Row(NamedTuple):
-    """How long a network takes in an engine.
+    """Latency of a network in an engine.
 
     Attributes:
         network: Row of the zoo.
-        threads: Threads that the engine might use.
+        threads: Number of threads.
         engine: Row of `ENGINES`.
         latency_p50_ms: Median over the rounds of each round's median.
-        ratio: Median over the rounds of the latency relative to LiteRT's.
-        interval: Its 95 % bootstrap interval.
-        peak_fraction: The network's multiply-adds in that time, as a share of the sgemm peak.
-        max_error: Greatest difference of a score from Keras', relative to the largest.
-        rounds_ms: The median of each round.
+        ratio: Median over the rounds of the latency relative to LiteRT.
+        interval: 95 % bootstrap interval of the ratio.
+        peak_fraction: Rate of the network's multiply-adds, as a share of the sgemm peak.
+        max_error: Largest difference between the scores and those of Keras, relative to the largest
+            score.
+        rounds_ms: Median of each round.
     """
 
     network: str
@@ -99,7 +87,7 @@ class Row(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why an engine does not run a network."""
+    """An engine that does not run a network, with the reason."""
 
     network: str
     threads: int
@@ -108,15 +96,15 @@ class Refusal(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """The sgemm peak while a network was timed, median of the rounds."""
+    """The sgemm peak during the rounds of a network, median over the rounds."""
 
     network: str
     threads: int
     gflops: float
 
 
-class Found(NamedTuple):
-    """What was found."""
+class Measurements(NamedTuple):
+    """The measurements of one network or of several."""
 
     rows: list[Row]
     refusals: list[Refusal]
@@ -136,11 +124,11 @@ def peers(
 
     Args:
         networks: Rows of the zoo.
-        out: Folder of the record.
-        engines: Rows of `ENGINES` beside LiteRT.
+        out: Folder of the record and its figure.
+        engines: Rows of `ENGINES` to compare with LiteRT.
         threads: Numbers of threads.
-        secs: Seconds of timed inferences in each round, at least `MIN_RUNS` of them.
-        rounds: Every engine has one turn in each.
+        secs: Seconds of timed inferences of each engine in a round.
+        rounds: Number of rounds; each engine has one turn in each.
 
     Returns:
         The record.
@@ -148,20 +136,20 @@ def peers(
     Raises:
         Error: An engine gives other scores than Keras, or LiteRT does not run a network.
     """
-    everyone = [LITERT, *(name for name in engines if name != LITERT)]
+    all_engines = [LITERT, *(name for name in engines if name != LITERT)]
     parts = []
     failed: list[training_runs.Failed] = []
     for network in networks:
         with training_runs.going_on(network, failed):
-            parts.append(_measure(network, everyone, threads, secs, rounds))
+            parts.append(_measure(network, all_engines, threads, secs, rounds))
     training_runs.require_any(parts, failed)
-    found = Found(*(list(chain(*lists)) for lists in zip(*parts, strict=True)))
+    measured = Measurements(*(list(chain(*lists)) for lists in zip(*parts, strict=True)))
     installed = {package: version(package) for package in PACKAGES if find_spec(package)}
     return write_record(
         out / "peers.json",
         "benchmark",
         "LiteRT and its peers",
-        claims(found.rows),
+        claims(measured.rows),
         seeds=[0],
         budget={"rounds": rounds, "secs": secs},
         details={
@@ -169,46 +157,31 @@ def peers(
             "host": host()._asdict(),
             "weights": "random",
             "image": PHOTOGRAPH,
-            "rows": [row._asdict() for row in found.rows],
-            "refusals": [refusal._asdict() for refusal in found.refusals],
-            "sgemm_peaks": [peak._asdict() for peak in found.peaks],
+            "rows": [row._asdict() for row in measured.rows],
+            "refusals": [refusal._asdict() for refusal in measured.refusals],
+            "sgemm_peaks": [peak._asdict() for peak in measured.peaks],
         },
-        figure=_figure(found),
+        figure=_figure(measured),
         failed=failed,
     )
 
 
-def require(engines: Sequence[str]) -> None:
-    """Check that engines exist and are installed.
-
-    Raises:
-        UsageError: There is no such engine.
-        Error: A package is missing.
-    """
-    for name in engines:
-        if name not in ENGINES:
-            raise unknown("engine", name, ENGINES)
-        for package in ENGINES[name].packages:
-            if find_spec(package) is None:
-                raise Error(f'This needs {package}: pip install ".[peers]"')
-
-
 def claims(rows: Sequence[Row]) -> list[Claim]:
-    """Say for each network and number of threads whether a peer is faster than LiteRT.
+    """Return a claim for each network and number of threads: no peer is faster than LiteRT.
 
-    Faster is a peer whose whole interval lies below one; of several, the claim shows the one with
-    the least ratio.
+    A peer is faster if its whole interval lies below one. The claim shows the peer with the
+    smallest ratio, among those that are faster if there are any.
     """
     result = []
     for network, threads in dict.fromkeys(row[:2] for row in rows):
-        beside = [row for row in rows if row[:2] == (network, threads) and row.engine != LITERT]
-        faster = [row for row in beside if row.interval[1] < 1.0]
-        if beside:
-            best = min(faster or beside, key=lambda row: row.ratio)
+        others = [row for row in rows if row[:2] == (network, threads) and row.engine != LITERT]
+        faster = [row for row in others if row.interval[1] < 1.0]
+        if others:
+            best = min(faster or others, key=lambda row: row.ratio)
             result.append(
                 Claim(
                     f"{network} at {_threads(threads)}: no peer is faster than LiteRT beyond its "
-                    f"interval (least ratio of a peer's p50: {ENGINES[best.engine].label}'s)",
+                    f"interval (smallest ratio of the p50: {ENGINES[best.engine].label})",
                     not faster,
                     best.ratio,
                     best.interval,
@@ -223,7 +196,7 @@ def _threads(count: int) -> str:
 
 def _measure(
     network: str, engines: Sequence[str], threads: Sequence[int], secs: float, rounds: int
-) -> Found:
+) -> Measurements:
     """Convert a network, check every engine's scores, and time them in turns."""
     log(f"{network}: converting")
     processes: dict[Key, EngineProcess] = {}
@@ -245,20 +218,20 @@ def _measure(
                 processes[count, engine] = process
         errors = {key: check(key, process.scores, expected) for key, process in processes.items()}
         for count in threads:
-            processes[count, SGEMM] = stack.enter_context(EngineProcess(_sgemm, folder, count))
+            processes[count, SGEMM] = stack.enter_context(EngineProcess(load_sgemm, folder, count))
         samples = _take_turns(network, processes, secs, rounds)
-    return Found(_rows(network, samples, errors), refusals, _peaks(network, samples))
+    return Measurements(_rows(network, samples, errors), refusals, _peaks(network, samples))
 
 
 def _write(network: str, engines: Sequence[str], folder: Path) -> tuple[Scores, dict[str, str]]:
-    """Write a network for the engines; return Keras' scores, and why what could not be written."""
+    """Write a network for the engines; return the scores of Keras, and the reasons of failures."""
     import keras
 
     keras.utils.set_random_seed(0)
     model = zoo.build(network)
     image = photograph(model.input_shape[1:])
-    _temper(model, image)
-    np.save(folder / "image.npy", image)
+    _scale_logits(model, image)
+    np.save(folder / IMAGE_FILE, image)
     reasons = {}
     for engine in engines:
         try:
@@ -283,10 +256,10 @@ def photograph(shape: tuple[int, int, int]) -> NDArray[np.float32]:
     return preprocessing(pixels)[np.newaxis]
 
 
-def _temper(model: keras.Model, image: NDArray[np.float32]) -> None:
-    """Scale a network's last layer so that its logits spread by one.
+def _scale_logits(model: keras.Model, image: NDArray[np.float32]) -> None:
+    """Scale a network's last layer so that its logits have a standard deviation of one.
 
-    A random network is often certain of one class, and equal certainties would prove nothing.
+    A random network often gives one class a probability of 1, in which errors do not show.
     """
     import keras
 
@@ -296,21 +269,21 @@ def _temper(model: keras.Model, image: NDArray[np.float32]) -> None:
 
 
 def check(key: Key, scores: Scores, expected: Scores) -> float:
-    """Return the greatest difference between scores, relative to the largest.
+    """Return the largest difference between scores, relative to the largest score.
 
     Args:
         key: Threads and engine, for the message.
-        scores: The engine's `(1, num_classes)`.
-        expected: Keras'.
+        scores: Scores of the engine, `(1, num_classes)`.
+        expected: Scores of Keras.
 
     Raises:
-        Error: It is greater than `MAX_ERROR`, or not a number.
+        Error: The difference is above `MAX_ERROR`, or not a number.
     """
     error = float(np.abs(scores - expected).max() / np.abs(expected).max())
     if not error <= MAX_ERROR:
         raise Error(
             f"{key[1]} gives other scores than Keras at {_threads(key[0])}: they differ by "
-            f"{error:.1e} of the largest, of which {MAX_ERROR:.0e} is allowed."
+            f"{error:.1e} of the largest score, and {MAX_ERROR:.0e} is allowed."
         )
     return error
 
@@ -318,7 +291,7 @@ def check(key: Key, scores: Scores, expected: Scores) -> float:
 def _take_turns(
     network: str, processes: Mapping[Key, EngineProcess], secs: float, rounds: int
 ) -> dict[Key, list[NDArray[np.float64]]]:
-    """Return each process' samples (ms), round by round; every other round goes backwards."""
+    """Return the samples of each process (ms) by round; every other round is in reverse order."""
     samples: dict[Key, list[NDArray[np.float64]]] = {key: [] for key in processes}
     with progress(network, rounds * len(processes)) as advance:
         for index in range(rounds):
@@ -333,7 +306,7 @@ def _rows(
     samples: Mapping[Key, Sequence[NDArray[np.float64]]],
     errors: Mapping[Key, float],
 ) -> list[Row]:
-    """Return the engines' rows."""
+    """Return one row for each engine and number of threads."""
     macs = zoo.network(network).macs
     rows = []
     for (threads, engine), error in errors.items():
@@ -371,137 +344,27 @@ def _gflops(blocks: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.array([2 * MATRIX_SIZE**3 / block.min() / 1e6 for block in blocks])
 
 
-def _write_tflite(model: keras.Model, folder: Path) -> None:
-    from ..conversion.convert import convert
-
-    (folder / "network.tflite").write_bytes(convert(model))
-
-
-def _litert(folder: Path, threads: int) -> Inference:
-    from ..tflite.interpreter import Interpreter
-
-    interpreter = Interpreter(folder / "network.tflite", threads)
-    interpreter.set_input(_image(folder))
-
-    def infer() -> Scores:
-        interpreter.invoke()
-        return interpreter.get_output()
-
-    return infer
-
-
-def _write_onnx(model: keras.Model, folder: Path) -> None:
-    """Convert the file that LiteRT runs: Keras' own export leaves grouped convolutions behind.
-
-    In a process of its own, because the converter takes some forty times a network's size.
-    """
-    source, target = folder / "network.tflite", folder / "network.onnx"
-    if target.exists():  # two engines take it
-        return
-    done = subprocess.run(
-        [sys.executable, "-m", "tf2onnx.convert", "--tflite", source, "--output", target],
-        env={**os.environ, "TF2ONNX_CATCH_ERRORS": "FALSE"},  # no copy for each optimization
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] if done.returncode > 0 else []
-        raise Error(f"tf2onnx failed with exit code {done.returncode}: {' '.join(said)}")
-
-
-def _onnxruntime(folder: Path, threads: int) -> Inference:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        folder / "network.onnx", options, providers=["CPUExecutionProvider"]
-    )
-    feed = {session.get_inputs()[0].name: _image(folder)}
-    return lambda: session.run(None, feed)[0]
-
-
-def _openvino(folder: Path, threads: int) -> Inference:
-    import openvino
-
-    options = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    network = openvino.Core().compile_model(folder / "network.onnx", "CPU", options)
-    image = _image(folder)
-    return lambda: network(image)[0]
-
-
-def _write_saved_model(model: keras.Model, folder: Path) -> None:
-    with quiet(1, 2):
-        model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
-
-
-def _xla(folder: Path, threads: int) -> Inference:
-    start_keras()  # for oneDNN
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    network = tf.saved_model.load(folder / "saved_model")
-    image = tf.constant(_image(folder))
-
-    @tf.function(jit_compile=True)
-    def infer() -> Any:
-        return network.serve(image)
-
-    return lambda: infer().numpy()
-
-
-def _sgemm(folder: Path, threads: int) -> Inference:
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(threads)
-    matrix = np.random.default_rng(0).random((MATRIX_SIZE, MATRIX_SIZE), np.float32)
-    result = np.empty_like(matrix)
-    return lambda: np.matmul(matrix, matrix, out=result)
-
-
-def _image(folder: Path) -> NDArray[np.float32]:
-    image: NDArray[np.float32] = np.load(folder / "image.npy")
-    return image
-
-
-LITERT = "litert"
-ENGINES = {
-    LITERT: Engine("LiteRT", (), _write_tflite, _litert),
-    "onnxruntime": Engine("ONNX Runtime", ("onnxruntime", "tf2onnx"), _write_onnx, _onnxruntime),
-    "openvino": Engine("OpenVINO", ("openvino", "tf2onnx"), _write_onnx, _openvino),
-    "xla": Engine("TensorFlow with XLA", (), _write_saved_model, _xla),
-}
-
-
-def _figure(found: Found) -> Figure:
-    """Draw the ratios: one panel for a number of threads, one group of bars for a network."""
+def _figure(measured: Measurements) -> Figure:
+    """Draw the ratios: a panel for each number of threads, a group of bars for each network."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
 
-    panels = list(dict.fromkeys(row.threads for row in found.rows))
+    panels = list(dict.fromkeys(row.threads for row in measured.rows))
     figure = Figure(figsize=(9, 3.2 * len(panels)), layout="constrained")
     for axes, threads in zip(
         figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True
     ):
-        rows = [row for row in found.rows if row.threads == threads]
+        rows = [row for row in measured.rows if row.threads == threads]
         networks = {row.network: row for row in rows if row.engine == LITERT}
         engines = list(dict.fromkeys(row.engine for row in rows if row.engine != LITERT))
         width = 0.8 / max(1, len(engines))
         for index, engine in enumerate(engines):
             own = [row for row in rows if row.engine == engine]
-            places = [list(networks).index(row.network) + index * width for row in own]
+            positions = [list(networks).index(row.network) + index * width for row in own]
             heights = [row.ratio - 1 for row in own]
-            ends = np.abs([np.subtract(row.interval, row.ratio) for row in own]).T
-            axes.bar(
-                places, heights, width, bottom=1, yerr=ends, capsize=3, label=ENGINES[engine].label
-            )
+            errors = np.abs([np.subtract(row.interval, row.ratio) for row in own]).T
+            label = ENGINES[engine].label
+            axes.bar(positions, heights, width, bottom=1, yerr=errors, capsize=3, label=label)
         axes.axhline(1, color="0.2", linewidth=0.8)
         axes.set_yscale("log")
         for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):

@@ -1,4 +1,4 @@
-"""What every recipe costs every network: each file converted, audited, judged on the test split."""
+"""Measure the cost of each recipe for each network on the test split."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.config import Training
 
 from ..pipeline import Source, export
-from ..recipes import Recipe
-from ..recipes import recipe as row_of
+from ..recipes import Recipe, recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,27 +19,29 @@ if TYPE_CHECKING:
 MAX_SIZE_RATIO = 0.30
 INTEGER = "static_wi8_ai8"
 AWARE = "aware_wi8_ai8"
-SIZED = "resnet20"  # below some 100,000 parameters a file is mostly its graph
+SIZE_NETWORK = "resnet20"  # a file of less than about 100,000 parameters is mostly its graph
 
 
 def recipes(
     trainings: Sequence[Training],
     chosen: Sequence[Recipe],
+    *,
     runs: Path,
     out: Path,
-    *,
     tuning_epochs: int | None = None,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Train each network, skipping what is finished, export it by every recipe, record the costs.
+    """Train each network, export it with each recipe, and record the costs.
+
+    Finished runs are skipped.
 
     Args:
-        trainings: One a network; alike in all but that.
+        trainings: Trainings that differ in the network only.
         chosen: Rows of `RECIPES`.
         runs: Folder of the run folders; files are written to `files/` in each.
-        out: Folder of the record.
+        out: Folder of the record and its figure, named after the data.
         tuning_epochs: See `export`.
-        data_dir: Where the data set may lie.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record.
@@ -73,34 +74,45 @@ def recipes(
 
 
 def _claims(rows: Sequence[Mapping[str, Any]], data: str) -> list[Claim]:
-    made = [row for row in rows if row["audit"]]
-    audits = [row["audit"] for row in made]
-    pieces = [audit["partitions"] or 0 for audit in audits]
-    flex = [len(audit["flex_ops"]) for audit in audits]
-    left = [audit["nodes"] - (audit["delegated_nodes"] or 0) for audit in audits]
+    written = [row for row in rows if row["audit"]]
+    audits = [row["audit"] for row in written]
+    partitions = [audit["partitions"] or 0 for audit in audits]
+    flex_ops = [len(audit["flex_ops"]) for audit in audits]
+    undelegated = [audit["nodes"] - (audit["delegated_nodes"] or 0) for audit in audits]
     accepted = sum(row["accepted"] for row in rows)
     claims = [
         Claim(f"all {len(rows)} files are accepted", accepted == len(rows), accepted),
-        Claim("no file needs a Flex operation", not any(flex), max(flex, default=0)),
-        Claim("every file is one XNNPACK partition", set(pieces) == {1}, max(pieces, default=0)),
-        Claim("every node of every file is delegated", not any(left), max(left, default=0)),
+        Claim("no file needs a Flex operation", not any(flex_ops), max(flex_ops, default=0)),
+        Claim(
+            "every file is one XNNPACK partition",
+            set(partitions) == {1},
+            max(partitions, default=0),
+        ),
+        Claim(
+            "every node of every file is delegated",
+            not any(undelegated),
+            max(undelegated, default=0),
+        ),
     ]
     for name in (INTEGER, AWARE):
-        limit = row_of(name).limits.max_drop_points
-        drops = [row["drop_points"] for row in made if row["recipe"] == name]
+        limit = recipe(name).limits.max_drop_points
+        drops = [row["drop_points"] for row in written if row["recipe"] == name]
         if drops:
             claim = (
                 f"{name} is within {limit} points of float32 on the {rows[0]['num_images']} test "
-                f"images of {data} for every network (greatest drop)"
+                f"images of {data} for every network (largest drop)"
             )
             interval = (min(drops), max(drops))
             claims.append(Claim(claim, max(drops) <= limit, max(drops), interval))
     ratios = [
-        row["size_ratio"] for row in made if row["recipe"] == INTEGER and row["network"] == SIZED
+        row["size_ratio"]
+        for row in written
+        if row["recipe"] == INTEGER and row["network"] == SIZE_NETWORK
     ]
     claims += [
         Claim(
-            f"the {INTEGER} file of {SIZED} takes at most {MAX_SIZE_RATIO} of its float32 file",
+            f"the {INTEGER} file of {SIZE_NETWORK} has at most {MAX_SIZE_RATIO} of the size of its "
+            "float32 file",
             ratio <= MAX_SIZE_RATIO,
             ratio,
         )
@@ -110,26 +122,26 @@ def _claims(rows: Sequence[Mapping[str, Any]], data: str) -> list[Claim]:
 
 
 def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw what every file loses, and what it takes when it is sent."""
+    """Draw the lost accuracy and the compressed size of each file."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     networks = list(dict.fromkeys(row["network"] for row in rows))
     names = list(dict.fromkeys(row["recipe"] for row in rows))
     figure = Figure(figsize=(10, 7), layout="constrained")
-    lost, sent = figure.subplots(2, sharex=True)
+    drop, size = figure.subplots(2, sharex=True)
     width = 0.8 / len(names)
     for index, name in enumerate(names):
-        found = [row for row in rows if row["recipe"] == name and row["audit"]]
-        places = [networks.index(row["network"]) + index * width for row in found]
+        files = [row for row in rows if row["recipe"] == name and row["audit"]]
+        positions = [networks.index(row["network"]) + index * width for row in files]
         color = colormaps["tab20"](index)
-        lost.bar(places, [row["drop_points"] for row in found], width, label=name, color=color)
-        sent.bar(places, [row["gzip_bytes"] / 1000 for row in found], width, color=color)
-    lost.axhline(row_of(INTEGER).limits.max_drop_points, color="0.5", linestyle=":")
-    lost.axhline(0, color="0.2", linewidth=0.8)
-    lost.set_ylabel("top-1 lost, points")
-    sent.set_ylabel("file by gzip, kB")
-    sent.set_yscale("log")
-    sent.set_xticks([place + 0.4 - width / 2 for place in range(len(networks))], networks)
+        drop.bar(positions, [row["drop_points"] for row in files], width, label=name, color=color)
+        size.bar(positions, [row["gzip_bytes"] / 1000 for row in files], width, color=color)
+    drop.axhline(recipe(INTEGER).limits.max_drop_points, color="0.5", linestyle=":")
+    drop.axhline(0, color="0.2", linewidth=0.8)
+    drop.set_ylabel("top-1 lost, points")
+    size.set_ylabel("gzip-compressed size, kB")
+    size.set_yscale("log")
+    size.set_xticks([index + 0.4 - width / 2 for index in range(len(networks))], networks)
     figure.legend(fontsize="small", loc="outside right upper")
     return figure

@@ -1,13 +1,14 @@
-"""Whether a layer that 8 bits ruin is found, and mended, in networks that were sound before.
+"""Test whether `verify` finds and repairs a layer that loses its signal in 8 bits.
 
-One channel of a batch normalization is made louder, and what reads it as much quieter: the same
-function, by the positive homogeneity of the rectifier between them. But an 8-bit activation has one
-range for all its channels, and the loud one leaves the others a few steps of it. Real networks have
-such channels where normalization divided by a tiny variance.
+One channel of a batch normalization is scaled up, and the weights that read it are scaled down as
+much. The function stays the same, because the rectifier between them is positively homogeneous. But
+an 8-bit activation has one range for all channels, and the scaled channel leaves only a few steps
+of it to the others. Networks have such channels where a batch normalization divides by a tiny
+variance.
 
 Reference:
     Nagel et al., "Data-free quantization through weight equalization and bias correction",
-    arXiv:1906.04721, section 4.1, turns this around to make ranges alike.
+    arXiv:1906.04721, section 4.1, uses the inverse to equalize ranges.
 """
 
 from __future__ import annotations
@@ -40,29 +41,29 @@ if TYPE_CHECKING:
 
 RECIPE = recipe("static_wi8_ai8")
 MAX_FLOAT_LAYERS = 2
-LOUDER = 2000.0
+SCALE = 2000.0
 CHANNEL = 3
 
 
-class Mended(NamedTuple):
-    """What became of one network's ruined file.
+class RepairResult(NamedTuple):
+    """The files of one network: before the channel is scaled, after, and repaired.
 
     Attributes:
-        seed: Of its training.
+        seed: Seed of the training.
         top1_float: Accuracy of the Keras model.
-        top1_sound: Of the file before one layer was ruined.
-        top1_ruined: Of the file after.
-        top1_repaired: Of the repaired file.
-        reasons: Why the ruined file is refused; none if it is not.
-        first: The layer that comparison names first.
-        lost: What that layer loses itself, mean over channels; see `layers.Layer`.
-        float_layers: Layers that the repair left in floating point.
-        drop_points: What the repaired file loses.
-        accepted: Whether it is within the recipe's limits.
-        files_tried: Files that the repair made.
-        size_ratio: Repaired file by ruined file.
-        latency_ratio: Latency of the repaired file over that of the ruined one, timed in turns,
-            with its 95 % interval.
+        top1_sound: Accuracy of the file of the unchanged network.
+        top1_ruined: Accuracy of the file of the scaled network.
+        top1_repaired: Accuracy of the repaired file.
+        reasons: Reasons to refuse the file of the scaled network.
+        first: Layer that the comparison of layers lists first.
+        lost: Signal that this layer loses itself, mean over channels; see `layer_errors.Layer`.
+        float_layers: Layers that the repair leaves in floating point.
+        drop_points: Accuracy that the repaired file loses, in points.
+        accepted: Whether the repaired file is within the recipe's limits.
+        files_tried: Number of files that the repair made.
+        size_ratio: Size of the repaired file, relative to the file of the scaled network.
+        latency_ratio: Latency of the repaired file, relative to the file of the scaled network,
+            timed in turns, with its 95 % interval.
     """
 
     seed: int
@@ -81,70 +82,74 @@ class Mended(NamedTuple):
     latency_ratio: Ratio
 
 
-def repairing(
+def repair_study(
     training: Training,
     seeds: Sequence[int],
+    *,
     normalization: str,
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Ruin a layer of trained networks, look for it, and repair the file.
+    """Scale a channel of trained networks, find the layer, and repair the files.
+
+    Finished runs are skipped. Files are verified on the test split.
 
     Args:
-        training: The network's; its seed is replaced.
-        seeds: One network each; finished runs are skipped.
-        normalization: Batch normalization whose output is ruined; see `ruin`.
+        training: Training of the network; its seed is replaced.
+        seeds: The network is trained once for each seed.
+        normalization: Batch normalization to scale; see `scale_channel`.
         runs: Folder of the run folders.
-        out: Folder of the record.
-        data_dir: Where the data set may lie.
+        out: Folder of the record and its figure.
+        data_dir: Folder that is searched for the data set first.
 
     Returns:
-        The record. Files are judged on the test split.
+        The record.
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
-    found = []
+    repaired = []
     for run in training_runs.finished(training, seeds, runs):
         with training_runs.going_on(run.path.name, failed):
-            found.append(_mend(run, normalization, data_dir))
-    training_runs.require_any(found, failed)
+            repaired.append(_repair(run, normalization, data_dir))
+    training_runs.require_any(repaired, failed)
+    results = [result for result, _ in repaired]
     return write_record(
         out / "repair.json",
         "study",
         "repair",
-        claims([mended for mended, _ in found], normalization),
+        claims(results, normalization),
         seeds=seeds,
         budget=training_runs.budget(training),
         details={
             "network": training.network,
             "ruined": normalization,
-            "louder": LOUDER,
-            "networks": [mended._asdict() for mended, _ in found],
+            "louder": SCALE,
+            "networks": [result._asdict() for result in results],
         },
-        figure=figure(found[0][1]),
+        figure=figure(repaired[0][1]),
         failed=failed,
     )
 
 
-def ruin(model: keras.Model, normalization: str) -> keras.Model:
-    """Return an equal network of which 8-bit activations lose a layer.
+def scale_channel(model: keras.Model, normalization: str) -> keras.Model:
+    """Return a network of the same function, one layer of which loses its signal in 8 bits.
 
     Args:
-        model: Of convolutions with batch normalization and rectifiers.
+        model: Network of convolutions with batch normalization and rectifiers.
         normalization: Name of a batch normalization that only convolutions read, through a
-            rectifier: the first one in a residual branch is.
+            rectifier, such as the first one in a residual branch.
 
     Raises:
-        UsageError: There is no such layer, or something else reads it.
+        UsageError: There is no such layer, or other layers read it.
     """
     import keras
 
-    ruined = keras.models.clone_model(model)
-    ruined.set_weights(model.get_weights())
-    names = [layer.name for layer in ruined.layers]
+    scaled = keras.models.clone_model(model)
+    scaled.set_weights(model.get_weights())
+    names = [layer.name for layer in scaled.layers]
     if normalization not in names:
         raise unknown("layer", normalization, names)
-    layer = ruined.get_layer(normalization)
+    layer = scaled.get_layer(normalization)
     readers = [reader for rectifier in _readers(layer) for reader in _readers(rectifier)]
     convolutions = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
     if not isinstance(layer, keras.layers.BatchNormalization) or not all(
@@ -155,87 +160,92 @@ def ruin(model: keras.Model, normalization: str) -> keras.Model:
             "a rectifier."
         )
     gamma, beta, *statistics = layer.get_weights()
-    gamma[CHANNEL] *= LOUDER
-    beta[CHANNEL] *= LOUDER
+    gamma[CHANNEL] *= SCALE
+    beta[CHANNEL] *= SCALE
     layer.set_weights([gamma, beta, *statistics])
     for reader in readers:
         kernel, *bias = reader.get_weights()
-        kernel[:, :, CHANNEL] /= LOUDER
+        kernel[:, :, CHANNEL] /= SCALE
         reader.set_weights([kernel, *bias])
-    return ruined
+    return scaled
 
 
 def _readers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [node.operation for node in layer._outbound_nodes]
 
 
-def _mend(run: Run, normalization: str, data_dir: Path | None) -> tuple[Mended, list[Layer]]:
-    """Ruin a run's network and mend its file; also return the comparison that found the layer."""
+def _repair(
+    run: Run, normalization: str, data_dir: Path | None
+) -> tuple[RepairResult, list[Layer]]:
+    """Scale a channel of a run's network, and repair its file.
+
+    Returns:
+        The result, and the comparison by layer.
+    """
     dataset = run.dataset(data_dir)
     pixels, labels = dataset.test
     images, calibration = run.preprocessing(pixels), calibration_of(run, dataset)
-    few = run.preprocessing(dataset.test.sample(COMPARED_IMAGES).images)
+    sample = run.preprocessing(dataset.test.sample(COMPARED_IMAGES).images)
     sound = run.model()
-    ruined = ruin(sound, normalization)
-    reference = predict(ruined, run.preprocessing, pixels)
+    scaled = scale_channel(sound, normalization)
+    reference = predict(scaled, run.preprocessing, pixels)
 
-    def judge(content: bytes, row: Recipe) -> Verdict:
+    def verdict_of(content: bytes, row: Recipe) -> Verdict:
         return verify(content, reference, images, labels, row)
 
-    unruined = judge(quantize(convert(sound), RECIPE, calibration), RECIPE)
-    float32 = convert(ruined)
+    sound_verdict = verdict_of(quantize(convert(sound), RECIPE, calibration), RECIPE)
+    float32 = convert(scaled)
     ranges = observe(float32, calibration)
-    broken = quantize(float32, RECIPE, ranges)
-    verdict = judge(broken, RECIPE)
-    layers = compare(float32, broken, few)
-    mended = repair(float32, RECIPE, ranges, judge, few, log)
+    content = quantize(float32, RECIPE, ranges)
+    verdict = verdict_of(content, RECIPE)
+    layers = compare(float32, content, sample)
+    repaired = repair(float32, RECIPE, ranges, verdict_of, sample, log)
     with tempfile.TemporaryDirectory() as folder:
-        repaired, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "ruined"))
-        repaired.write_bytes(mended.content)
-        before.write_bytes(broken)
-        timed = time_interleaved(
-            LoadOptions(str(repaired)), LoadOptions(str(before)), TimingOptions()
-        )
-    return (
-        Mended(
-            seed=run.config["seed"],
-            top1_float=verdict.top1_float,
-            top1_sound=unruined.top1_file,
-            top1_ruined=verdict.top1_file,
-            top1_repaired=mended.verdict.top1_file,
-            reasons=verdict.reasons,
-            first=layers[0].layer,
-            lost=layers[0].added,
-            float_layers=[layer.layer for layer in mended.layers],
-            drop_points=mended.verdict.drop_points,
-            accepted=mended.verdict.accepted,
-            files_tried=mended.files,
-            size_ratio=len(mended.content) / len(broken),
-            latency_ratio=timed.ratio,
-        ),
-        layers,
+        after, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "scaled"))
+        after.write_bytes(repaired.content)
+        before.write_bytes(content)
+        timed = time_interleaved(LoadOptions(str(after)), LoadOptions(str(before)), TimingOptions())
+    result = RepairResult(
+        seed=run.config["seed"],
+        top1_float=verdict.top1_float,
+        top1_sound=sound_verdict.top1_file,
+        top1_ruined=verdict.top1_file,
+        top1_repaired=repaired.verdict.top1_file,
+        reasons=verdict.reasons,
+        first=layers[0].layer,
+        lost=layers[0].added,
+        float_layers=[layer.layer for layer in repaired.layers],
+        drop_points=repaired.verdict.drop_points,
+        accepted=repaired.verdict.accepted,
+        files_tried=repaired.files,
+        size_ratio=len(repaired.content) / len(content),
+        latency_ratio=timed.ratio,
     )
+    return result, layers
 
 
-def claims(found: Sequence[Mended], normalization: str) -> list[Claim]:
-    """Say of all networks what has to hold of each."""
-    convolution = normalization.removesuffix("_bn")  # which it became one with
-    refused = sum(bool(mended.reasons) for mended in found)
-    named = sum(mended.first.startswith(convolution) for mended in found)
-    accepted = sum(mended.accepted for mended in found)
-    left = [len(mended.float_layers) for mended in found]
+def claims(results: Sequence[RepairResult], normalization: str) -> list[Claim]:
+    """Return the claims about all networks."""
+    convolution = normalization.removesuffix("_bn")  # the file has both as one layer
+    refused = sum(bool(result.reasons) for result in results)
+    listed_first = sum(result.first.startswith(convolution) for result in results)
+    accepted = sum(result.accepted for result in results)
+    float_layers = [len(result.float_layers) for result in results]
 
     def all_of(count: int) -> tuple[bool, int]:
-        return count == len(found), count
+        return count == len(results), count
 
     return [
-        Claim(f"the ruined file of each of {len(found)} networks is refused", *all_of(refused)),
-        Claim(f"comparison by layer names {convolution} first for each", *all_of(named)),
+        Claim(
+            f"the file with the scaled channel of each of {len(results)} networks is refused",
+            *all_of(refused),
+        ),
+        Claim(f"the comparison by layer lists {convolution} first for each", *all_of(listed_first)),
         Claim(
             f"the repair leaves at most {MAX_FLOAT_LAYERS} layers in floating point",
-            max(left) <= MAX_FLOAT_LAYERS,
-            max(left),
-            (min(left), max(left)),
+            max(float_layers) <= MAX_FLOAT_LAYERS,
+            max(float_layers),
+            (min(float_layers), max(float_layers)),
         ),
         Claim(f"each repaired file is within the limits of {RECIPE.name}", *all_of(accepted)),
     ]

@@ -9,21 +9,28 @@ from rich.console import Console
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.experiments import training_runs
 from cnn_keras.studies.accuracy import accuracy
-from cnn_keras.studies.cli import Accuracy
+from cnn_keras.studies.cli import AccuracyStudy
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.finished import damage, finish
 
 
-def test_it_claims_what_the_runs_found(tmp_path: Path) -> None:
+def test_claims_are_those_of_the_runs(tmp_path: Path) -> None:
     training = Training.of("lenet5", "digits", recipe={"epochs": 2}, train_images=320)
-    record = accuracy(training, (0, 1), 1.1, tmp_path / "runs", tmp_path, max_seconds=1e6)
+    record = accuracy(
+        training,
+        (0, 1),
+        at_least=1.1,
+        max_seconds=1e6,
+        runs=tmp_path / "runs",
+        out=tmp_path,
+    )
     assert json.loads((tmp_path / "lenet5_digits.json").read_text()) == json.loads(
         json.dumps(record)
     )
-    found = [Run(tmp_path / "runs" / f"lenet5_digits_{s}").metrics["test"] for s in (0, 1)]
+    results = [Run(tmp_path / "runs" / f"lenet5_digits_{s}").metrics["test"] for s in (0, 1)]
     reached, quick = record["claims"]
-    assert reached["value"] == pytest.approx((found[0]["accuracy"] + found[1]["accuracy"]) / 2)
+    assert reached["value"] == pytest.approx((results[0]["accuracy"] + results[1]["accuracy"]) / 2)
     assert reached["interval"][0] < reached["value"] < reached["interval"][1]
     assert not reached["holds"]
     assert quick["holds"]
@@ -70,8 +77,15 @@ def test_other_configurations_stay_wrong_usage(runs: Path) -> None:
 def test_a_run_that_fails_leaves_the_others(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = Accuracy(
-        "lenet5", "digits", 0.5, (0, 1, 2), train_images=320, runs=runs, out=tmp_path, epochs=2
+    command = AccuracyStudy(
+        name="lenet5",
+        data="digits",
+        at_least=0.5,
+        seeds=(0, 1, 2),
+        train_images=320,
+        runs=runs,
+        out=tmp_path,
+        epochs=2,
     )
     outcome = command()
     assert outcome.exit_code == 1

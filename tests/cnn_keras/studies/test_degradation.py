@@ -11,7 +11,12 @@ import pytest
 from cnn_keras.errors import UsageError
 from cnn_keras.inspection.gradients import gradient
 from cnn_keras.studies.cli import STUDIES
-from cnn_keras.studies.degradation import Found, claims, degradation, gradient_norms
+from cnn_keras.studies.degradation import (
+    NetworkResult,
+    claims,
+    degradation,
+    gradient_norms,
+)
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run
@@ -19,7 +24,7 @@ from cnn_keras.training.train import initial_model
 from tests.fixtures.finished import finish
 
 RECIPE = {"epochs": 3, "batch_size": 8}
-SIZES = {"20": 8, "32": 14}  # depths that take no time under names that they do not have
+SIZES = {"20": 8, "32": 14}  # shallow networks under the names of deeper ones, to save time
 
 
 def training(form: str, size: str) -> Training:
@@ -38,8 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for form in ("plain", "resnet"):
         for size in SIZES:
             finish(training(form, size), 7, folder / "runs", [0.25, 0.5, 0.75])
-    twins = ([training(form, size) for size in SIZES] for form in ("plain", "resnet"))
-    degradation(*twins, [7], folder / "runs", folder)
+    forms = ([training(form, size) for size in SIZES] for form in ("plain", "resnet"))
+    degradation(*forms, [7], runs=folder / "runs", out=folder)
     return folder
 
 
@@ -74,7 +79,7 @@ def test_gradients_are_those_of_the_first_weights_and_the_last(
     assert not np.allclose(found["gradients"]["start"], found["gradients"]["end"], rtol=1e-2)
 
 
-def test_findings_and_figure_are_kept(record: dict[str, Any], folder: Path) -> None:
+def test_results_are_cached_and_drawn(record: dict[str, Any], folder: Path) -> None:
     assert len(list((folder / "runs").glob("*/findings/degradation.json"))) == 4
     assert record["budget"]["train_images"] == 40
     assert [claim["interval"] for claim in record["claims"]] == [None] * 14
@@ -82,7 +87,7 @@ def test_findings_and_figure_are_kept(record: dict[str, Any], folder: Path) -> N
     assert all(f"{name}, end" in drawing for name in ("plain20", "plain32", "resnet20", "resnet32"))
 
 
-def test_a_kernels_gradient_is_that_of_its_place() -> None:
+def test_a_gradient_norm_is_that_of_its_kernel() -> None:
     image = keras.Input((4, 4, 1))
     x = keras.layers.Conv2D(2, 3, name="conv1")(image)
     x = keras.layers.Conv2D(3, 2, name="conv2", activation="softmax")(x)
@@ -102,11 +107,11 @@ def test_a_kernels_gradient_is_that_of_its_place() -> None:
     assert norms["conv2"] == pytest.approx(np.linalg.norm(gradient(loss, kernel)), rel=1e-4)
 
 
-def network(name: str, train: list[float], test: list[float], norms: list[float]) -> Found:
+def network(name: str, train: list[float], test: list[float], norms: list[float]) -> NetworkResult:
     gradients = {moment: [norms] * len(train) for moment in ("start", "end")}
     errors = {"train": train, "test": test}
     images = {"train": 10_000, "test": 10_000}
-    return Found(name, [1], {}, errors, images, ["conv1", "conv2"], gradients)
+    return NetworkResult(name, [1], {}, errors, images, ["conv1", "conv2"], gradients)
 
 
 PLAIN = [
@@ -150,14 +155,14 @@ def test_errors_may_be_zero() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depths": (20,)}, "two numbers or more"),
-        ({"depths": (56, 20)}, "rise, not 56 20"),
+        ({"depths": (20,)}, "two or more ascending numbers"),
+        ({"depths": (56, 20)}, "ascending numbers, not 56 20"),
         ({"depths": (20, 21)}, "plain21"),
         ({"seeds": (1, 1)}, "different"),
         ({"seeds": ()}, "different"),
     ],
 )
-def test_wrong_options_are_said_in_a_line(
+def test_wrong_options_are_refused_before_any_training(
     options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):

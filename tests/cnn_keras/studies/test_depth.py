@@ -26,7 +26,7 @@ def record(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "depth.json").read_text())
 
 
-def test_the_lectures_example_costs_what_its_windows_say(record: dict[str, Any]) -> None:
+def test_the_cost_of_the_lectures_example_follows_from_its_shapes(record: dict[str, Any]) -> None:
     places = 28 * 28
     naive = {part["layer"]: part["macs"] for part in record["example"]["naive"]}
     assert naive == {
@@ -60,7 +60,9 @@ def test_the_reduced_modules_are_googlenets(
         assert found["ratio"] == found["naive"]["macs"] / row.macs
 
 
-def test_a_chain_of_naive_modules_grows_by_what_its_poolings_keep(record: dict[str, Any]) -> None:
+def test_a_chain_of_naive_modules_gains_the_channels_of_its_poolings(
+    record: dict[str, Any],
+) -> None:
     channels = [link["output_channels"] for link in record["chain"]]
     assert channels == [416, 832, 1280, 1728, 2176, 2640, 3344, 4048, 4944]
     assert [link["input_shape"][-1] for link in record["chain"]] == [192, *channels[:-1]]
@@ -83,8 +85,8 @@ def test_claims_are_true_or_not_as_computed(record: dict[str, Any]) -> None:
 
 
 def test_the_revolution_is_the_zoos(record: dict[str, Any], folder: Path) -> None:
-    told = {w.network: (w.top5_error, w.depth) for w in REVOLUTION if w.network}
-    assert told == {
+    expected = {w.network: (w.top5_error, w.depth) for w in REVOLUTION if w.network}
+    assert expected == {
         name: (row.top5_error, row.depth) for name, row in ZOO.items() if row.top5_error is not None
     }
     by_name = {winner["name"]: winner for winner in record["revolution"]}

@@ -62,7 +62,7 @@ def saved(record: dict[str, Any]) -> Run:
     return Run.open(Path(record["run"]))
 
 
-def test_claims_are_what_the_members_answer(record: dict[str, Any], saved: Run) -> None:
+def test_claims_follow_from_the_members_predictions(record: dict[str, Any], saved: Run) -> None:
     split = saved.dataset().test
     runs = [Run(saved.path / member) for member in saved.config["members"]]
     answers = np.stack([run.predict(split.images) for run in runs])
@@ -140,7 +140,7 @@ def test_the_ensemble_is_one_file(record: dict[str, Any], saved: Run, folder: Pa
     ("options", "message"),
     [
         ({"seeds": (3,)}, "two --seeds or more, not 3 alone"),
-        ({"seeds": (1, 1)}, "different numbers from 0 on"),
+        ({"seeds": (1, 1)}, "different numbers of at least 0"),
         ({"network": "lenet"}, "Did you mean 'lenet5'?"),
         ({"rivals": 0}, "rivals"),
         ({"against": "resnet57"}, "Did you mean 'resnet50'?"),
@@ -149,7 +149,9 @@ def test_the_ensemble_is_one_file(record: dict[str, Any], saved: Run, folder: Pa
         ({"export": Path("files"), "recipes": ("flot32",)}, "Did you mean 'float32'?"),
     ],
 )
-def test_bad_input_is_refused_first(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_wrong_options_are_refused_before_any_training(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     study = EnsembleStudy(**{"runs": tmp_path, "out": tmp_path, **options})
     with pytest.raises(UsageError) as caught:
         study()

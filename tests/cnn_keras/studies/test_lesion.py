@@ -17,7 +17,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.finished import finish, teach
 
-TWINS = [
+TRAININGS = [
     (Training.of(network, "digits", recipe={}, image_size=16, options={"depth": 8}), (0,))
     for network in ("resnet20", "plain20")
 ]
@@ -30,9 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
-    for training, _ in TWINS:
+    for training, _ in TRAININGS:
         teach(finish(training, 0, folder / "runs", [0.5]))
-    lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
+    lesion(TRAININGS, runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
     return json.loads((folder / "lesion_resnet20_digits.json").read_text())
 
 
@@ -43,52 +43,54 @@ def error(folder: Path, network: str, *deleted: int) -> float:
     test = test.take(stratified_indices(test.labels, 60, 0))
     parts = cut(run.model())
     x = parts.before(run.preprocessing(test.images))
-    for place, module in enumerate(parts.modules):
-        x = module.join(module.shortcut(x)) if place in deleted else module(x)
+    for index, module in enumerate(parts.modules):
+        x = module.join(module.shortcut(x)) if index in deleted else module(x)
     return (np.argmax(parts.after(x), axis=1) != test.labels).mean()
 
 
-@pytest.mark.parametrize(("network", "places"), [("resnet20", 3), ("plain20", 7)])
+@pytest.mark.parametrize(("network", "modules"), [("resnet20", 3), ("plain20", 7)])
 def test_errors_are_those_of_the_networks_without_the_modules(
-    network: str, places: int, record: dict[str, Any], folder: Path
+    network: str, modules: int, record: dict[str, Any], folder: Path
 ) -> None:
     found = record["networks"][network]
     assert found["intact"] == [pytest.approx(error(folder, network))]
-    for place in (0, places - 1):
-        assert found["single"][0][place] == pytest.approx(error(folder, network, place))
-    assert len(found["single"][0]) == len(found["rows"]) == places
+    for index in (0, modules - 1):
+        assert found["single"][0][index] == pytest.approx(error(folder, network, index))
+    assert len(found["single"][0]) == len(found["rows"]) == modules
 
 
 def test_only_residual_modules_are_deleted_together(record: dict[str, Any], folder: Path) -> None:
     residual, plain = record["networks"].values()
     assert residual["changes_shape"] == [False, True, True]
-    assert np.shape(residual["several"]) == (1, 3, 2)  # there are but three modules
+    assert np.shape(residual["several"]) == (1, 3, 2)  # there are only three modules
     assert residual["several"][0][2] == [pytest.approx(error(folder, "resnet20", 0, 1, 2))] * 2
     assert set(residual["several"][0][0]) <= set(residual["single"][0])
     kept = folder / "runs" / "resnet20_digits_0" / "findings" / "lesion_several.json"
     for order in zip(*json.loads(kept.read_text())["found"]["deleted"], strict=True):
-        assert [len(places) for places in order] == [1, 2, 3]
+        assert [len(indices) for indices in order] == [1, 2, 3]
         assert set(order[0]) < set(order[1]) < set(order[2])
     assert plain["several"] == [[]]
 
 
-def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path) -> None:
+def test_the_record_states_its_budget(record: dict[str, Any], folder: Path) -> None:
     assert record["seeds"] == [0]
     assert record["budget"]["test_images"] == 60
     assert record["budget"]["trainings"]["plain20"]["epochs"] == 164
     drawing = (folder / "lesion_resnet20_digits.svg").read_text()
-    assert all(word in drawing for word in ("resnet20", "plain20", "modules deleted", "guessing"))
+    assert all(word in drawing for word in ("resnet20", "plain20", "modules deleted", "chance"))
 
 
-def test_what_was_found_is_kept(record: dict[str, Any], folder: Path) -> None:
+def test_results_are_cached(record: dict[str, Any], folder: Path) -> None:
     path = folder / "runs" / "plain20_digits_0" / "findings" / "lesion_single.json"
     document = json.loads(path.read_text())
     document["found"]["errors"][0] = 0.125
     path.write_text(json.dumps(document))
-    again = lesion(TWINS, folder / "runs", folder, test_images=60, count=9, draws=2)
+    again = lesion(TRAININGS, runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
     assert again["networks"]["plain20"]["single"][0][0] == 0.125
     assert again["networks"]["resnet20"] == record["networks"]["resnet20"]
-    other = lesion(TWINS[1:], folder / "runs", folder, test_images=50, count=9, draws=2)
+    other = lesion(
+        TRAININGS[1:], runs=folder / "runs", out=folder, test_images=50, count=9, draws=2
+    )
     assert other["networks"]["plain20"]["single"][0][0] != 0.125
     assert [claim["claim"][:12] for claim in other["claims"]] == ["deleting any"]
 
@@ -101,7 +103,7 @@ def test_a_network_that_has_learned_nothing_is_refused(
     document["found"]["intact"] = 0.9
     path.write_text(json.dumps(document))
     with pytest.raises(Error, match="resnet20 is no better than guessing"):
-        lesion(TWINS[:1], folder / "runs", folder, test_images=60, count=9, draws=2)
+        lesion(TRAININGS[:1], runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
 
 
 def lesions(network: str, residual: bool, single: list[list[float]], **others: Any) -> Lesions:
@@ -145,7 +147,7 @@ def test_claims_are_true_or_not_as_computed() -> None:
     assert one[0] < 0.625 < one[1]
 
 
-def test_a_costly_first_module_is_told_from_the_later_ones() -> None:
+def test_a_costly_first_module_is_distinguished_from_later_ones() -> None:
     residual = lesions("resnet20", True, [[0.8, 0.3, 0.2], [0.8, 0.3, 0.2]])
     residual = replace(residual, several=np.array([[[0.2], [0.3]]] * 2))
     plain = lesions("plain20", False, [[0.9, 0.7, 0.9], [0.9, 0.7, 0.9]])
@@ -160,18 +162,18 @@ def test_a_costly_first_module_is_told_from_the_later_ones() -> None:
     [
         ({"networks": ("resnet57",)}, "Unknown network 'resnet57'"),
         ({"networks": ("lenet5",)}, "lenet5 has no modules: choose from"),
-        ({"seeds": (1, 1)}, "Seeds are different numbers"),
-        ({"networks": ()}, "--networks takes one value or more, each once, not none"),
+        ({"seeds": (1, 1)}, "--seeds takes different numbers"),
+        ({"networks": ()}, "--networks takes one or more different values, not none"),
         (
             {"networks": ["vgg11"] * 2},
-            "--networks takes one value or more, each once, not vgg11 vgg11",
+            "--networks takes one or more different values, not vgg11 vgg11",
         ),
-        ({"count": 0}, "--count is 1 or more, not 0"),
+        ({"count": 0}, "--count must be at least 1, not 0"),
         ({"draws": 0}, "--draws"),
         ({"test_images": -1}, "--test-images"),
     ],
 )
-def test_what_cannot_be_asked_is_said_before_any_training(
+def test_wrong_options_are_refused_before_any_training(
     options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -179,10 +181,10 @@ def test_what_cannot_be_asked_is_said_before_any_training(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_vgg_is_trained_in_its_own_way() -> None:
+def test_a_vgg_has_its_own_training() -> None:
     study = STUDIES["lesion"](seeds=(3, 4), learning_rate=0.025, epochs=6, batch_size=32)
     trainings = {
-        each.network: (each, seeds) for each, seeds in map(study._training, study.networks)
+        each.network: (each, seeds) for each, seeds in map(study.training_and_seeds, study.networks)
     }
     vgg, seeds = trainings["vgg11"]
     assert seeds == (3,)

@@ -9,7 +9,7 @@ import pytest
 
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.studies.cli import STUDIES
-from cnn_keras.studies.paths import Found, claims, paths
+from cnn_keras.studies.paths import PathGradients, claims, paths
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.finished import finish
@@ -28,11 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("paths")
     for seed in (1, 2):
         finish(TRAINING, seed, folder / "runs", [0.5])
-    paths(TRAINING, (1, 2), 20, folder / "runs", folder)
+    paths(TRAINING, (1, 2), images=20, runs=folder / "runs", out=folder)
     return folder
 
 
-def test_the_record_says_what_each_length_has(folder: Path) -> None:
+def test_the_record_has_a_row_for_each_length(folder: Path) -> None:
     record = json.loads((folder / "paths_resnet20_digits.json").read_text())
     assert record["modules"] == 3
     assert [row["paths"] for row in record["lengths"]] == [1, 3, 3, 1]
@@ -46,41 +46,46 @@ def test_the_record_says_what_each_length_has(folder: Path) -> None:
     assert "of the gradient" in drawing
 
 
-def test_a_killed_study_goes_on_with_what_it_has(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_are_cached(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (folder / "paths_resnet20_digits.json").read_text()
     capsys.readouterr()
-    paths(TRAINING, (1, 2), 20, folder / "runs", folder)
+    paths(TRAINING, (1, 2), images=20, runs=folder / "runs", out=folder)
     assert (folder / "paths_resnet20_digits.json").read_text() == before
     assert "paths\n" not in capsys.readouterr().err  # nothing was measured
 
 
-def found(norms: Any) -> Found:
+def path_gradients(norms: Any) -> PathGradients:
     halves = np.stack([norms, norms], axis=1)
-    return Found("resnet56", halves)
+    return PathGradients("resnet56", halves)
 
 
 def test_claims_hold_of_a_network_like_the_papers() -> None:
     lengths = np.arange(28)
     norms = np.stack([10 ** (-0.69 * lengths), 10 ** (-0.71 * lengths - 3)])
-    rows = claims(found(norms))
+    rows = claims(path_gradients(norms))
     assert all(row.holds for row in rows)
     assert rows[1].value == pytest.approx(10**-0.7)
     assert rows[2].value == pytest.approx(1)
-    # The gradient's lengths are binomial, too: each module is gone through with odds of its factor.
+    # The lengths weighted by the gradient are binomial, too, with the factor as the odds.
     odds = 10 ** np.array([-0.69, -0.71])
     assert rows[3].value == pytest.approx((27 * odds / (1 + odds)).mean())
     assert rows[3].interval is not None
 
 
 def test_claims_do_not_hold_where_the_gradient_does_not_fall() -> None:
-    rows = claims(found(1 + np.random.default_rng(0).random((2, 28))))
+    rows = claims(path_gradients(1 + np.random.default_rng(0).random((2, 28))))
     assert [row.holds for row in rows] == [True, False, False, False, False, False, True]
 
 
 def test_a_control_is_trained_with_the_effective_paths(folder: Path) -> None:
-    record = paths(TRAINING, (1,), 20, folder / "runs", folder / "control", control=TRAINING)
+    record = paths(
+        TRAINING,
+        (1,),
+        images=20,
+        runs=folder / "runs",
+        out=folder / "control",
+        control=TRAINING,
+    )
     found, row = record["control"], record["claims"][-1]
     assert found["branches"] == min(round(2 * found["mean_lengths"][0]), 3)
     run = Run(folder / "runs" / f"resnet20_branches{found['branches']}_digits_1")
@@ -96,22 +101,24 @@ def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
     model = run.model()
     model.get_layer("logits").kernel.assign(np.zeros((64, 10)))
     model.save(run.path / "model.keras")
-    with pytest.raises(Error, match="No gradient comes back through resnet20"):
-        paths(TRAINING, (1,), 4, tmp_path, tmp_path)
+    with pytest.raises(Error, match="The gradient of resnet20 is zero"):
+        paths(TRAINING, (1,), images=4, runs=tmp_path, out=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "plain56"}, "plain56 cannot be taken here: choose from resnet18, "),
-        ({"network": "lenet5"}, "lenet5 cannot be taken here"),
-        ({"control": "resnet18"}, "resnet18 cannot be taken here: choose from resnet20, "),
+        ({"network": "plain56"}, "plain56 does not suit this study: choose from resnet18, "),
+        ({"network": "lenet5"}, "lenet5 does not suit this study"),
+        ({"control": "resnet18"}, "resnet18 does not suit this study: choose from resnet20, "),
         ({"network": "resnet57"}, "Did you mean"),
-        ({"images": 1}, "--images is 2 or more, not 1"),
-        ({"seeds": ()}, "Seeds are different numbers"),
+        ({"images": 1}, "--images must be at least 2, not 1"),
+        ({"seeds": ()}, "--seeds takes different numbers"),
     ],
 )
-def test_bad_input_is_refused_first(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_wrong_options_are_refused_before_any_training(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError) as caught:
         STUDIES["paths"](**{"runs": tmp_path, "out": tmp_path, **options})()
     assert message in str(caught.value)

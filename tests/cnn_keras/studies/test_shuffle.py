@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
     teach(finish(TRAINING, 0, folder / "runs", [0.5]))
-    shuffle(TRAINING, (0,), folder / "runs", folder, test_images=50, count=2, draws=2)
+    shuffle(TRAINING, (0,), runs=folder / "runs", out=folder, test_images=50, count=2, draws=2)
     return json.loads((folder / "shuffle_resnet20_digits.json").read_text())
 
 
@@ -40,12 +40,11 @@ def test_errors_are_those_of_the_networks_in_these_orders(
 
     def error(order: list[int]) -> float:
         x = network.before(run.preprocessing(test.images))
-        for place in order:
-            x = network.modules[place](x)
+        for index in order:
+            x = network.modules[index](x)
         return (np.argmax(network.after(x), axis=1) != test.labels).mean()
 
-    # The first stage has the only two modules of one shape: an even number of exchanges undoes
-    # itself.
+    # Only the two modules of the first stage have the same shape: two swaps undo each other.
     own, other = [0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 4, 5]
     assert record["orders"] == [other, own, other, own]
     assert record["taus"] == pytest.approx([1 - 2 / 15, 1, 1 - 2 / 15, 1])
@@ -53,42 +52,44 @@ def test_errors_are_those_of_the_networks_in_these_orders(
     assert record["intact"] == record["errors"][0][1:2]
 
 
-def test_the_record_says_what_it_is_made_of(record: dict[str, Any], folder: Path) -> None:
+def test_the_record_states_its_budget(record: dict[str, Any], folder: Path) -> None:
     assert (record["seeds"], record["network"], record["chance"]) == ([0], "resnet20", 0.9)
     assert (record["budget"]["test_images"], record["budget"]["epochs"]) == (50, 164)
     assert len(record["claims"]) == 3
     drawing = (folder / "shuffle_resnet20_digits.svg").read_text()
-    assert all(word in drawing for word in ("seed 0", "tau of the modules", "guessing"))
+    assert all(word in drawing for word in ("seed 0", "order of the modules", "chance"))
 
 
-def test_what_was_found_is_kept(record: dict[str, Any], folder: Path) -> None:
+def test_results_are_cached(record: dict[str, Any], folder: Path) -> None:
     path = folder / "runs" / "resnet20_digits_0" / "findings" / "shuffle.json"
     document = json.loads(path.read_text())
     document["found"]["intact"] = 0.125
     path.write_text(json.dumps(document))
-    again = shuffle(TRAINING, (0,), folder / "runs", folder, test_images=50, count=2, draws=2)
+    again = shuffle(
+        TRAINING, (0,), runs=folder / "runs", out=folder, test_images=50, count=2, draws=2
+    )
     assert again["intact"] == [0.125]
     assert again["errors"] == record["errors"]
 
 
-@pytest.mark.parametrize("exchange", [(0, 1), (1, 4), (0, 5)])
-def test_tau_falls_with_every_pair_that_passed(exchange: tuple[int, int]) -> None:
-    a, b = exchange
+@pytest.mark.parametrize("swap", [(0, 1), (1, 4), (0, 5)])
+def test_tau_falls_with_each_pair_in_reverse_order(swap: tuple[int, int]) -> None:
+    a, b = swap
     order = list(range(6))
     order[a], order[b] = order[b], order[a]
-    passed = sum(first > second for first, second in combinations(order, 2))
-    assert tau(order) == pytest.approx(1 - 2 * passed / 15)
+    reverse = sum(first > second for first, second in combinations(order, 2))
+    assert tau(order) == pytest.approx(1 - 2 * reverse / 15)
 
 
-def test_orders_exchange_only_within_groups() -> None:
+def test_orders_swap_modules_only_within_groups() -> None:
     groups = [[0, 1, 2], [4, 5, 6, 7]]
     drawn = orders(9, groups, 6, 10)
     assert drawn == orders(9, groups, 6, 10)
     assert len(drawn) == 60
-    for at, order in enumerate(drawn):
-        assert all(sorted(order[place] for place in group) == group for group in groups)
+    for step, order in enumerate(drawn):
+        assert all(sorted(order[index] for index in group) == group for group in groups)
         assert (order[3], order[8]) == (3, 8)
-        before = drawn[at - 1] if at % 6 else range(9)
+        before = drawn[step - 1] if step % 6 else range(9)
         assert sum(np.not_equal(order, before)) == 2
     assert len({tuple(order) for order in drawn}) > 30
     disorder = [1 - tau(order) for order in drawn]
@@ -98,12 +99,12 @@ def test_orders_exchange_only_within_groups() -> None:
 def test_claims_are_true_or_not_as_computed() -> None:
     taus = np.array([0.8, 0.6, 0.9, 0.5, 0.7])
     rising = 0.2 + (1 - taus) / 2
-    found = Shuffles(taus, np.array([0.2, 0.21]), np.stack([rising, rising + 0.01]))
-    np.testing.assert_allclose(found.curves[0], [0.2, 0.25, 0.3, 0.35, 0.4, 0.45])
-    along, least, most = claims("resnet20", found)
-    assert (along.holds, along.value) == (True, pytest.approx(1))
-    assert (least.holds, least.value) == (True, pytest.approx(0.05))
-    assert (most.holds, most.value) == (True, pytest.approx(0.2))
+    shuffles = Shuffles(taus, np.array([0.2, 0.21]), np.stack([rising, rising + 0.01]))
+    np.testing.assert_allclose(shuffles.curves[0], [0.2, 0.25, 0.3, 0.35, 0.4, 0.45])
+    correlation, smallest, largest = claims("resnet20", shuffles)
+    assert (correlation.holds, correlation.value) == (True, pytest.approx(1))
+    assert (smallest.holds, smallest.value) == (True, pytest.approx(0.05))
+    assert (largest.holds, largest.value) == (True, pytest.approx(0.2))
     jump = Shuffles(taus, np.array([0.2]), np.array([[0.2, 0.8, 0.2, 0.8, 0.2]]))
     assert [claim.holds for claim in claims("resnet20", jump)] == [True, False, False]
     flat = Shuffles(taus, np.array([0.2]), np.full((1, 5), 0.2))
@@ -119,13 +120,13 @@ def test_claims_are_true_or_not_as_computed() -> None:
     [
         ({"network": "resnet57"}, "Unknown network 'resnet57'"),
         ({"network": "vgg11"}, "vgg11 has no modules"),
-        ({"seeds": ()}, "Seeds are different numbers"),
-        ({"count": 0}, "--count is 1 or more, not 0"),
+        ({"seeds": ()}, "--seeds takes different numbers"),
+        ({"count": 0}, "--count must be at least 1, not 0"),
         ({"draws": 0}, "--draws"),
         ({"test_images": -1}, "--test-images"),
     ],
 )
-def test_what_cannot_be_asked_is_said_before_any_training(
+def test_wrong_options_are_refused_before_any_training(
     options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):

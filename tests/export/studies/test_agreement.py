@@ -9,13 +9,13 @@ from export.studies.agreement import agreement, claims
 from tests.fixtures.tiny_files import tiny_files
 
 
-def test_it_is_recorded_with_its_figure(tmp_path: Path) -> None:
+def test_latencies_of_both_tools_are_recorded(tmp_path: Path) -> None:
     file = tmp_path / "tiny.tflite"
     file.write_bytes(tiny_files()["float32"])
     record = agreement(file, tmp_path / "results", pairs=2, secs=0.02)
     path = tmp_path / "results" / "benchmark_agreement.json"
     assert json.loads(path.read_text()) == json.loads(json.dumps(record))
-    assert [len(found) for found in record["latency_p50_ms"].values()] == [2, 2]
+    assert [len(runs) for runs in record["latency_p50_ms"].values()] == [2, 2]
     assert len(record["claims"]) == 2
     assert "<svg" in path.with_suffix(".svg").read_text()
 

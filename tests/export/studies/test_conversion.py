@@ -27,7 +27,7 @@ def test_the_deepest_plain_network_equals_keras(tmp_path: Path) -> None:
     assert record["files"][0]["max_relative_error"] < 3e-5
 
 
-def test_a_deep_residual_network_answers_with_more_than_one_class() -> None:
+def test_a_deep_residual_network_predicts_more_than_one_class() -> None:
     float32 = convert_network("resnet56")[0]
     assert float32["max_probability"] < 0.9  # 1.0 without `normalize_by`'s scale
     assert 0 < float32["max_relative_error"] < MAX_RELATIVE_ERROR
@@ -56,6 +56,6 @@ def test_each_fault_fails_its_claim(fault: dict[str, float], holds: list[bool]) 
     assert [claim.holds for claim in claims([row | fault])] == holds
 
 
-def test_errors_are_relative_to_the_greatest_probability() -> None:
+def test_errors_are_relative_to_the_largest_probability() -> None:
     found, expected = np.array([[0.5, 0.25, 0.25]]), np.array([[0.5, 0.3, 0.2]])
     assert relative_error(found, expected) == pytest.approx(0.1)

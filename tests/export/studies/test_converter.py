@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from export.recipes import RECIPES
-from export.studies.converter import Made, claims, converter
+from export.studies.converter import ConvertedFile, claims, converter
 
 
 def test_both_tools_make_the_files_that_need_no_training(tmp_path: Path) -> None:
-    record = converter("lenet5", tmp_path, images=3)
+    record = converter("lenet5", tmp_path, num_images=3)
     made: dict[str, set[str]] = {"cnn-keras": set(), "TFLiteConverter": set()}
     for file in record["files"]:
         made[file["tool"]].add(file["recipe"])
@@ -29,13 +29,13 @@ def test_both_tools_make_the_files_that_need_no_training(tmp_path: Path) -> None
 
 
 def test_one_conversion_and_calibration_are_the_limit() -> None:
-    def files(int8: float) -> list[Made]:
+    def files(int8: float) -> list[ConvertedFile]:
         return [
-            Made("float32", "cnn-keras", 10.0, 1),
-            Made("static_wi8_ai8", "cnn-keras", int8, 1),
-            Made("dynamic_wi4_afp32", "cnn-keras", 1.0, 1),
-            Made("float32", "TFLiteConverter", 20.0, 1),
-            Made("static_wi8_ai8", "TFLiteConverter", 60.0, 1),
+            ConvertedFile("float32", "cnn-keras", 10.0, 1),
+            ConvertedFile("static_wi8_ai8", "cnn-keras", int8, 1),
+            ConvertedFile("dynamic_wi4_afp32", "cnn-keras", 1.0, 1),
+            ConvertedFile("float32", "TFLiteConverter", 20.0, 1),
+            ConvertedFile("static_wi8_ai8", "TFLiteConverter", 60.0, 1),
         ]
 
     within, less = claims(files(62.0))

@@ -19,12 +19,12 @@ def test_every_cost_is_recorded_and_every_file_is_one_partition(tmp_path: Path) 
     for recipe in ("float32", "static_wi8_ai8"):  # two layers of squares, sums, roots, products
         assert nodes[recipe, True] >= nodes[recipe, False] + 10
     held = {row["claim"]: row["holds"] for row in record["claims"]}
-    assert held["every file, with LRN and without, is one XNNPACK partition (most partitions)"]
-    assert held["every node of every file is delegated (most left)"]
+    assert held["every file, with LRN and without, is one XNNPACK partition (largest number)"]
+    assert held["every node of every file is delegated (most nodes that are not)"]
     assert len(held) == len(LIMITS) + 2
 
 
-def test_a_cost_above_its_limit_or_a_split_file_is_said() -> None:
+def test_a_cost_above_its_limit_or_a_split_file_fails_its_claim() -> None:
     dear = Cost("alexnet", "float32", 1, 1.07, 1.0, 1.07, (1.0, 1.1), [1.07])
     cheap = Cost("alexnet", "float32", 2, 1.07, 1.0, 1.07, (1.0, 1.1), [1.07])
     split = File("alexnet", "float32", True, nodes=47, delegated_nodes=45, partitions=3)
@@ -34,7 +34,7 @@ def test_a_cost_above_its_limit_or_a_split_file_is_said() -> None:
     assert [claim.holds for claim in claims([cheap], [whole, split])] == [True, False, False]
 
 
-def test_calibration_images_are_pieces_of_photographs() -> None:
+def test_calibration_images_are_crops_of_photographs() -> None:
     pieces = crops((67, 50))
     assert pieces.shape == (2 * CROPS, 67, 50, 3)
     assert -1 <= pieces.min() < -0.8 < 0.8 < pieces.max() <= 1

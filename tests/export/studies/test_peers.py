@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_keras.errors import Error, UsageError
+from cnn_keras.errors import Error
 from export.benchmark.engine_process import Inference
-from export.studies import peers as study
-from export.studies.peers import Row, check, claims, peers, photograph, require
+from export.studies.engines import ENGINES, PEERS, Engine, require_installed
+from export.studies.peers import MAX_ERROR, Row, check, claims, peers, photograph
 
 
 def test_engines_agree_with_keras_and_are_recorded_beside_litert(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_engines_agree_with_keras_and_are_recorded_beside_litert(tmp_path: Path)
     assert litert["ratio"] == 1.0
     assert len(xla["rounds_ms"]) == 2
     assert 0 < xla["interval"][0] <= xla["ratio"] <= xla["interval"][1]
-    assert 0 < xla["max_error"] <= study.MAX_ERROR  # other sums than Keras', the same network
+    assert 0 < xla["max_error"] <= MAX_ERROR  # other sums than Keras', the same network
     assert 0 < xla["peak_fraction"] < litert["peak_fraction"] * 1e3
     assert record["sgemm_peaks"][0]["gflops"] > 1
     assert record["refusals"] == []
@@ -34,10 +34,8 @@ def test_an_engine_that_does_not_run_a_network_is_recorded_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A converter that cannot write, and an engine whose process dies.
-    monkeypatch.setitem(study.ENGINES, "mute", study.Engine("Mute", (), cannot_write, dies))
-    monkeypatch.setitem(
-        study.ENGINES, "dead", study.Engine("Dead", (), lambda model, folder: None, dies)
-    )
+    monkeypatch.setitem(ENGINES, "mute", Engine("Mute", (), cannot_write, dies))
+    monkeypatch.setitem(ENGINES, "dead", Engine("Dead", (), lambda model, folder: None, dies))
     arguments = {"engines": ["mute", "dead"], "threads": [1], "secs": 0.01, "rounds": 1}
     record = peers(["lenet5"], tmp_path, **arguments)
     reasons = {row["engine"]: row["reason"] for row in record["refusals"]}
@@ -52,9 +50,7 @@ def test_an_engine_that_does_not_run_a_network_is_recorded_with_its_reason(
 def test_an_engine_with_other_scores_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        study.ENGINES, "wrong", study.Engine("Wrong", (), lambda model, folder: None, wrong)
-    )
+    monkeypatch.setitem(ENGINES, "wrong", Engine("Wrong", (), lambda model, folder: None, wrong))
     with pytest.raises(Error, match=r"wrong gives other scores than Keras at 1 thread: .* 1e-04"):
         peers(["lenet5"], tmp_path, engines=["wrong"], threads=[1], secs=0.01, rounds=1)
     assert list(tmp_path.iterdir()) == []
@@ -101,21 +97,9 @@ def test_the_image_is_a_photograph() -> None:
     assert photograph((32, 48, 1)).shape == (1, 32, 48, 1)
 
 
-def test_unknown_and_missing_engines_are_said_in_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    require(["litert", "xla"])
-    with pytest.raises(UsageError, match=r"Unknown engine 'openvin'. Did you mean 'openvino'?"):
-        require(["openvin"])
-    missing = study.ENGINES["xla"]._replace(packages=("no_such_package",))
-    monkeypatch.setitem(study.ENGINES, "xla", missing)
-    with pytest.raises(Error, match=r'^This needs no_such_package: pip install "\.\[peers\]"$'):
-        require(["xla"])
-
-
 @pytest.mark.slow
 def test_every_peer_runs_a_residual_network_and_one_with_lrn(tmp_path: Path) -> None:
-    require(study.PEERS)  # fails where the extra `peers` is not installed
+    require_installed(PEERS)  # fails where the extra `peers` is not installed
     record = peers(["resnet20", "googlenet"], tmp_path, threads=[1, 2], secs=0.1, rounds=2)
     assert record["refusals"] == []
     assert len(record["rows"]) == 2 * 2 * 4

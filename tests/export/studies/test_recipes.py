@@ -20,7 +20,10 @@ def training(network: str, **recipe: Any) -> Training:
 def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) -> None:
     def record() -> dict[str, Any]:
         return recipes(
-            [training("lenet5", epochs=3)], select(()), tmp_path / "runs", tmp_path / "results"
+            [training("lenet5", epochs=3)],
+            select(()),
+            runs=tmp_path / "runs",
+            out=tmp_path / "results",
         )
 
     found = record()
@@ -38,8 +41,10 @@ def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) 
     assert model.stat().st_mtime_ns == before
 
 
-def test_files_that_were_trained_on_are_held_against_their_own_limit(tmp_path: Path) -> None:
-    found = recipes([training("lenet5", epochs=3)], select(["aware_wi8_ai8"]), tmp_path, tmp_path)
+def test_files_of_aware_training_have_their_own_limit(tmp_path: Path) -> None:
+    found = recipes(
+        [training("lenet5", epochs=3)], select(["aware_wi8_ai8"]), runs=tmp_path, out=tmp_path
+    )
     [claim] = [row for row in found["claims"] if row["claim"].startswith("aware_wi8_ai8 is within")]
     [row] = found["files"]
     assert claim["value"] == row["drop_points"]
@@ -51,7 +56,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
     for each in trainings:
         run = finish(each, 0, tmp_path / "runs", [0.5, 0.9])
     damage(Run(tmp_path / "runs" / "nin_digits_0"))
-    found = recipes(trainings, select(["float32"]), tmp_path / "runs", tmp_path)
+    found = recipes(trainings, select(["float32"]), runs=tmp_path / "runs", out=tmp_path)
     assert [row["network"] for row in found["files"]] == [run.config["network"]] == ["lenet5"]
     [failed] = found["failed"]
     assert failed["run"] == "nin"
@@ -62,7 +67,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
 def test_trained_networks_pass_by_every_recipe_on_the_test_split(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
     trainings = [training(name, **given) for name in ("lenet5", "plain20", "resnet20")]
-    record = recipes(trainings, select(()), tmp_path, tmp_path)
+    record = recipes(trainings, select(()), runs=tmp_path, out=tmp_path)
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     assert min(row["top1_float"] for row in record["files"]) > 0.9
     assert len(record["claims"]) == 6

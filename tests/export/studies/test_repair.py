@@ -7,10 +7,10 @@ import pytest
 from cnn_keras.errors import UsageError
 from cnn_keras.training.config import Training
 from export.benchmark.intervals import Ratio
-from export.studies.repair import Mended, claims, repairing, ruin
+from export.studies.repair import RepairResult, claims, repair_study, scale_channel
 from tests.fixtures.trained_network import Trained
 
-SOUND = Mended(
+REPAIRED = RepairResult(
     seed=0,
     top1_float=0.9,
     top1_sound=0.9,
@@ -28,33 +28,33 @@ SOUND = Mended(
 )
 
 
-def test_only_what_leaves_the_function_alone_is_ruined(trained: Trained) -> None:
+def test_only_a_layer_whose_scaling_keeps_the_function_is_scaled(trained: Trained) -> None:
     for layer in ("pool", "conv3"):
         with pytest.raises(UsageError, match=f"'{layer}' is not a batch normalization"):
-            ruin(trained.model, layer)
+            scale_channel(trained.model, layer)
     with pytest.raises(UsageError, match="Unknown layer 'conv1_bm'"):
-        ruin(trained.model, "conv1_bm")
+        scale_channel(trained.model, "conv1_bm")
 
 
-def test_every_network_has_to_be_refused_found_and_mended() -> None:
-    assert all(claim.holds for claim in claims([SOUND, SOUND], "conv3_2_a_bn"))
+def test_claims_need_each_network_refused_found_and_repaired() -> None:
+    assert all(claim.holds for claim in claims([REPAIRED, REPAIRED], "conv3_2_a_bn"))
     for at, other in enumerate(
         (
-            SOUND._replace(reasons=()),
-            SOUND._replace(first="conv3_2_b_bn"),
-            SOUND._replace(float_layers=["a", "b", "c"]),
-            SOUND._replace(accepted=False),
+            REPAIRED._replace(reasons=()),
+            REPAIRED._replace(first="conv3_2_b_bn"),
+            REPAIRED._replace(float_layers=["a", "b", "c"]),
+            REPAIRED._replace(accepted=False),
         )
     ):
-        held = [claim.holds for claim in claims([SOUND, other], "conv3_2_a_bn")]
-        assert held == [place != at for place in range(4)]
+        held = [claim.holds for claim in claims([REPAIRED, other], "conv3_2_a_bn")]
+        assert held == [index != at for index in range(4)]
 
 
 @pytest.mark.slow
-def test_a_ruined_residual_network_is_mended(tmp_path: Path) -> None:
+def test_a_scaled_residual_network_is_repaired(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
     training = Training.of("resnet20", "digits", recipe=given)
-    record = repairing(training, [0], "conv3_2_a_bn", tmp_path, tmp_path)
+    record = repair_study(training, [0], normalization="conv3_2_a_bn", runs=tmp_path, out=tmp_path)
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     [network] = record["networks"]
     assert network["top1_ruined"] < network["top1_sound"]

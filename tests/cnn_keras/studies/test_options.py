@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from cnn_keras.command import Outcome
+from cnn_keras.errors import UsageError
+from cnn_keras.studies.options import TrainingStudyCommand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(TrainingStudyCommand):
+    """A study that does nothing."""
+
+    def __call__(self) -> Outcome:
+        return Outcome({}, "")
+
+
+def test_the_options_decide_the_training() -> None:
+    training = Study(epochs=3, momentum=0.8).training("lenet5", recipe={"batch_size": 64})
+    assert (training.data, training.train_images) == ("fashion_mnist", 10_000)
+    assert training.image_size == 32  # LeNet-5 takes no smaller images
+    recipe = training.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (3, 64, 0.025)
+    assert recipe.momentum == 0.8
+
+
+def test_zeros_stand_for_the_papers_budget() -> None:
+    training = Study(epochs=0, train_images=0, image_size=0).training("resnet20")
+    assert training.recipe.epochs == 164
+    assert (training.train_images, training.image_size) == (None, None)
+
+
+def test_plain_and_residual_networks_have_the_same_depths() -> None:
+    plain, residual = Study().plain_and_residual((20, 56))
+    assert [training.network for training in plain] == ["plain20", "plain56"]
+    assert [training.network for training in residual] == ["resnet20", "resnet56"]
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])
+def test_seeds_must_be_different_and_not_negative(seeds: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="--seeds takes different numbers of at least 0, not"):
+        Study(seeds=seeds).training("resnet20")
