@@ -66,7 +66,7 @@ class Worker:
         # this process looks there (-P): a user's `random.py` would shadow Python's.
         environment = {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
-            "PYTHONIOENCODING": "utf-8:backslashreplace",  # whatever the locale
+            "PYTHONIOENCODING": "utf-8:backslashreplace",  # in every locale
         }
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(

@@ -1,1 +1,1 @@
-"""TFLite files: parse, run, describe and isolate."""
+"""TFLite files: parse, run, describe, and read in a subprocess."""

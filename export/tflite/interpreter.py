@@ -1,8 +1,8 @@
 """Run a `.tflite` classifier: float images in, float probabilities out.
 
-The only file that imports the LiteRT runtime. It needs the standard library, numpy and
-ai-edge-litert, so it also runs on a board that has nothing else. Quantized inputs and outputs are
-converted here, by the file's own scale and zero point, so that no caller has to know them.
+The only module that imports the LiteRT runtime. It needs only the standard library, numpy and
+ai-edge-litert, so that it also runs on a board. Quantized inputs and outputs are converted here
+with the file's scale and zero point, so that no caller has to know them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 # Bytes 4 to 7 of every TFLite flatbuffer (`file_identifier` in tensorflow/lite/schema/schema.fbs).
 FILE_IDENTIFIER = b"TFL3"
 
-# A custom operation's name may hold anything; LiteRT ends it with a full stop.
+# The name of a custom operation may contain any character; LiteRT puts a full stop after it.
 _MISSING_KERNEL = re.compile(
     r"unresolved custom op: (.+?)\. ?(?:See|Node|$)|\((Flex[^)]+)\) failed to prepare"
 )
@@ -34,8 +34,7 @@ COMPILED_FOR = {
     "vsi-npu": "a VeriSilicon NPU (compiled by TIM-VX)",
     "DISPATCH_OP": "the NPU that LiteRT compiled it for",
 }
-"""What vendors' compilers put in the place of the graph, by the custom operation's name, and what
-runs it.
+"""Custom operations into which vendors' compilers turn a graph, and the hardware that runs them.
 
 Reference:
     libedgetpu, ``edgetpu_c.h``; tflite-micro, ``kernels/ethos_u/ethosu.cc``; NXP's
@@ -48,24 +47,24 @@ DYNAMIC_BATCH_REMARK = (
     "has a dynamic batch and runs with 1 here; export it with a static batch of 1, as browsers and "
     "the Android app need it"
 )
-"""The remark about a file of which only the number of images is not fixed."""
+"""Remark about a file whose only dynamic size is the batch."""
 
 
 class ModelFileError(ValueError):
-    """A file that is no runnable image classifier; the message is one line."""
+    """The file is not a runnable image classifier; the message is one line."""
 
     exit_code = 1
 
 
 class TensorSpec(NamedTuple):
-    """What the file says about an input or output.
+    """An input or output of a file.
 
     Attributes:
         name: Name of the tensor.
-        shape: Its static shape, batch 1 first, also where the file leaves the batch open.
+        shape: Its shape, with 1 for a dynamic batch.
         dtype: Name of its numpy type, for example `"int8"`.
         scale: Real units per integer step; 0.0 if the tensor is not quantized.
-        zero_point: The integer that stands for 0.0.
+        zero_point: The integer that represents 0.0.
     """
 
     name: str
@@ -80,9 +79,9 @@ class Delegation(NamedTuple):
 
     Attributes:
         nodes: Operations in the file's main graph.
-        delegated_nodes: Those that run inside XNNPACK.
-        partitions: Pieces in which XNNPACK got them; every piece more is a hand-over of tensors.
-        fully_delegated: Whether no operation is left to the built-in kernels.
+        delegated_nodes: Operations that run in XNNPACK.
+        partitions: Subgraphs that XNNPACK runs; between them tensors are passed to other kernels.
+        fully_delegated: Whether XNNPACK runs all operations.
     """
 
     nodes: int
@@ -92,11 +91,11 @@ class Delegation(NamedTuple):
 
 
 class Dtypes(NamedTuple):
-    """The number types that most of a file consists of, by count of elements.
+    """The most frequent types of a file, by number of elements.
 
     Attributes:
         weights: Type of the constants, for example `"float16"`.
-        activations: Type of what the operations compute.
+        activations: Type of the operations' outputs.
     """
 
     weights: str
@@ -106,19 +105,20 @@ class Dtypes(NamedTuple):
 class Interpreter:
     """An image classifier in a `.tflite` file, run by LiteRT on the CPU with XNNPACK.
 
-    Calling it is the ordinary way. `set_input`, `invoke` and `get_output` are the same inference in
-    its three stages, which the benchmark times apart.
+    Call it to classify images. `set_input`, `invoke` and `get_output` are the three stages of the
+    same inference, which the benchmark times separately.
 
     Args:
         model: The file's path, or its bytes.
         num_threads: Threads that XNNPACK and the built-in kernels may use.
-        preserve_tensors: Keep every intermediate tensor for `tensors`. XNNPACK hides them, so the
-            graph then runs on the built-in kernels: slower, and with another rounding.
+        preserve_tensors: Keep every intermediate tensor for `tensors`. XNNPACK does not expose
+            them, so the graph then runs on the built-in kernels, which are slower and round
+            differently.
 
     Raises:
-        ModelFileError: The file is missing, truncated or no TFLite model; needs operations that
-            LiteRT lacks; has not one image input of fixed size and one output of class scores. A
-            batch that is left open is 1.
+        ModelFileError: The file is missing, truncated or not a TFLite model; it needs operations
+            that LiteRT lacks; or it does not have one image input of fixed size and one output of
+            class scores. A dynamic batch becomes 1.
 
     Example:
         interpreter = Interpreter("lenet5.tflite")
@@ -133,7 +133,7 @@ class Interpreter:
     ) -> None:
         self._label = _label(model)
         check_identifier(model)
-        with _refused(self._label):
+        with _one_line_errors(self._label):
             self._runtime = _interpreter(model, num_threads, preserve_tensors)
         try:
             inputs, outputs = self._runtime.get_input_details(), self._runtime.get_output_details()
@@ -145,19 +145,17 @@ class Interpreter:
                 "an image classifier has one of each."
             )
         _check_shapes(inputs[0], outputs[0], self._label)
-        self.input = _spec(inputs[0])
-        self.output = _spec(outputs[0])
-        with _refused(self._label):
-            if (
-                tuple(inputs[0]["shape"]) != self.input.shape
-            ):  # of another batch, with one left open
+        self.input = _tensor_spec(inputs[0])
+        self.output = _tensor_spec(outputs[0])
+        with _one_line_errors(self._label):
+            if tuple(inputs[0]["shape"]) != self.input.shape:  # a dynamic batch, stored as not 1
                 self._runtime.resize_tensor_input(inputs[0]["index"], self.input.shape)
             self._runtime.allocate_tensors()
         self._input_index: int = inputs[0]["index"]
         self._output_index: int = outputs[0]["index"]
 
     def quantize(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Convert preprocessed images to the input's type; a float input passes them through.
+        """Convert preprocessed images to the input's type; for a float input return them as is.
 
         Args:
             images: Preprocessed images `(n, height, width, channels)`.
@@ -171,7 +169,7 @@ class Interpreter:
         return quantized
 
     def dequantize(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Convert raw outputs `(n, classes)` to float; a float output passes through."""
+        """Convert raw outputs `(n, classes)` to float; return float outputs as they are."""
         return _dequantize(outputs, self.output.scale, self.output.zero_point)
 
     def set_input(self, image: NDArray[Any]) -> None:
@@ -179,10 +177,10 @@ class Interpreter:
         self._runtime.set_tensor(self._input_index, image)
 
     def invoke(self) -> None:
-        """Compute the output of the image that `set_input` copied in.
+        """Run the inference on the image from `set_input`.
 
         Raises:
-            ModelFileError: An operation failed, for example on a variable that nothing has set.
+            ModelFileError: An operation failed, for example on an uninitialized variable.
         """
         try:
             self._runtime.invoke()
@@ -198,7 +196,7 @@ class Interpreter:
     def __call__(
         self, images: NDArray[np.float32], advance: Callable[[], None] | None = None
     ) -> NDArray[np.float32]:
-        """Classify images, one at a time because the file's batch is 1.
+        """Classify images one by one, as the file's batch is 1.
 
         Args:
             images: Preprocessed images `(n, height, width, channels)`.
@@ -208,12 +206,12 @@ class Interpreter:
             Probabilities `(n, classes)`.
 
         Raises:
-            ModelFileError: The images have not the size that the file takes.
+            ModelFileError: The images do not have the size of the file's input.
         """
         if images.shape[1:] != self.input.shape[1:]:
             raise ModelFileError(
-                f"{self._label} takes images of {_size(self.input.shape[1:])}; "
-                f"these are {_size(images.shape[1:])}."
+                f"{self._label} takes images of {_format_size(self.input.shape[1:])}; "
+                f"these are {_format_size(images.shape[1:])}."
             )
         raw: NDArray[Any] = np.empty((len(images), *self.output.shape[1:]), self.output.dtype)
         for index, image in enumerate(self.quantize(images)):
@@ -227,23 +225,23 @@ class Interpreter:
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return every activation of the last inference by name, converted to float.
 
-        Needs `preserve_tensors=True`; without it LiteRT has reused most of their memory.
+        It needs `preserve_tensors=True`; without it LiteRT reuses most of their memory.
         """
-        produced = self._produced()
+        computed = self._computed()
         return {
             details["name"]: _dequantize(
                 self._runtime.get_tensor(details["index"]), *_quantization(details)
             )
             for details in self._runtime.get_tensor_details()
-            if details["index"] in produced
+            if details["index"] in computed
         }
 
     def dtypes(self) -> Dtypes:
-        """Name the types that most weights and most activations have."""
-        produced = self._produced()
+        """Return the types that most weights and most activations have."""
+        computed = self._computed()
         weights, activations = Counter[str](), Counter[str]()
         for details in self._runtime.get_tensor_details():
-            counter = activations if details["index"] in produced else weights
+            counter = activations if details["index"] in computed else weights
             if details["index"] != self._input_index:
                 counter[np.dtype(details["dtype"]).name] += int(np.prod(details["shape"]))
         return Dtypes(
@@ -251,29 +249,29 @@ class Interpreter:
         )
 
     def delegation(self) -> Delegation:
-        """Count the operations that XNNPACK took over, and in how many pieces.
+        """Count the operations that XNNPACK runs, and its partitions.
 
-        LiteRT lists the file's own operations and then one `DELEGATE` for each piece, with the
-        tensors that enter and leave it. The operations in between are the piece's.
+        LiteRT lists the file's operations and then one `DELEGATE` for each partition, with the
+        partition's input and output tensors. The operations between them belong to the partition.
         """
         listed = self._runtime._get_ops_details()
         nodes = [node for node in listed if node["op_name"] != "DELEGATE"]
-        pieces = [node for node in listed if node["op_name"] == "DELEGATE"]
+        partitions = [node for node in listed if node["op_name"] == "DELEGATE"]
         producer = {int(tensor): node for node in nodes for tensor in node["outputs"]}
         delegated: set[int] = set()
-        for piece in pieces:
-            entering = {int(tensor) for tensor in piece["inputs"]}
-            wanted = [int(tensor) for tensor in piece["outputs"]]
-            while wanted:
-                tensor = wanted.pop()
+        for partition in partitions:
+            inputs = {int(tensor) for tensor in partition["inputs"]}
+            pending = [int(tensor) for tensor in partition["outputs"]]
+            while pending:
+                tensor = pending.pop()
                 node = producer.get(tensor)
-                if node is None or tensor in entering or node["index"] in delegated:
+                if node is None or tensor in inputs or node["index"] in delegated:
                     continue
                 delegated.add(node["index"])
-                wanted.extend(int(needed) for needed in node["inputs"])
-        return Delegation(len(nodes), len(delegated), len(pieces), len(delegated) == len(nodes))
+                pending.extend(int(index) for index in node["inputs"])
+        return Delegation(len(nodes), len(delegated), len(partitions), len(delegated) == len(nodes))
 
-    def _produced(self) -> set[int]:
+    def _computed(self) -> set[int]:
         """Return the indices of the tensors that operations compute."""
         return {
             int(index) for node in self._runtime._get_ops_details() for index in node["outputs"]
@@ -281,7 +279,7 @@ class Interpreter:
 
 
 def io_counts(inputs: int, outputs: int) -> str:
-    """Return how many inputs and outputs a file has, in words.
+    """Return the numbers of inputs and outputs in words.
 
     Example:
         >>> io_counts(1, 4)
@@ -291,13 +289,13 @@ def io_counts(inputs: int, outputs: int) -> str:
 
 
 def check_identifier(model: bytes | str | Path) -> None:
-    """Refuse what is not even a TFLite file, without loading it.
+    """Check that a file has the identifier of TFLite, without loading it.
 
     Args:
         model: The file's path, or its bytes.
 
     Raises:
-        ModelFileError: It cannot be read, or its identifier is not TFLite's.
+        ModelFileError: It cannot be read, or has another identifier.
     """
     label = _label(model)
     try:
@@ -327,7 +325,7 @@ def read_file(path: str | Path) -> bytes:
         path: The file.
 
     Raises:
-        ModelFileError: It cannot be read, or its identifier is not TFLite's.
+        ModelFileError: It cannot be read, or has another identifier.
     """
     check_identifier(path)
     return Path(path).read_bytes()
@@ -348,15 +346,15 @@ def _interpreter(model: bytes | str | Path, num_threads: int, preserve_tensors: 
     }
     if isinstance(model, bytes):
         return litert.Interpreter(model_content=model, **options)
-    # As the system has the name, which need not be text.
+    # Encoded, because a file name need not be valid text.
     return litert.Interpreter(model_path=os.fsencode(model), **options)
 
 
 @contextmanager
-def _refused(label: str) -> Iterator[None]:
-    """Say in one line why LiteRT does not take a file, and keep what it prints off stderr."""
+def _one_line_errors(label: str) -> Iterator[None]:
+    """Turn LiteRT's errors into ModelFileErrors of one line, and hide what it prints to stderr."""
     try:
-        with _silent_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+        with _hidden_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
             yield
     except (ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())
@@ -379,30 +377,30 @@ def _refused(label: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send what C++ writes on stderr to nowhere; the same stands in Python's exceptions."""
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+def _hidden_stderr() -> Iterator[None]:
+    """Redirect stderr to /dev/null: what C++ prints of a failure is also in Python's exception."""
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
-        os.close(nowhere)
+        os.close(null)
 
 
 def _check_shapes(inputs: dict[str, Any], outputs: dict[str, Any], label: str) -> None:
-    """Refuse a file whose input is not one image or whose output is not one row of classes.
+    """Raise if the input is not one image, or the output is not one row of classes.
 
-    The batch may be open, in both or in the input alone.
+    The batch may be dynamic, in both or in the input alone.
     """
     for details, rank, what in (
         (inputs, 4, "input is an image (1, height, width, channels)"),
         (outputs, 2, "output is a row (1, classes)"),
     ):
         stated = tuple(int(size) for size in details["shape_signature"])
-        opened = stated[:1] == (-1,) and inputs["shape_signature"][0] == -1
-        shape = (1, *stated[1:]) if opened else stated
+        dynamic_batch = stated[:1] == (-1,) and inputs["shape_signature"][0] == -1
+        shape = (1, *stated[1:]) if dynamic_batch else stated
         if -1 in shape:
             raise ModelFileError(
                 f"{label} has a dynamic shape {stated}; export it with a fixed size and a batch "
@@ -412,7 +410,7 @@ def _check_shapes(inputs: dict[str, Any], outputs: dict[str, Any], label: str) -
             raise ModelFileError(f"{label} has shape {shape} where an image classifier's {what}.")
 
 
-def _spec(details: dict[str, Any]) -> TensorSpec:
+def _tensor_spec(details: dict[str, Any]) -> TensorSpec:
     sizes = (int(size) for size in details["shape_signature"])
     shape = tuple(1 if size == -1 else size for size in sizes)  # the batch
     dtype = np.dtype(details["dtype"]).name
@@ -420,7 +418,7 @@ def _spec(details: dict[str, Any]) -> TensorSpec:
 
 
 def _quantization(details: dict[str, Any]) -> tuple[float, int]:
-    """Return scale and zero point; a float tensor may have them too, where they mean nothing."""
+    """Return scale and zero point; those of a float tensor have no meaning and are left out."""
     if not np.issubdtype(details["dtype"], np.integer):
         return 0.0, 0
     scale, zero_point = details["quantization"]
@@ -433,5 +431,5 @@ def _dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def _format_size(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))

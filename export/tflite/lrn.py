@@ -1,7 +1,7 @@
-"""Find local response normalization in a file by what it computes, whatever it is called.
+"""Find local response normalization in a file by its operations, not by its name.
 
-It stays float in every file: XNNPACK does not take integer RSQRT and SQRT, and the constants of its
-sums are no weights to be rounded.
+It stays float in every file: XNNPACK has no integer RSQRT and SQRT, and the constants of its sums
+are not weights and must not be rounded.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any
 
 from .flatbuffer import CONVERSIONS, is_constant, name_of, op_names
 
-_WHOLE = "LOCAL_RESPONSE_NORMALIZATION"
+_LRN_OPERATION = "LOCAL_RESPONSE_NORMALIZATION"
 
 
 def lrn_tensors(model: Any) -> frozenset[str]:
     """Return the names of the tensors that local response normalization computes.
 
-    That is TFLite's own operation, or a map times (or over) what is computed from its square alone,
-    by way of a convolution with constants: the sum over neighboring channels. The other
-    normalizations take means, which are no convolutions.
+    It is either TFLite's own operation, or a map multiplied (or divided) by values computed only
+    from its square, through a convolution with constants: the sum over neighboring channels. Other
+    normalizations compute means, which are not convolutions.
 
     Args:
-        model: A ``ModelT``, of floats or quantized.
+        model: A ``ModelT``, float or quantized.
 
     Reference:
         Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
@@ -29,27 +29,27 @@ def lrn_tensors(model: Any) -> frozenset[str]:
     """
     graph = model.subgraphs[0]
     operations = list(zip(op_names(model), graph.operators, strict=True))
-    converted: dict[int, int] = {}  # tensors that are others in another type
+    originals: dict[int, int] = {}  # tensors before a conversion to another type
 
     def sources(op: Any) -> set[int]:
-        """Return the tensors that an operation reads, constants left out."""
-        read = {converted.get(int(index), int(index)) for index in op.inputs if index >= 0}
+        """Return the tensors that an operation reads, without constants."""
+        read = {originals.get(int(index), int(index)) for index in op.inputs if index >= 0}
         return {index for index in read if not is_constant(model, graph.tensors[index])}
 
     found: set[int] = set()
-    squares: list[tuple[int, int]] = []  # place of the operation, and the tensor that is squared
-    for place, (name, op) in enumerate(operations):
+    squares: list[tuple[int, int]] = []  # index of the operation, and the tensor that it squares
+    for position, (name, op) in enumerate(operations):
         if name in CONVERSIONS:
             index = int(op.inputs[0])
-            converted[int(op.outputs[0])] = converted.get(index, index)
-        elif name == _WHOLE:
+            originals[int(op.outputs[0])] = originals.get(index, index)
+        elif name == _LRN_OPERATION:
             found |= set(op.outputs)
         elif name == "SQUARE":
-            squares += [(place, source) for source in sources(op)]
-    for place, x in squares:
-        derived = {int(operations[place][1].outputs[0])}
+            squares += [(position, source) for source in sources(op)]
+    for position, x in squares:
+        derived = {int(operations[position][1].outputs[0])}
         summed = False
-        for name, op in operations[place + 1 :]:
+        for name, op in operations[position + 1 :]:
             if name in CONVERSIONS:
                 continue
             read = sources(op)

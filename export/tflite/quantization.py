@@ -1,4 +1,4 @@
-"""How the numbers of a parsed TFLite file are quantized."""
+"""How a parsed TFLite file is quantized."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .flatbuffer import CONVERSIONS, dtype_name, is_constant, op_names, quantiza
 
 
 def inferred_recipe(model: Any) -> str | None:
-    """Return the recipe that a parsed file looks like, by where its small numbers stand."""
+    """Return the recipe that matches the types of a parsed file, or None if none does."""
     graph, names = model.subgraphs[0], op_names(model)
     dtypes = [dtype_name(tensor) for tensor in graph.tensors]
     constant = [is_constant(model, tensor) for tensor in graph.tensors]
@@ -19,8 +19,8 @@ def inferred_recipe(model: Any) -> str | None:
         if index >= 0 and constant[index]
     }
     if integers := integer_activations(model):
-        names_of = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
-        return names_of.get(integers.pop()) if len(integers) == 1 else None
+        recipes = {"int8": "static_wi8_ai8", "int16": "static_wi8_ai16"}
+        return recipes.get(integers.pop()) if len(integers) == 1 else None
     for bits in (4, 8):
         for dequantized, name in ((False, "dynamic"), (True, "weight_only")):
             if (f"int{bits}", dequantized) in stored:
@@ -29,13 +29,13 @@ def inferred_recipe(model: Any) -> str | None:
 
 
 def integer_activations(model: Any) -> set[str]:
-    """Return the types of a parsed file's activations that are integers."""
+    """Return the integer types of a parsed file's activations."""
     graph, names = model.subgraphs[0], op_names(model)
     computed = {
         dtype_name(graph.tensors[index])
         for op, name in zip(graph.operators, names, strict=True)
         if name not in CONVERSIONS
         for index in op.outputs
-        if quantization_of(graph.tensors[index])[0]  # raw pixels are no activations
+        if quantization_of(graph.tensors[index])[0]  # raw pixels are not activations
     }
     return computed & {"int8", "uint8", "int16"}
