@@ -1,4 +1,4 @@
-"""Keras model → checked, measured, shippable `.tflite`: functions on bytes.
+"""Keras models as checked, measured, shippable `.tflite` files: functions on bytes.
 
 Importing this package imports neither TensorFlow nor Keras nor LiteRT; each function's module is
 imported at its first use.
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "convert", "quantize", "verify"]
 
-_ROOMS = {
-    "audit": "verification",
-    "convert": "conversion",
-    "quantize": "conversion",
-    "verify": "verification",
+_MODULES = {
+    "audit": "verification.audit",
+    "convert": "conversion.convert",
+    "quantize": "conversion.quantize",
+    "verify": "verification.verify",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return getattr(import_module(f".{_ROOMS[name]}.{name}", __name__), name)
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

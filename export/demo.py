@@ -1,4 +1,4 @@
-"""The whole chain on data that is there: train, export, verify, measure, report."""
+"""The demo: train, export, verify and benchmark two networks, and report."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 
 from .benchmark.cli import Benchmark
-from .pipeline import Source, export
+from .pipeline import export
 from .recipes import DEFAULT
 from .report.facts import Entry
 from .report.render import render_html, render_markdown
+from .source_model import SourceModel
 
-# About two minutes of training on two cores. ResNet-20 sees a part of Fashion-MNIST a few times; by
-# the paper's recipe on all of it, it is some points better (docs/results/).
+# About two minutes of training on two cores. ResNet-20 is trained for a few epochs on a part of
+# Fashion-MNIST; the paper's recipe on all of it is some points better (docs/results/).
 LENET = Training.of("lenet5", "digits", recipe={})
 RESNET = Training.of(
     "resnet20",
@@ -37,14 +38,14 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     """Take both networks through the chain and write `report.html` and `report.md`.
 
     Args:
-        out: Folder for runs, files and report; a demo that was stopped goes on there.
-        data_dir: Where data sets may lie.
-        threads: Numbers of threads to measure with.
+        out: Folder for runs, files and report; a demo that was interrupted resumes there.
+        data_dir: Folder in which data sets are looked for first.
+        threads: Numbers of threads to benchmark with.
 
     Returns:
-        Paths of the reports, every export and every measurement.
+        Paths of the reports, all exports and all benchmark rows.
     """
-    began = time.perf_counter()
+    start = time.perf_counter()
     runs = [
         train_or_fall_back(LENET, out, data_dir),
         train_or_fall_back(RESNET, out, data_dir, fallback="digits"),
@@ -60,7 +61,7 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
     return {
         "report": str(out / "report.html"),
         "markdown": str(out / "report.md"),
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - start, 1),
         "exports": [entry.export for entry in entries],
         "benchmarks": [row for entry in entries for row in entry.benchmarks],
     }
@@ -69,10 +70,16 @@ def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, 
 def train_or_fall_back(
     training: Training, out: Path, data_dir: Path | None, fallback: str | None = None
 ) -> Run:
-    """Train a network in the demo's folder, on other data where its own cannot be had.
+    """Train a network in the demo's folder, on another data set if its own is not available.
+
+    Args:
+        training: The training.
+        out: Folder of the demo.
+        data_dir: Folder in which data sets are looked for first.
+        fallback: The other data set; None raises the error.
 
     Raises:
-        Error: The training fails, whatever it is trained on.
+        Error: The training fails for another reason than a missing data set.
     """
     log(f"Train {training.network} on {training.data}")
     name = f"{training.network}_{training.data}"
@@ -81,7 +88,7 @@ def train_or_fall_back(
     except MissingDataError as error:
         if fallback is None:
             raise
-        log(f"{error} Go on with {fallback}.")
+        log(f"{error} Continue with {fallback}.")
     training = replace(training, data=fallback, train_images=None)
     return train_or_fall_back(training, out, data_dir)
 
@@ -89,7 +96,7 @@ def train_or_fall_back(
 def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...]) -> Entry:
     name = run.path.name
     folder = out / "files" / name
-    source = Source(name, run.model(), run, run.dataset(data_dir))
+    source = SourceModel.of_run(run, data_dir)
     document = export(source, folder, list(DEFAULT.values()))
     files = tuple(folder / row["file"] for row in document["files"] if row["accepted"])
     benchmark = Benchmark(files, threads=threads, run=run.path, data_dir=data_dir)

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from .recipes import Recipe, recipe
+
+EXPORT_JSON = "export.json"
+
+_LRN_BY_NAME = ".*lrn.*"
+"""The `float_layers` of all files of version 0.1.0, whether or not they have such layers."""
 
 
 def read_export_row(file: Path) -> dict[str, Any]:
@@ -14,7 +22,7 @@ def read_export_row(file: Path) -> dict[str, Any]:
         The row; an empty dict if there is no valid `export.json`.
     """
     try:
-        document = json.loads((file.parent / "export.json").read_bytes())
+        document = json.loads((file.parent / EXPORT_JSON).read_bytes())
         rows = [row for row in document.get("files", []) if row["file"] == file.name]
         return {**(rows[0] if rows else {}), "run": document["run"], "model": document.get("model")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -27,6 +35,22 @@ def find_run(file: Path) -> Path | None:
     # Relative to the export's folder, or edited by hand and relative to the working directory.
     candidates = [file.parent / run, Path(run)] if isinstance(run, str) else []
     return next((path for path in candidates if path.is_dir()), None)
+
+
+def stated_recipe(name: str, row: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with the layers in floating point that `export.json` states for a file.
+
+    Args:
+        name: Name of the recipe.
+        row: The row of the file; it is ignored if it is of another recipe.
+
+    Raises:
+        UsageError: No recipe has that name.
+    """
+    found, float_layers = recipe(name), row.get("float_layers")
+    if name != row.get("recipe") or float_layers == _LRN_BY_NAME:
+        return found
+    return found._replace(float_layers=float_layers)
 
 
 def same_network(file: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""Choose the images whose activations set the ranges of a static integer file."""
+"""The training images whose activations set the ranges of a static integer file."""
 
 from __future__ import annotations
 
@@ -7,30 +7,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn_keras.data.datasets import Dataset
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.data.splits import stratified_indices
 from cnn_keras.errors import UsageError
+from cnn_keras.training.run_folder import Run
+
+NUM_IMAGES = 200
+SEED = 0
 
 
 def sample(
-    images: NDArray[Any], labels: NDArray[np.integer[Any]], count: int = 200, seed: int = 0
+    images: NDArray[Any],
+    labels: NDArray[np.integer[Any]],
+    count: int = NUM_IMAGES,
+    seed: int = SEED,
 ) -> NDArray[Any]:
-    """Draw training images in the classes' own proportions.
+    """Draw training images in the proportions of their classes.
 
-    Each class gets its share of `count`, to within one image, so that no class's range is missed
-    by chance.
+    Each class gets its share of `count`, to within one image, so that chance leaves out the range
+    of no class.
 
     Args:
         images: Training images `(n, height, width, channels)`, pixels or preprocessed.
         labels: Their classes `(n,)`.
-        count: How many to draw; all of them where there are fewer.
+        count: Number of images to draw; all of them where there are fewer.
         seed: The same seed draws the same images.
 
     Returns:
         Images `(min(count, n), height, width, channels)`.
 
     Raises:
-        UsageError: Nothing to draw from, or nothing asked for.
+        UsageError: There are no images, or `count` is below 1.
     """
     if count < 1 or not len(images):
         raise UsageError(f"Cannot draw {count} calibration images from {len(images)}.")
     return images[stratified_indices(labels, count, seed)]
+
+
+def calibration_images(run: Run, dataset: Dataset) -> Float32Images:
+    """Return the preprocessed training images that calibrate a run's static files."""
+    train = dataset.train
+    return run.preprocessing(sample(train.images, train.labels))

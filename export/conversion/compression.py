@@ -1,4 +1,4 @@
-"""Training that prepares a network for a small file: aware of 8 bits, pruned, clustered.
+"""Further training for smaller files: quantization-aware, pruned, clustered.
 
 TensorFlow's model optimization toolkit wraps the layers of a copy in tf_keras, which is trained
 further on the run's own data; its weights then go back into the Keras 3 model. So every file is
@@ -33,36 +33,41 @@ from cnn_keras.training.recipes import Recipe
 from cnn_keras.training.schedule import keras_weight_decay
 
 from ..recipes import Technique
-from .tf_keras_twin import Stateless, prove_equal, twin
+from .tf_keras_copy import Stateless, copy_to_tf_keras, require_equal
 
 if TYPE_CHECKING:
     import keras
 
 Layer: TypeAlias = tf_keras.layers.Layer
-Weights: TypeAlias = dict[str, list[Any]]  # by layer
+Weights: TypeAlias = dict[str, list[Any]]  # by layer name
 
 SPARSITY = 0.75
 CLUSTERS = 16
 
-# What part of the recipe's rate each training has. A trained network only has to give way to
-# rounding; where three weights of four are lost, the others have to take over.
-RATES: dict[Technique, float] = {"aware": 0.01, "pruned": 0.1, "pruned_2_4": 0.1, "clustered": 0.01}
+# Learning rate of each technique, relative to the recipe's own. A trained network has to adapt to
+# rounding only; where three of four weights are removed, the others have to replace them.
+RATE_FACTORS: dict[Technique, float] = {
+    "aware": 0.01,
+    "pruned": 0.1,
+    "pruned_2_4": 0.1,
+    "clustered": 0.01,
+}
 
-_EQUALITY_IMAGES = 8
+_COMPARED_IMAGES = 8
 
 
-class Tuning(NamedTuple):
-    """What a network goes on training with.
+class TrainingSetup(NamedTuple):
+    """Data and settings of further training.
 
     Attributes:
-        train: Its training images, in the network's size, and labels.
-        preprocessing: Applied after the distortions.
-        recipe: Its own; each step takes a part of its rate (`RATES`).
-        flip: Whether images are mirrored.
-        seed: Of order and distortions.
-        epochs: Passes over the images, for each step.
-        validation: Held-out images and labels, which tell the best epoch; without them it is the
-            last.
+        train: Training images, in the network's size, and labels.
+        preprocessing: Applied after the augmentation.
+        recipe: The network's own; each technique takes a part of its rate (`RATE_FACTORS`).
+        flip: Whether images are mirrored at random.
+        seed: Seed of the order and the augmentation.
+        epochs: Passes over the images, for each technique.
+        validation: Held-out images and labels that select the best epoch; without them the last
+            epoch is used.
     """
 
     train: Split
@@ -75,218 +80,229 @@ class Tuning(NamedTuple):
 
     @property
     def num_steps(self) -> int:
-        """Steps of one training."""
+        """Steps of gradient descent for one technique."""
         return self.epochs * (len(self.train.labels) // self.recipe.batch_size)
 
 
-def tune(
+def train_further(
     model: keras.Model,
-    step: Technique,
-    tuning: Tuning,
+    technique: Technique,
+    setup: TrainingSetup,
     advance: Callable[[], None] = lambda: None,
-    before: Sequence[Technique] = (),
+    previous: Sequence[Technique] = (),
 ) -> keras.Model:
-    """Train a network on for its file.
+    """Train a network further by one technique.
 
     Args:
-        model: The trained network; it stays as it is.
-        step: What it is trained for.
-        tuning: Data and recipe.
+        model: The trained network; it is not changed.
+        technique: What it is trained for.
+        setup: Data and settings.
         advance: Called after every step of gradient descent.
-        before: Trainings that it has gone through; ``"aware"`` keeps their zeros and clusters.
+        previous: Techniques applied before; ``"aware"`` preserves their zeros and clusters.
 
     Returns:
-        A copy with the new weights, of the epoch that was best on the validation images. Aware ones
+        A copy with the weights of the epoch that was best on the validation images. Aware weights
         are those that the layers compute with: rounded to the 255 levels of their channel's range.
 
     Raises:
-        UsageError: The model has no twin in tf_keras, or the toolkit cannot take it.
-        Error: The twin is not equal.
+        UsageError: The model has no copy in tf_keras, or the toolkit does not support it.
+        Error: The copy in tf_keras is not equal.
     """
     import keras
 
-    tuned = keras.models.clone_model(model)
-    tuned.set_weights(model.get_weights())
-    rebuilt = twin(tuned)
-    images = tuning.preprocessing(tuning.train.sample(_EQUALITY_IMAGES).images)
-    prove_equal(model, rebuilt.model, images)
-    fit = _Fit(tuning, RATES[step], advance, not gives_probabilities(model), images)
+    trained = keras.models.clone_model(model)
+    trained.set_weights(model.get_weights())
+    copy = copy_to_tf_keras(trained)
+    images = setup.preprocessing(setup.train.sample(_COMPARED_IMAGES).images)
+    require_equal(model, copy.model, images)
+    trainer = _Trainer(
+        setup, RATE_FACTORS[technique], advance, not gives_probabilities(model), images
+    )
     try:
-        found = _STEPS[step](_copy(rebuilt.model), fit, before)
+        weights = _TECHNIQUES[technique](_clone(copy.model), trainer, previous)
     except (RuntimeError, ValueError) as error:
         raise UsageError(
-            f"'{model.name}' cannot be {step}: {reason_of(error)}", details=str(error)
+            f"'{model.name}' cannot be {technique}: {reason_of(error)}", details=str(error)
         ) from error
-    for original, layer in rebuilt.layers:
+    for original, layer in copy.layers:
         if layer.weights:
-            original.set_weights(found[layer.name])
-    return tuned
+            original.set_weights(weights[layer.name])
+    return trained
 
 
-def _copy(model: tf_keras.Model) -> tf_keras.Model:
-    """Return layers and weights of its own, for the toolkit replaces weights of what it wraps."""
-    copy = tf_keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
+def _clone(model: tf_keras.Model) -> tf_keras.Model:
+    """Return a clone with its own layers, because the toolkit replaces weights of what it wraps."""
+    clone = tf_keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    return clone
 
 
-class _Fit:
-    """Trains by a part of the recipe's rate, whatever the layers are wrapped in."""
+class _Trainer:
+    """Trains a wrapped model.
+
+    Args:
+        setup: Data and settings.
+        rate_factor: Learning rate, relative to the recipe's.
+        advance: Called after every step.
+        from_logits: Whether the model's outputs are logits.
+        images: A few preprocessed training images.
+    """
 
     def __init__(
         self,
-        tuning: Tuning,
-        rate: float,
+        setup: TrainingSetup,
+        rate_factor: float,
         advance: Callable[[], None],
         from_logits: bool,
         images: Float32Images,
     ) -> None:
-        self.tuning, self.rate, self.advance = tuning, rate, advance
+        self.setup, self.rate_factor, self.advance = setup, rate_factor, advance
         self.from_logits, self.images = from_logits, images
 
     def __call__(
-        self, model: tf_keras.Model, callbacks: Sequence[Any] = (), ready: int = 1
+        self, model: tf_keras.Model, callbacks: Sequence[Any] = (), min_steps: int = 1
     ) -> None:
-        """Train, and leave the weights of the best epoch.
+        """Train a model in place, and restore the weights of its best epoch.
 
         Args:
-            model: Trained in place.
-            callbacks: Called before the others.
-            ready: Steps after which the network is what it is trained for.
+            model: The model.
+            callbacks: Called before those of the trainer.
+            min_steps: See `BestWeights`.
         """
-        tuning, recipe = self.tuning, replace(self.tuning.recipe, epochs=self.tuning.epochs)
+        setup, recipe = self.setup, replace(self.setup.recipe, epochs=self.setup.epochs)
         batches = training_batches(
-            tuning.train,
-            tuning.preprocessing,
-            Augmentation(recipe.shift, recipe.rotation, tuning.flip),
+            setup.train,
+            setup.preprocessing,
+            Augmentation(recipe.shift, recipe.rotation, setup.flip),
             batch_size=recipe.batch_size,
             epochs=recipe.epochs,
-            seed=tuning.seed,
+            seed=setup.seed,
         )
         model.compile(
             tf_keras.optimizers.SGD(
-                self.rate * recipe.learning_rate,
+                self.rate_factor * recipe.learning_rate,
                 recipe.momentum,
                 weight_decay=keras_weight_decay(recipe.weight_decay, recipe.momentum),
             ),
             tf_keras.losses.SparseCategoricalCrossentropy(self.from_logits),
         )
-        best = [Best(tuning, tuning.validation, ready)] if tuning.validation else []
+        best = [BestWeights(setup, setup.validation, min_steps)] if setup.validation else []
         progress = tf_keras.callbacks.LambdaCallback(on_batch_end=lambda *_, **__: self.advance())
         model.fit(
             batches,
-            epochs=tuning.epochs,
-            steps_per_epoch=tuning.num_steps // tuning.epochs,
+            epochs=setup.epochs,
+            steps_per_epoch=setup.num_steps // setup.epochs,
             callbacks=[*callbacks, progress, *best],
-            shuffle=False,  # the batches are in their order already
+            shuffle=False,  # the batches are shuffled already
             verbose=0,
         )
 
 
-class Best(tf_keras.callbacks.Callback):
-    """Keeps the weights that get most validation images right, of those with the least loss.
+class BestWeights(tf_keras.callbacks.Callback):
+    """Restores the weights with the highest validation accuracy; of equal ones, the least loss.
 
     Args:
-        tuning: What is trained with.
-        validation: The images.
-        ready: Steps after which the network is what it is trained for; 0 if it is so untrained.
+        setup: Data and settings of the training.
+        validation: The images and labels.
+        min_steps: Steps of training from which on weights count; 0 counts the initial ones, too.
     """
 
-    def __init__(self, tuning: Tuning, validation: Split, ready: int) -> None:
+    def __init__(self, setup: TrainingSetup, validation: Split, min_steps: int) -> None:
         super().__init__()
-        self.tuning, self.validation, self.ready = tuning, validation, ready
-        self.found: tuple[tuple[float, float], list[Any]] | None = None
+        self.setup, self.validation, self.min_steps = setup, validation, min_steps
+        self.best: tuple[tuple[float, float], list[Any]] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Look at the untrained network, if it is one already."""
-        self._look(0)
+        """Evaluate the initial weights, if they count."""
+        self._evaluate(0)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Look at what the epoch made of it."""
-        self._look((epoch + 1) * self.tuning.num_steps // self.tuning.epochs)
+        """Evaluate the weights after an epoch."""
+        self._evaluate((epoch + 1) * self.setup.num_steps // self.setup.epochs)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Restore the best weights."""
-        if self.found:
-            for variable, value in zip(self.model.variables, self.found[1], strict=True):
+        if self.best:
+            for variable, value in zip(self.model.variables, self.best[1], strict=True):
                 variable.assign(value)
 
-    def _look(self, steps: int) -> None:
-        if steps < self.ready:
+    def _evaluate(self, steps: int) -> None:
+        if steps < self.min_steps:
             return
-        answers = predict(self.model, self.tuning.preprocessing, self.validation.images)
-        result = scores(answers, self.validation.labels)
-        worth = result["accuracy"], -result["loss"]
-        if self.found is None or worth > self.found[0]:
-            self.found = worth, [variable.numpy() for variable in self.model.variables]
+        outputs = predict(self.model, self.setup.preprocessing, self.validation.images)
+        metrics = scores(outputs, self.validation.labels)
+        score = metrics["accuracy"], -metrics["loss"]
+        if self.best is None or score > self.best[0]:
+            self.best = score, [variable.numpy() for variable in self.model.variables]
 
 
-def _wrapped(
-    model: tf_keras.Model, chosen: Callable[[Layer], bool], wrap: Callable[[Layer], Layer]
+def _wrap_layers(
+    model: tf_keras.Model, selects: Callable[[Layer], bool], wrap: Callable[[Layer], Layer]
 ) -> tf_keras.Model:
-    """Return a model with some of its layers wrapped."""
+    """Return a model with the selected layers wrapped."""
     return tf_keras.models.clone_model(
-        model, clone_function=lambda layer: wrap(layer) if chosen(layer) else layer
+        model, clone_function=lambda layer: wrap(layer) if selects(layer) else layer
     )
 
 
-def _is_compressed(layer: Layer) -> bool:
-    """Return whether a layer has kernels that may become sparse, or share their values."""
+def _is_compressible(layer: Layer) -> bool:
+    """Return whether a layer has kernels that may become sparse or be clustered."""
     return isinstance(layer, (tf_keras.layers.Conv2D, tf_keras.layers.Dense)) and layer.trainable
 
 
-def _pruned(
+def _prune(
     model: tf_keras.Model,
-    fit: _Fit,
-    before: Sequence[Technique],
+    train: _Trainer,
+    previous: Sequence[Technique],
     *,
     pattern: tuple[int, int] | None,
 ) -> Weights:
-    """Set the least weights to zero, more and more of them over the first three quarters."""
+    """Set the smallest weights to zero, more and more of them over the first three quarters."""
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
-    end = max(1, fit.tuning.num_steps * 3 // 4)
-    often = max(1, end // 50)
+    end_step = max(1, train.setup.num_steps * 3 // 4)
+    frequency = max(1, end_step // 50)
     if pattern is None:
-        schedule = sparsity.PolynomialDecay(0.5, SPARSITY, 0, end, frequency=often)
+        schedule = sparsity.PolynomialDecay(0.5, SPARSITY, 0, end_step, frequency=frequency)
         options = {}
     else:
-        schedule = sparsity.ConstantSparsity(pattern[0] / pattern[1], 0, end, frequency=often)
+        density = pattern[0] / pattern[1]
+        schedule = sparsity.ConstantSparsity(density, 0, end_step, frequency=frequency)
         options = {"sparsity_m_by_n": pattern}
 
-    pruned = _wrapped(
+    pruned = _wrap_layers(
         model,
-        _is_compressed,
+        _is_compressible,
         lambda layer: sparsity.prune_low_magnitude(layer, schedule, **options),
     )
-    fit(pruned, [sparsity.UpdatePruningStep()], ready=end)
-    return _weights(sparsity.strip_pruning(pruned))
+    train(pruned, [sparsity.UpdatePruningStep()], min_steps=end_step)
+    return _weights_by_layer(sparsity.strip_pruning(pruned))
 
 
-def _clustered(model: tf_keras.Model, fit: _Fit, before: Sequence[Technique]) -> Weights:
-    """Let the weights of a layer share a few values, and train those."""
+def _cluster(model: tf_keras.Model, train: _Trainer, previous: Sequence[Technique]) -> Weights:
+    """Let the weights of a layer share a few values, and train these values."""
     from tensorflow_model_optimization.clustering import keras as clustering
 
-    start = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
-    clustered = _wrapped(
+    initialization = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+    clustered = _wrap_layers(
         model,
-        _is_compressed,
-        lambda layer: clustering.cluster_weights(layer, CLUSTERS, start),
+        _is_compressible,
+        lambda layer: clustering.cluster_weights(layer, CLUSTERS, initialization),
     )
-    fit(clustered, ready=0)
-    clustered(fit.images, training=False)  # gives each weight the nearest of the best values
-    return _weights(clustering.strip_clustering(clustered))
+    train(clustered, min_steps=0)
+    clustered(train.images, training=False)  # assigns each weight to the nearest centroid
+    return _weights_by_layer(clustering.strip_clustering(clustered))
 
 
-def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Technique]) -> Weights:
-    """Round weights and activations as an 8-bit file does, forwards but not backwards."""
+def _train_aware(model: tf_keras.Model, train: _Trainer, previous: Sequence[Technique]) -> Weights:
+    """Round weights and activations in the forward pass as an 8-bit file does."""
     from tensorflow_model_optimization.quantization import keras as quantization
 
-    annotated = _wrapped(model, _is_rounded, quantization.quantize_annotate_layer)
+    annotated = _wrap_layers(model, _is_quantized, quantization.quantize_annotate_layer)
     with quantization.quantize_scope({"Stateless": Stateless}):
-        aware = quantization.quantize_apply(annotated, _scheme(before))
-    fit(aware)
-    aware(fit.images, training=False)  # leaves in each layer the weights that it computes with
+        aware = quantization.quantize_apply(annotated, _quantization_scheme(previous))
+    train(aware)
+    aware(train.images, training=False)  # leaves in each layer the weights that it computes with
     layers = {layer.name: layer for layer in (getattr(x, "layer", x) for x in aware.layers)}
     return {
         plain.name: [np.asarray(getattr(layers[plain.name], name)) for name in _weight_names(plain)]
@@ -295,26 +311,27 @@ def _aware(model: tf_keras.Model, fit: _Fit, before: Sequence[Technique]) -> Wei
     }
 
 
-def _scheme(before: Sequence[Technique]) -> Any:
-    """Return how the toolkit rounds, and what it keeps of the steps before."""
+def _quantization_scheme(previous: Sequence[Technique]) -> Any:
+    """Return how the toolkit rounds, and what it preserves of the previous techniques."""
     from tensorflow_model_optimization.python.core.quantization.keras.collab_opts import (
         cluster_preserve,
     )
     from tensorflow_model_optimization.quantization.keras import collab_opts, default_8bit
 
-    if "clustered" in before:
+    if "clustered" in previous:
         schemes = cluster_preserve.default_8bit_cluster_preserve_quantize_scheme
-        return schemes.Default8BitClusterPreserveQuantizeScheme("pruned" in before)
-    if before:
+        return schemes.Default8BitClusterPreserveQuantizeScheme("pruned" in previous)
+    if previous:
         return collab_opts.Default8BitPrunePreserveQuantizeScheme()
     return default_8bit.Default8BitQuantizeScheme()
 
 
-def _is_rounded(layer: Layer) -> bool:
+def _is_quantized(layer: Layer) -> bool:
     """Return whether an 8-bit file computes a layer in integers.
 
-    It does not the last softmax and LRN, which is one of the layers that the toolkit does not know;
-    and batch normalization only as a part of the convolution before it.
+    The last softmax and LRN stay in floating point (LRN is one of the layers that the toolkit does
+    not know). Batch normalization is computed in integers only if it is folded into the convolution
+    before it.
     """
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry as registry,
@@ -327,7 +344,7 @@ def _is_rounded(layer: Layer) -> bool:
     if isinstance(layer, tf_keras.layers.Activation) and _activation(layer) == "softmax":
         return False
     if isinstance(layer, tf_keras.layers.SeparableConv2D):
-        return False  # the toolkit takes it apart, and its weights would not be found again
+        return False  # the toolkit splits it in two, so its weights would not be found afterwards
     return bool(registry.Default8BitQuantizeRegistry().supports(layer))
 
 
@@ -336,17 +353,17 @@ def _activation(layer: Layer) -> str:
 
 
 def _weight_names(layer: Layer) -> list[str]:
-    """Return the attributes that hold a layer's weights, in their order."""
+    """Return the attributes that hold a layer's weights, in the order of `get_weights`."""
     return [weight.name.split(":")[0].split("/")[-1] for weight in layer.weights]
 
 
-def _weights(model: tf_keras.Model) -> Weights:
+def _weights_by_layer(model: tf_keras.Model) -> Weights:
     return {layer.name: layer.get_weights() for layer in model.layers}
 
 
-_STEPS: dict[Technique, Callable[[tf_keras.Model, _Fit, Sequence[Technique]], Weights]] = {
-    "aware": _aware,
-    "pruned": partial(_pruned, pattern=None),
-    "pruned_2_4": partial(_pruned, pattern=(2, 4)),
-    "clustered": _clustered,
+_TECHNIQUES: dict[Technique, Callable[[tf_keras.Model, _Trainer, Sequence[Technique]], Weights]] = {
+    "aware": _train_aware,
+    "pruned": partial(_prune, pattern=None),
+    "pruned_2_4": partial(_prune, pattern=(2, 4)),
+    "clustered": _cluster,
 }

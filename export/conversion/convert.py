@@ -1,4 +1,4 @@
-"""Convert a Keras model to a float32 TFLite file, the one that every other file is made from."""
+"""Conversion of Keras models to float32 TFLite files, from which all other files are made."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
 def convert(model: keras.Model) -> bytes:
     """Convert a Keras image classifier to a float32 TFLite file.
 
-    The batch is static 1, because a dynamic one keeps shape arithmetic in the graph and splits it
-    between XNNPACK and the built-in kernels. The signature is ``image`` to ``probabilities``; a
-    model that ends with logits gets a softmax first, see `cnn_keras.training.classifier_head`.
-    TensorFlow's own operations (Flex) are refused: a phone's runtime does not have them.
+    The batch size is 1: a dynamic one leaves shape arithmetic in the graph and splits it between
+    XNNPACK and the built-in kernels. The signature maps ``image`` to ``probabilities``; a model
+    that ends with logits gets a softmax, see `cnn_keras.training.classifier_head`. TensorFlow's own
+    operations (Flex) are refused, because the runtime on a phone lacks them.
 
     Args:
         model: Classifier with one input `(batch, height, width, channels)` of fixed size and one
-            output `(batch, num_classes)`, on Keras' TensorFlow backend; of another precision, it is
-            rebuilt in float32.
+            output `(batch, num_classes)`, on Keras' TensorFlow backend. A model in another
+            precision is rebuilt in float32.
 
     Returns:
         The file. The same weights give the same bytes.
 
     Raises:
         UsageError: The model is no such classifier, or Keras runs on another backend.
-        Error: The model does not run on one image, or needs an operation that TFLite does not have:
-            the message names the layer, and `details` holds all that was said.
+        Error: The model does not run on one image, or needs an operation that TFLite does not have.
+            The message names the layer, and `details` holds the converter's whole message.
 
     Example:
         Path("lenet5.tflite").write_bytes(convert(model))
@@ -51,7 +51,7 @@ def convert(model: keras.Model) -> bytes:
         try:
             model = with_probabilities(model)
             traced = _trace(model, shape)
-        except Exception as error:  # whatever the layers' own code raises
+        except Exception as error:  # layers can raise anything
             raise Error(
                 f"Model '{model.name}' does not run on one image {shape}: {reason_of(error)}",
                 details=traceback.format_exc(),
@@ -61,7 +61,7 @@ def convert(model: keras.Model) -> bytes:
 
 
 def _image_shape(model: keras.Model) -> tuple[int, int, int, int]:
-    """Return the shape `(1, height, width, channels)` that the file will take."""
+    """Return the shape `(1, height, width, channels)` of the file's input."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -99,11 +99,11 @@ def _trace(model: keras.Model, shape: tuple[int, ...]) -> Any:
 
 
 def _to_tflite(function: Any, model: keras.Model) -> bytes:
-    """Convert a function as a frozen graph, its variables turned into constants.
+    """Convert a function as a frozen graph, with its variables as constants.
 
-    Given the model beside it, the converter would go through a SavedModel instead, which keeps
-    variables that are read at run time (each a border between XNNPACK and the built-in kernels) and
-    which costs VGG-16 twice the time and 8 GB more.
+    If it were also given the model, the converter would go through a SavedModel, which keeps
+    variables that are read at run time (each splits the graph between XNNPACK and the built-in
+    kernels) and takes twice the time and 8 GB more for VGG-16.
     """
     import tensorflow as tf
 
@@ -111,36 +111,38 @@ def _to_tflite(function: Any, model: keras.Model) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         return bytes(converter.convert())
-    except Exception as error:  # the converter's own, and others of a graph that cannot be frozen
-        raise _explain(str(error) or repr(error), function.graph.as_graph_def(), model) from None
+    except Exception as error:  # the converter's own, and those of freezing the graph
+        raise _conversion_error(
+            str(error) or repr(error), function.graph.as_graph_def(), model
+        ) from None
 
 
-def _explain(message: str, graph: Any, model: keras.Model) -> Error:
-    """Turn the converter's pages into a line: which layer, and which operation is missing.
+def _conversion_error(message: str, graph: Any, model: keras.Model) -> Error:
+    """Summarize the converter's message in one line: the layer, and the operation that is missing.
 
     Args:
-        message: What the converter says. It names operations, but no layers.
-        graph: `GraphDef` that it was given: a node is named after the layers around it.
-        model: The layers.
+        message: The converter's message, which names operations, but no layers.
+        graph: The converted `GraphDef`, whose nodes are named after the layers around them.
+        model: The model with these layers.
     """
     import keras
 
     missing: dict[str, str | None] = dict.fromkeys(re.findall(r"error: .*?'tf\.(\w+)'", message))
     bodies = {function.signature.name: function.node_def for function in graph.library.function}
     if len(missing) > 1:
-        missing.pop("Placeholder", None)  # all inputs of a graph are such; it is never the cause
+        missing.pop("Placeholder", None)  # the inputs of a graph, never the cause
     nodes: list[Any] = []
     if missing:
         for op in missing:
             users = [node for node in graph.node if op in _ops(node, bodies)]
-            if unusual := [node for node in users if _type(node) not in (None, "float32")]:
-                missing[op] = f" of {_type(unusual[0])}"  # that of floats may exist
-            nodes += unusual or users
+            if not_float := [node for node in users if _type(node) not in (None, "float32")]:
+                missing[op] = f" of {_type(not_float[0])}"  # TFLite may have it for floats
+            nodes += not_float or users
         names = ", ".join(op + (suffix or "") for op, suffix in missing.items())
         cause = f"TFLite has no operation {names}. Write it with other operations of keras.ops."
     else:
-        said = re.findall(r"error: (?!failed while converting)(.+)", message)
-        cause = reason_of(ValueError((said or [message])[0]))
+        errors = re.findall(r"error: (?!failed while converting)(.+)", message)
+        cause = reason_of(ValueError((errors or [message])[0]))
         words = set(cause.split())
         nodes = [node for node in graph.node if node.name in words]
     kinds = {
@@ -150,25 +152,25 @@ def _explain(message: str, graph: Any, model: keras.Model) -> Error:
     }
     found = dict.fromkeys(filter(None, (_layer_of(node.name, kinds) for node in nodes)))
     layers = ", ".join(f"'{name}' ({kinds[name]})" for name in found)
-    what = f"Layer{'s' * (len(found) > 1)} {layers}" if found else f"Model '{model.name}'"
-    return Error(f"{what} cannot be converted: {cause}", details=message)
+    subject = f"Layer{'s' * (len(found) > 1)} {layers}" if found else f"Model '{model.name}'"
+    return Error(f"{subject} cannot be converted: {cause}", details=message)
 
 
 def _ops(node: Any, bodies: dict[str, Any]) -> set[str]:
-    """Return a node's operation, and those in the functions that it calls, as loops do."""
+    """Return a node's operation, and the operations of functions that it calls, as loops do."""
     inside = (bodies.get(value.func.name, ()) for value in node.attr.values())
     return {node.op}.union(*(_ops(each, bodies) for body in inside for each in body))
 
 
 def _type(node: Any) -> str | None:
-    """Return the type that a node computes in, if it has one."""
+    """Return the data type that a node computes in, if it has one."""
     import tensorflow as tf
 
     return tf.dtypes.as_dtype(node.attr["T"].type).name if node.attr["T"].type else None
 
 
 def _layer_of(node: str, names: Container[str]) -> str | None:
-    """Return the innermost layer that a node is named after; TensorFlow numbers repeated names."""
+    """Return the innermost layer in a node's name; TensorFlow numbers repeated names."""
     for part in reversed(node.split("/")):
         for name in (part, re.sub(r"_\d+$", "", part)):
             if name in names:
@@ -177,56 +179,57 @@ def _layer_of(node: str, names: Container[str]) -> str | None:
 
 
 def _with_signature(data: bytes) -> bytes:
-    """Name input and output, as tensors and in a signature, which a frozen graph lacks."""
+    """Name the input and output tensors, and add a signature, which a frozen graph lacks."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = flatbuffer.parse(data)
     graph = model.subgraphs[0]
-    _take_floats(graph, flatbuffer.op_names(model))
+    _remove_integer_casts(graph, flatbuffer.op_names(model))
     signature = schema.SignatureDefT()
     signature.signatureKey = SIGNATURE
-    for name, index, ends in (
+    for name, index, field in (
         (INPUT, graph.inputs[0], "inputs"),
         (OUTPUT, graph.outputs[0], "outputs"),
     ):
         graph.tensors[index].name = name
-        end = schema.TensorMapT()
-        end.name, end.tensorIndex = name, int(index)
-        setattr(signature, ends, [end])
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, int(index)
+        setattr(signature, field, [entry])
     model.signatureDefs = [signature]
     return flatbuffer.pack(model)
 
 
-def _take_floats(graph: Any, names: list[str]) -> None:
-    """Leave out that the input becomes integers and at once floats again, as in models of uint8.
+def _remove_integer_casts(graph: Any, names: list[str]) -> None:
+    """Remove the casts of an input to integers and back to floats, as in models of uint8 images.
 
-    Pixels are whole numbers, and stay so. The integers would be a border between XNNPACK and the
+    Pixels are whole numbers already. The casts would split the graph between XNNPACK and the
     built-in kernels, and the quantizer does not see past them.
 
     Args:
-        graph: Changed.
-        names: Of its operations.
+        graph: Changed in place.
+        names: Names of its operations.
     """
     (image,) = graph.inputs
-    users = _users(graph, image)
-    if [names[at] for at in users] != ["CAST"]:
+    consumers = _consumers(graph, image)
+    if [names[at] for at in consumers] != ["CAST"]:
         return
-    (whole,) = graph.operators[users[0]].outputs
-    back = _users(graph, whole)
-    ends = [graph.operators[at].outputs[0] for at in back]
-    if whole in graph.outputs or any(
-        names[at] != "CAST" or flatbuffer.dtype_name(graph.tensors[end]) != "float32"
-        for at, end in zip(back, ends, strict=True)
+    (integers,) = graph.operators[consumers[0]].outputs
+    casts = _consumers(graph, integers)
+    floats = [graph.operators[at].outputs[0] for at in casts]
+    if integers in graph.outputs or any(
+        names[at] != "CAST" or flatbuffer.dtype_name(graph.tensors[tensor]) != "float32"
+        for at, tensor in zip(casts, floats, strict=True)
     ):
         return
-    for at in {at for end in ends for at in _users(graph, end)}:
+    for at in {at for tensor in floats for at in _consumers(graph, tensor)}:
         op = graph.operators[at]
-        op.inputs = [image if index in ends else index for index in op.inputs]
-    graph.operators = [op for at, op in enumerate(graph.operators) if at not in (users + back)]
+        op.inputs = [image if index in floats else index for index in op.inputs]
+    removed = consumers + casts
+    graph.operators = [op for at, op in enumerate(graph.operators) if at not in removed]
 
 
-def _users(graph: Any, tensor: int) -> list[int]:
-    """Return the places of the operations that take a tensor."""
+def _consumers(graph: Any, tensor: int) -> list[int]:
+    """Return the indices of the operations that read a tensor."""
     return [
         at for at, op in enumerate(graph.operators) if op.inputs is not None and tensor in op.inputs
     ]

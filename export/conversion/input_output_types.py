@@ -1,8 +1,8 @@
-"""Unsigned inputs and outputs, which the quantizer does not make: it has int8.
+"""Unsigned (uint8) inputs and outputs, which the quantizer does not support: it has int8.
 
-LiteRT's QUANTIZE from uint8 to int8 is none of XNNPACK's operations, and the built-in one costs a
-sixth of a small network at 224 × 224. By way of float32, with one scale on both sides, the same
-integers come out, and XNNPACK runs both halves in no measurable time.
+XNNPACK does not run LiteRT's QUANTIZE from uint8 to int8, and the built-in operation takes a sixth
+of the time of a small network at 224 × 224. A conversion through float32, with the same scale on
+both sides, gives the same integers, and XNNPACK runs both halves in no measurable time.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 from ..tflite.flatbuffer import op_names, quantization_of
 
-_OFFSET = 128  # between the zero points of int8 and uint8
+_OFFSET = 128  # from the zero point of int8 to that of uint8
 
 
-def unsigned_input(model: Any) -> None:
-    """Give a file with an int8 input one of uint8.
+def make_input_unsigned(model: Any) -> None:
+    """Change the int8 input of a file to uint8.
 
     Args:
-        model: A ``ModelT``, which is changed.
+        model: A ``ModelT``, changed in place.
     """
     graph = model.subgraphs[0]
     (signed,) = graph.inputs
-    unsigned = _copied(graph, signed, b"")
+    unsigned = _add_copy(graph, signed, b"")
     _make_unsigned(graph.tensors[unsigned])
     graph.tensors[signed].name += b"_int8"
     graph.operators[:0] = _conversion(model, unsigned, signed)
@@ -32,18 +32,18 @@ def unsigned_input(model: Any) -> None:
         signature.inputs[0].tensorIndex = unsigned
 
 
-def unsigned_output(model: Any) -> None:
-    """Give a file with an int8 output one of uint8.
+def make_output_unsigned(model: Any) -> None:
+    """Change the int8 output of a file to uint8.
 
     Args:
-        model: A ``ModelT``, which is changed.
+        model: A ``ModelT``, changed in place.
     """
     graph = model.subgraphs[0]
     (signed,) = graph.outputs
     if op_names(model)[-1] == "QUANTIZE":  # of float probabilities
         _make_unsigned(graph.tensors[signed])
         return
-    unsigned = _copied(graph, signed, b"_uint8")
+    unsigned = _add_copy(graph, signed, b"_uint8")
     _make_unsigned(graph.tensors[unsigned])
     graph.operators += _conversion(model, signed, unsigned)
     graph.outputs = [unsigned]
@@ -52,11 +52,11 @@ def unsigned_output(model: Any) -> None:
 
 
 def _conversion(model: Any, source: int, target: int) -> list[Any]:
-    """Return the operations from one integer tensor to another."""
+    """Return the operations that convert one integer tensor to another."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = model.subgraphs[0]
-    between = _copied(graph, source, b"_float32")
+    between = _add_copy(graph, source, b"_float32")
     graph.tensors[between].type = schema.TensorType.FLOAT32
     graph.tensors[between].quantization = None
     return [
@@ -65,8 +65,8 @@ def _conversion(model: Any, source: int, target: int) -> list[Any]:
     ]
 
 
-def _copied(graph: Any, index: int, suffix: bytes) -> int:
-    """Add a tensor like another, and return its index."""
+def _add_copy(graph: Any, index: int, suffix: bytes) -> int:
+    """Add a copy of a tensor to the graph, and return its index."""
     tensor = copy(graph.tensors[index])
     tensor.name += suffix
     graph.tensors.append(tensor)
@@ -74,7 +74,7 @@ def _copied(graph: Any, index: int, suffix: bytes) -> int:
 
 
 def _make_unsigned(tensor: Any) -> None:
-    """Turn an int8 tensor into one of uint8 for the same numbers."""
+    """Turn an int8 tensor into a uint8 tensor of the same numbers."""
     from ai_edge_litert import schema_py_generated as schema
 
     scale, zero_point = quantization_of(tensor)
@@ -85,7 +85,7 @@ def _make_unsigned(tensor: Any) -> None:
 
 
 def _operator(model: Any, name: str, source: int, target: int) -> Any:
-    """Return an operation of one tensor; its number is added where the file lacks it."""
+    """Return an operation on one tensor; its code is added to the file if missing."""
     from ai_edge_litert import schema_py_generated as schema
 
     code = getattr(schema.BuiltinOperator, name)

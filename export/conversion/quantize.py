@@ -1,4 +1,4 @@
-"""Quantize a float32 file: flatbuffer in, flatbuffer out, without converting the model again."""
+"""Quantization of float32 files: flatbuffer in, flatbuffer out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnn_keras.command import quiet
+from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.errors import Error, UsageError
 
 from ..recipes import IOType, Recipe
@@ -23,11 +23,10 @@ from ..tflite.lrn import lrn_tensors
 from ..tflite.quantization import inferred_recipe, integer_activations
 from . import input_output_types
 
-Images = NDArray[np.float32]
 Ranges = dict[str, Any]
-"""Least and greatest value of every tensor of a float32 file, by the tensor's name."""
+"""The quantizer's ranges (least and greatest value) of a float32 file's tensors, by name."""
 
-# litert-quantizer has this as an algorithm without a named recipe.
+# litert-quantizer has the algorithm, but no recipe for it.
 _FLOAT16_RULE = {
     "regex": ".*",
     "operation": "*",
@@ -39,58 +38,58 @@ _FLOAT16_RULE = {
     },
 }
 
-# 256 steps of 1/256, as LiteRT's softmax has them (tensorflow/lite/kernels/activations.cc).
+# 256 steps of 1/256, as in LiteRT's integer softmax (tensorflow/lite/kernels/activations.cc).
 _PROBABILITIES = (0.0, 255 / 256)
 
-# Beyond this, the threads wait for each other in the networks of this package.
+# More threads do not speed up the networks of this package.
 _MAX_THREADS = 4
 
 
 def quantize(
     flatbuffer: bytes,
     recipe: str | Recipe,
-    calibration: Images | Ranges | None = None,
+    calibration: Float32Images | Ranges | None = None,
     advance: Callable[[], None] | None = None,
     *,
     input_type: IOType | None = None,
     output_type: IOType | None = None,
     input_range: tuple[float, float] | None = None,
 ) -> bytes:
-    """Store a float32 file's numbers by another recipe.
+    """Quantize a float32 file by a recipe.
 
-    Input and output stay float32 unless they are asked for in integers, so that files can be
-    exchanged for each other; the conversion is a node that XNNPACK runs. An integer input whose
-    range is what pixels from 0 to 255 become takes the pixels as they are, to half a gray level
-    (int8: less 128), if all channels have the same mean and deviation. Integer probabilities have
-    the scale of LiteRT's own integer softmax, 1/256.
+    Input and output stay float32 by default, so that one file can replace another; the conversion
+    is a node that XNNPACK runs. An integer input whose range is that of preprocessed pixels takes
+    the pixels from 0 to 255 as they are, to half a gray level (int8: minus 128), if all channels
+    have the same mean and standard deviation. Integer probabilities have the scale of LiteRT's own
+    integer softmax, 1/256.
 
     Args:
-        flatbuffer: The float32 file that `convert` made.
-        recipe: A name from `recipes.RECIPES`, or a row.
-        calibration: What static recipes alone need: preprocessed *training* images `(n, height,
-            width, channels)`, as `calibration.sample` draws them, or the ranges that `observe`
-            found with them, which several recipes can share.
+        flatbuffer: The float32 file from `convert`.
+        recipe: A name or a row of `recipes.RECIPES`.
+        calibration: For static recipes: preprocessed *training* images `(n, height, width,
+            channels)`, as `calibration.sample` draws them, or the ranges that `calibrate` returns
+            for them, which several recipes can share.
         advance: Called after each calibration image.
-        input_type: Type of the input; by default the row's, float32.
-        output_type: Type of the output, likewise.
-        input_range: Least and greatest value that an integer input stands for; by default those of
+        input_type: Type of the input; by default the recipe's, float32.
+        output_type: Type of the output; by default the recipe's, float32.
+        input_range: Least and greatest value that an integer input represents; by default those of
             the calibration images.
 
     Returns:
         The file. The same input gives the same bytes.
 
     Raises:
-        UsageError: Unknown recipe, an end that it does not have, a file that is quantized already,
-            no calibration images, or those that `observe` refuses.
-        Error: See `observe`.
-        ModelFileError: `flatbuffer` is no TFLite file.
+        UsageError: The recipe is unknown or lacks a type of input or output, the file is quantized
+            already, or calibration images are missing or refused by `calibrate`.
+        Error: See `calibrate`.
+        ModelFileError: `flatbuffer` is not a TFLite file.
 
     Example:
         int8 = quantize(float32, "static_wi8_ai8", images)
     """
     row = find_recipe(recipe) if isinstance(recipe, str) else recipe
     row = row.with_io_types(input_type or row.input_type, output_type or row.output_type)
-    model = _float32(flatbuffer)
+    model = _parse_float32(flatbuffer)
     if row.stored_as == "float32":
         return flatbuffer
     ranges = None
@@ -101,73 +100,78 @@ def quantize(
                 "images."
             )
         if not isinstance(calibration, dict):
-            calibration = observe(flatbuffer, calibration, advance)
-        # A copy, because the quantizer writes into it what it knows of softmax and tanh.
+            calibration = calibrate(flatbuffer, calibration, advance)
+        # A copy, because the quantizer adds the fixed ranges of softmax and tanh to it.
         ranges = copy.deepcopy(calibration) | _known_ranges(model, row, input_range)
-    quantized = parse(_apply(flatbuffer, _rules(row, model), ranges))
+    quantized = parse(_run_quantizer(flatbuffer, _rules(row, model), ranges))
     if row.input_type == "uint8":
-        input_output_types.unsigned_input(quantized)
+        input_output_types.make_input_unsigned(quantized)
     if row.output_type == "uint8":
-        input_output_types.unsigned_output(quantized)
+        input_output_types.make_output_unsigned(quantized)
     return pack(quantized)
 
 
-def observe(flatbuffer: bytes, images: Images, advance: Callable[[], None] | None = None) -> Ranges:
-    """Run calibration images and return the least and greatest value of every tensor.
+def calibrate(
+    flatbuffer: bytes, images: Float32Images, advance: Callable[[], None] | None = None
+) -> Ranges:
+    """Run calibration images and return the range of every tensor.
 
-    Extremes, because the quantizer's default, a moving average, depends on the images' order and
-    clips what the last ones do not reach. The profiler takes them inside the runtime, in a sixth of
-    the time of copying every tensor out.
+    The range is from the least to the greatest value. The quantizer's default, a moving average,
+    depends on the order of the images and clips values that the last ones do not reach. The
+    profiler observes the tensors inside the runtime, in a sixth of the time of copying them.
 
     Args:
-        flatbuffer: The float32 file that `convert` made.
-        images: See `quantize`.
+        flatbuffer: The float32 file from `convert`.
+        images: Preprocessed training images `(n, height, width, channels)`.
         advance: Called after each image.
 
     Raises:
-        UsageError: A file that is quantized already, or images that are not of the file's size, or
-            not normalized as its metadata say.
+        UsageError: The file is quantized already, or the images do not have its input size or the
+            normalization in its metadata.
         Error: The images hold NaN or infinity.
-        ModelFileError: `flatbuffer` is no TFLite file.
+        ModelFileError: `flatbuffer` is not a TFLite file.
     """
     from litert_quantizer import calibrator, recipe_manager
     from litert_quantizer.utils import qsv_utils
 
-    model = _float32(flatbuffer)
-    images = _checked(images, model)
-    _require_range(images, flatbuffer)
-    key, name = _signature(model)
+    model = _parse_float32(flatbuffer)
+    images = _check_images(images, model)
+    _require_normalized(images, flatbuffer)
+    signature, input_name = _signature_names(model)
     with quiet(1, 2):
-        observer = calibrator.Calibrator(
+        runner = calibrator.Calibrator(
             flatbuffer,
             num_threads=min(_MAX_THREADS, os.cpu_count() or 1),
             mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
             qsv_update_func=qsv_utils.min_max_update,
         )
-    # The count serves a progress bar of its own, which it draws over ours unless it counts nothing.
-    observer._get_total_operations = lambda dataset: 0
+    # Without operations to count, it does not draw its own progress bar over ours.
+    runner._get_total_operations = lambda dataset: 0
 
-    def samples() -> Iterator[dict[str, Images]]:
+    def samples() -> Iterator[dict[str, Float32Images]]:
         for image in images:
-            yield {name: image[np.newaxis]}
+            yield {input_name: image[np.newaxis]}
             if advance:
                 advance()
 
-    observer.calibrate({key: samples()}, recipe_manager.RecipeManager())  # all, whatever the recipe
-    ranges: Ranges = observer.get_model_qsvs()
+    # A manager without recipes observes all tensors.
+    runner.calibrate({signature: samples()}, recipe_manager.RecipeManager())
+    ranges: Ranges = runner.get_model_qsvs()
     return ranges
 
 
-def _float32(flatbuffer: bytes) -> Any:
+def _parse_float32(flatbuffer: bytes) -> Any:
+    """Parse a file, and refuse it unless it is float32."""
     model = parse(flatbuffer)
     if (found := inferred_recipe(model)) != "float32":
         types = " and ".join(sorted(integer_activations(model)))
-        what = f"is {found}" if found else f"has activations in {types}"
-        raise UsageError(f"The file {what} already; quantize the float32 file instead.")
+        state = f"is {found}" if found else f"has activations in {types}"
+        raise UsageError(f"The file {state} already; quantize the float32 file instead.")
     return model
 
 
-def _checked(images: Images, model: Any) -> Images:
+def _check_images(images: Float32Images, model: Any) -> Float32Images:
+    """Return calibration images in float32; refuse another size, NaN and infinity."""
     graph = model.subgraphs[0]
     expected = shape_of(graph.tensors[graph.inputs[0]])[1:]
     if images.shape[1:] != expected:
@@ -175,44 +179,47 @@ def _checked(images: Images, model: Any) -> Images:
             f"Calibration images are {images.shape[1:]}; the file's input is {expected}."
         )
     if not np.isfinite(images).all():
-        raise Error("The calibration images hold NaN or infinity; look at the data set.")
+        raise Error("The calibration images hold NaN or infinity; check the data set.")
     return images.astype(np.float32, copy=False)
 
 
 def _rules(row: Recipe, model: Any) -> list[dict[str, Any]]:
-    """Return the recipe in the quantizer's terms; of two rules for an operation the last holds."""
-    from litert_quantizer import recipe as named
+    """Return the quantizer's rules for a recipe; of two rules for an operation, the last counts."""
+    from litert_quantizer import recipe as quantizer_recipes
 
-    # INPUT and OUTPUT are the quantizer's names for the file's ends.
-    types = {"INPUT": row.input_type, "OUTPUT": row.output_type}
-    float_ends = [end for end, dtype in types.items() if row.integer and dtype == "float32"]
-    kept = [(".*", op) for op in (*float_ends, *row.float_ops)]
+    # The quantizer treats input and output as operations named INPUT and OUTPUT.
+    io_types = {"INPUT": row.input_type, "OUTPUT": row.output_type}
+    float_io = [op for op, dtype in io_types.items() if row.integer and dtype == "float32"]
+    unquantized = [(".*", op) for op in (*float_io, *row.float_ops)]
     if scopes := _float_scopes(row, model):
-        kept.append((f"^({'|'.join(map(re.escape, scopes))})$", "*"))
+        unquantized.append((f"^({'|'.join(map(re.escape, scopes))})$", "*"))
     rules: list[dict[str, Any]] = (
-        [_FLOAT16_RULE] if row.name == "float16" else getattr(named, row.stored_as)()
+        [_FLOAT16_RULE] if row.name == "float16" else getattr(quantizer_recipes, row.stored_as)()
     )
     if row.per_tensor:
         for rule in rules:
             rule["op_config"]["weight_tensor_config"]["granularity"] = "TENSORWISE"
     return [
         *rules,
-        *({"regex": regex, "operation": op, "algorithm_key": "no_quantize"} for regex, op in kept),
+        *(
+            {"regex": regex, "operation": op, "algorithm_key": "no_quantize"}
+            for regex, op in unquantized
+        ),
     ]
 
 
 def _float_scopes(row: Recipe, model: Any) -> list[str]:
-    """Return what the quantizer calls the operations that stay float whatever they are.
+    """Return the quantizer's names for the operations that stay in floating point by their tensors.
 
     Raises:
-        UsageError: The row keeps layers that the file does not have.
+        UsageError: The recipe's `float_layers` match no tensor of the file.
     """
     graph = model.subgraphs[0]
     outputs = [[name_of(graph.tensors[index]) for index in op.outputs] for op in graph.operators]
     if row.float_layers and not any(row.keeps_float(name) for names in outputs for name in names):
         raise UsageError(
-            f"No tensor of the file has a name with '{row.float_layers}', which is to stay float: "
-            "`verify --layers` lists them."
+            f"No tensor of the file has a name that matches '{row.float_layers}', which is to stay "
+            "in floating point: `verify --layers` lists the names."
         )
     normalized = lrn_tensors(model)
     return [
@@ -223,7 +230,7 @@ def _float_scopes(row: Recipe, model: Any) -> list[str]:
 
 
 def _known_ranges(model: Any, row: Recipe, input_range: tuple[float, float] | None) -> Ranges:
-    """Return the ranges of integer ends, where more is known of them than was observed."""
+    """Return the ranges of an integer input and output that do not depend on calibration images."""
     graph = model.subgraphs[0]
     known: dict[int, tuple[float, float]] = {}
     if row.input_type != "float32" and input_range:
@@ -236,11 +243,11 @@ def _known_ranges(model: Any, row: Recipe, input_range: tuple[float, float] | No
     }
 
 
-def _require_range(images: Images, flatbuffer: bytes) -> None:
-    """Refuse calibration images that are not preprocessed as the file says, where it does.
+def _require_normalized(images: Float32Images, flatbuffer: bytes) -> None:
+    """Refuse calibration images that are not normalized as the file's metadata state.
 
-    Some of 200 pictures are dark and some are bright: together they reach into the outer quarters
-    of what pixels from 0 to 255 become.
+    Some of 200 images are dark and some are bright: together they reach into the outer quarters of
+    the range of normalized pixels.
     """
     about = metadata.read(flatbuffer)
     if about is None or not about.preprocessing:
@@ -248,10 +255,10 @@ def _require_range(images: Images, flatbuffer: bytes) -> None:
     mean, std = (np.array(about.preprocessing[key]) for key in ("mean", "std"))
     low, high = (0 - mean) / std, (255 - mean) / std
     least, most = images.min(axis=(0, 1, 2)), images.max(axis=(0, 1, 2))
-    slack, quarter = 1e-3 * (high - low), (high - low) / 4
-    outside = (least < low - slack) | (most > high + slack)
-    within = (least > low + quarter) | (most < high - quarter)
-    if (outside | within).any():
+    tolerance, quarter = 1e-3 * (high - low), (high - low) / 4
+    outside = (least < low - tolerance) | (most > high + tolerance)
+    too_narrow = (least > low + quarter) | (most < high - quarter)
+    if (outside | too_narrow).any():
         raise UsageError(
             f"The calibration images have values from {least.min():.3g} to {most.max():.3g}; by "
             f"the file's preprocessing they have from {low.min():.3g} to {high.max():.3g}: "
@@ -259,19 +266,19 @@ def _require_range(images: Images, flatbuffer: bytes) -> None:
         )
 
 
-def _signature(model: Any) -> tuple[str, str]:
-    """Return the name of the file's signature and of its input."""
+def _signature_names(model: Any) -> tuple[str, str]:
+    """Return the names of the file's signature and of its input."""
     if not model.signatureDefs:
         raise UsageError("The file has no signature; make it with `export.conversion.convert`.")
     signature = model.signatureDefs[0]
     return signature.signatureKey.decode(), signature.inputs[0].name.decode()
 
 
-def _apply(data: bytes, rules: list[dict[str, Any]], ranges: Ranges | None) -> bytes:
+def _run_quantizer(data: bytes, rules: list[dict[str, Any]], ranges: Ranges | None) -> bytes:
     from litert_quantizer import quantizer
 
     with quiet(1, 2), warnings.catch_warnings():
-        # It opens an interpreter that keeps all tensors, to look at their names only.
+        # The quantizer opens an interpreter with all tensors preserved, only for their names.
         warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`")
         result = quantizer.Quantizer(bytearray(data), rules).quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False

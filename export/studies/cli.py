@@ -52,10 +52,11 @@ class EnsembleStudy(network_studies.EnsembleStudy):
         document = self.record()
 
         from ..export_table import export_table
-        from ..pipeline import Source, export
+        from ..pipeline import export
+        from ..source_model import SourceModel
 
         run = Run.open(self.folder)
-        source = Source(run.path.resolve().name, run.model(), run, run.dataset(self.data_dir))
+        source = SourceModel.of_run(run, self.data_dir)
         exported = export(source, self.export, recipes)
         text = Group(claims_table(document), export_table(exported, self.export))
         refused = any(not row["accepted"] for row in exported["files"])

@@ -21,7 +21,7 @@ from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.experiments.record import Claim, write_record
 
 from ..conversion.convert import convert
-from ..conversion.quantize import Ranges, observe, quantize
+from ..conversion.quantize import Ranges, calibrate, quantize
 from ..recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def convert_once(
     @cache
     def ranges() -> Ranges:
         with progress("calibrate", len(calibration)) as advance:
-            return observe(float32, calibration, advance)
+            return calibrate(float32, calibration, advance)
 
     def quantized(row: Recipe) -> bytes:
         return quantize(float32, row, ranges() if row.needs_calibration else None)

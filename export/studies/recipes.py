@@ -10,8 +10,9 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.config import Training
 
-from ..pipeline import Source, export
+from ..pipeline import export
 from ..recipes import Recipe, recipe
+from ..source_model import SourceModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ def recipes(
     for training in trainings:
         with training_runs.going_on(training.network, failed):
             [run] = training_runs.train_each(training, [training.seed], runs, data_dir)
-            source = Source(run.path.name, run.model(), run, run.dataset(data_dir))
+            source = SourceModel.of_run(run, data_dir)
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)
             rows += [{"network": training.network, **row} for row in document["files"]]
     training_runs.require_any(rows, failed)

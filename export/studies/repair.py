@@ -29,11 +29,12 @@ from cnn_keras.training.run_folder import Run
 from ..benchmark.compare import compare as time_interleaved
 from ..benchmark.intervals import Ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
+from ..conversion.calibration import calibration_images
 from ..conversion.convert import convert
-from ..conversion.quantize import observe, quantize
-from ..pipeline import calibration_of
+from ..conversion.quantize import calibrate, quantize
 from ..recipes import Recipe, recipe
-from ..verification.layer_errors import COMPARED_IMAGES, Layer, compare, figure, repair
+from ..verification.layer_errors import NUM_IMAGES, LayerError, compare_layers, errors_figure
+from ..verification.repair import repair
 from ..verification.verify import Verdict, verify
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class RepairResult(NamedTuple):
         top1_repaired: Accuracy of the repaired file.
         reasons: Reasons to refuse the file of the scaled network.
         first: Layer that the comparison of layers lists first.
-        lost: Signal that this layer loses itself, mean over channels; see `layer_errors.Layer`.
+        lost: Signal that this layer loses itself, mean over channels; see `layer_errors.LayerError`.
         float_layers: Layers that the repair leaves in floating point.
         drop_points: Accuracy that the repaired file loses, in points.
         accepted: Whether the repaired file is within the recipe's limits.
@@ -126,7 +127,7 @@ def repair_study(
             "louder": SCALE,
             "networks": [result._asdict() for result in results],
         },
-        figure=figure(repaired[0][1]),
+        figure=errors_figure(repaired[0][1]),
         failed=failed,
     )
 
@@ -176,7 +177,7 @@ def _readers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 def _repair(
     run: Run, normalization: str, data_dir: Path | None
-) -> tuple[RepairResult, list[Layer]]:
+) -> tuple[RepairResult, list[LayerError]]:
     """Scale a channel of a run's network, and repair its file.
 
     Returns:
@@ -184,8 +185,8 @@ def _repair(
     """
     dataset = run.dataset(data_dir)
     pixels, labels = dataset.test
-    images, calibration = run.preprocessing(pixels), calibration_of(run, dataset)
-    sample = run.preprocessing(dataset.test.sample(COMPARED_IMAGES).images)
+    images, calibration = run.preprocessing(pixels), calibration_images(run, dataset)
+    sample = run.preprocessing(dataset.test.sample(NUM_IMAGES).images)
     sound = run.model()
     scaled = scale_channel(sound, normalization)
     reference = predict(scaled, run.preprocessing, pixels)
@@ -195,10 +196,10 @@ def _repair(
 
     sound_verdict = verdict_of(quantize(convert(sound), RECIPE, calibration), RECIPE)
     float32 = convert(scaled)
-    ranges = observe(float32, calibration)
+    ranges = calibrate(float32, calibration)
     content = quantize(float32, RECIPE, ranges)
     verdict = verdict_of(content, RECIPE)
-    layers = compare(float32, content, sample)
+    layers = compare_layers(float32, content, sample)
     repaired = repair(float32, RECIPE, ranges, verdict_of, sample, log)
     with tempfile.TemporaryDirectory() as folder:
         after, before = (Path(folder) / f"{name}.tflite" for name in ("repaired", "scaled"))

@@ -1,11 +1,11 @@
-"""What is in a file: operations, types, and what a phone's runtime will stumble over."""
+"""What a file contains: operations, types, and what a phone's runtime does not support."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,29 +31,29 @@ _FLOATS = frozenset({"float32", "float16", "bfloat16"})
 
 @dataclass(frozen=True)
 class Audit:
-    """What a file holds.
+    """What a file contains.
 
     Attributes:
         size_bytes: Size of the file.
-        sha256: Its hash.
-        recipe: The recipe that it looks like; None if it looks like none.
-        input: Its input.
-        output: Its output.
-        ops: How often each operation occurs in the main graph.
-        dtypes: How many tensors have each type.
-        custom_ops: Operations that are not TFLite's own, TensorFlow's (Flex) among them.
+        sha256: Hash of the file.
+        recipe: Recipe that the file's types correspond to; None if there is none.
+        input: The input.
+        output: The output.
+        ops: Count of each operation in the main graph.
+        dtypes: Count of tensors of each type.
+        custom_ops: Operations that are not TFLite's own, including TensorFlow's (Flex).
         float_islands: In a file with integer activations, the operations that compute in floating
             point, as ``OPERATION tensor``.
-        integer_rsqrt: The reciprocal roots that are computed in integers, as ``OPERATION tensor``.
-            Normalizations by the image's own statistics take them.
-        lrn: The tensors of local response normalization, which stays float in every file.
-        dynamic_dimensions: Tensors with a size that is known only when the file runs.
-        dynamic_batch: Whether that is the number of images, everywhere: the file runs with 1.
-        nodes: Operations in the main graph.
-        delegated_nodes: Those that XNNPACK runs here; None if the file cannot be run.
-        partitions: Pieces in which XNNPACK gets them; None if the file cannot be run.
-        metadata: Whether labels and preprocessing can be read from the file.
-        num_labels: How many labels it holds; None if none.
+        integer_rsqrt: Reciprocal square roots that are computed in integers, as ``OPERATION
+            tensor``. Normalizations by the image's own statistics compute them.
+        lrn: Tensors of local response normalization, which stays in floating point in every file.
+        dynamic_dimensions: Tensors with a size that is known only at run time.
+        dynamic_batch: Whether only the batch size is dynamic; the file then runs with 1.
+        nodes: Number of operations in the main graph.
+        delegated_nodes: Number of them that XNNPACK runs here; None if the file cannot be run.
+        partitions: Number of pieces of the graph that XNNPACK runs; None if the file cannot be run.
+        metadata: Whether the file has metadata with labels and preprocessing.
+        num_labels: Number of labels in the file; None without labels.
     """
 
     size_bytes: int
@@ -77,7 +77,7 @@ class Audit:
 
     @property
     def flex_ops(self) -> tuple[str, ...]:
-        """TensorFlow's operations, which need TensorFlow's runtime beside TFLite's."""
+        """TensorFlow's operations, which need TensorFlow's runtime in addition to TFLite's."""
         return tuple(op for op in self.custom_ops if op.startswith("Flex"))
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,17 +90,17 @@ class Audit:
 
 
 def audit(file: str | Path | bytes) -> Audit:
-    """Look into a TFLite file.
+    """Inspect a TFLite file.
 
-    LiteRT loads it in this process, which a damaged file can end by a signal. A file from elsewhere
-    is better read in a subprocess, as the command does:
+    LiteRT loads the file in this process, which a damaged file can crash. Read a file of unknown
+    origin in a subprocess, as the command does:
     ``isolation.call("verification.audit.audit", file, file=file)``.
 
     Args:
         file: Path of the file, or its bytes.
 
     Raises:
-        ModelFileError: It cannot be read, is broken, or is no image classifier.
+        ModelFileError: The file cannot be read, is damaged, or is not an image classifier.
 
     Example:
         audit("resnet20.tflite").partitions  # 1
@@ -111,23 +111,14 @@ def audit(file: str | Path | bytes) -> Audit:
     except ModelFileError as error:
         raise error if isinstance(file, bytes) else ModelFileError(f"{file}: {error}") from None
     graph, names = model.subgraphs[0], flatbuffer.op_names(model)
-    custom = tuple(
-        sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
-    )
-    if (ends := (len(graph.inputs), len(graph.outputs))) != (1, 1):
-        label = "The model" if isinstance(file, bytes) else f"'{file}'"
-        compiled = "".join(
-            f" It runs only on {COMPILED_FOR[op]}." for op in custom if op in COMPILED_FOR
-        )
-        raise ModelFileError(
-            f"{label} has {io_counts(*ends)}; an image classifier has one of each.{compiled}"
-        )
+    custom_ops = _custom_ops(model)
+    _require_classifier(graph, custom_ops, "The model" if isinstance(file, bytes) else f"'{file}'")
     recipe = inferred_recipe(model)
     dynamic = tuple(
         flatbuffer.name_of(tensor) for tensor in graph.tensors if -1 in flatbuffer.shape_of(tensor)
     )
     dynamic_batch = _only_batch_is_dynamic(graph)
-    runs = not custom and (dynamic_batch or not dynamic)
+    runs = not custom_ops and (dynamic_batch or not dynamic)
     delegation = Interpreter(file).delegation() if runs else Delegation(len(names), 0, 0, False)
     return Audit(
         size_bytes=len(data),
@@ -137,9 +128,9 @@ def audit(file: str | Path | bytes) -> Audit:
         output=_spec(graph.tensors[graph.outputs[0]]),
         ops=dict(Counter(names)),
         dtypes=dict(Counter(map(flatbuffer.dtype_name, graph.tensors))),
-        custom_ops=custom,
-        float_islands=_float_islands(graph, names) if _is_integer(recipe) else (),
-        integer_rsqrt=_integer_rsqrt(graph, names),
+        custom_ops=custom_ops,
+        float_islands=tuple(_float_islands(graph, names)) if _is_integer(recipe) else (),
+        integer_rsqrt=tuple(_integer_rsqrt(graph, names)),
         lrn=tuple(sorted(lrn_tensors(model))),
         dynamic_dimensions=dynamic,
         dynamic_batch=dynamic_batch,
@@ -151,8 +142,8 @@ def audit(file: str | Path | bytes) -> Audit:
     )
 
 
-def report(file: Path) -> dict[str, Any]:
-    """Return what the command `audit` says of a file, as JSON types.
+def describe(file: Path) -> dict[str, Any]:
+    """Return a file's audit, labels, preprocessing, problems and remarks as JSON types.
 
     Raises:
         ModelFileError: See `audit`.
@@ -169,11 +160,12 @@ def report(file: Path) -> dict[str, Any]:
 
 
 def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
-    """Return the reasons to refuse a file, one line each; none if it is fit to ship.
+    """Return the problems for which an audit refuses a file, one line each.
 
     Args:
-        audit: What the file holds.
-        recipe: How it should be stored; by default only what is wrong with any file counts.
+        audit: What the file contains.
+        recipe: Recipe that the file should be stored by; without it, only problems that no file may
+            have are found.
     """
     found = [
         f"runs only on {COMPILED_FOR[op]}: {op}" for op in audit.custom_ops if op in COMPILED_FOR
@@ -187,60 +179,40 @@ def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
         found.append(f"has {audit.num_labels} labels for {classes} classes")
     if recipe and audit.recipe != recipe.stored_as:
         found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
-    if islands := refused_islands(audit, recipe):
+    if islands := unexpected_islands(audit, recipe):
         found.append(
             f"computes in floating point inside an integer file: {', '.join(islands)} (`export "
-            f"--keep-float '{_layers_of(islands)}'` leaves the whole layers so)"
+            f"--keep-float '{_layer_pattern(islands)}'` keeps the whole layers in floating point)"
         )
     return found
 
 
-def refusals(audit: Audit, recipe: Recipe, losses: Sequence[str]) -> list[str]:
+def reasons_to_refuse(audit: Audit, recipe: Recipe, verify_reasons: Sequence[str]) -> list[str]:
     """Return all reasons to refuse a file, one line each.
 
     Args:
-        audit: What the file holds.
-        recipe: How it should be stored.
-        losses: What `verify` finds. Where they may come from normalizations that compute in
-            integers, a line names the expression that keeps these in floating point.
+        audit: What the file contains.
+        recipe: Recipe that the file should be stored by.
+        verify_reasons: Reasons from `verify`. If normalizations that compute in integers may cause
+            them, a further line gives the pattern that keeps these in floating point.
     """
-    found = [*problems(audit, recipe), *losses]
-    if losses and audit.integer_rsqrt and not refused_islands(audit, recipe):
-        layers = _layers_of(audit.integer_rsqrt)
-        found.append(
+    reasons = [*problems(audit, recipe), *verify_reasons]
+    if verify_reasons and audit.integer_rsqrt and not unexpected_islands(audit, recipe):
+        reasons.append(
             "normalizes by the image's own statistics in integers, which may be too coarse "
-            f"(`export --keep-float '{layers}'` leaves these layers in floating point)"
+            f"(`export --keep-float '{_layer_pattern(audit.integer_rsqrt)}'` keeps these layers in "
+            "floating point)"
         )
-    return found
+    return reasons
 
 
-def refused_islands(audit: Audit, recipe: Recipe | None = None) -> list[str]:
+def unexpected_islands(audit: Audit, recipe: Recipe | None = None) -> list[str]:
     """Return the float islands that a recipe does not allow, as ``OPERATION tensor``."""
     return [island for island in audit.float_islands if not _is_allowed(island, audit, recipe)]
 
 
-def _layers_of(islands: Sequence[str]) -> str:
-    """Return the expression that finds all tensors of the islands' layers.
-
-    Of what belongs to no layer it finds only the tensor itself.
-    """
-    expressions = []
-    for tensor in (island.partition(" ")[2] for island in islands):
-        scope = scope_of(tensor)
-        layer = f"/{re.escape(scope.rpartition('/')[2])}/"
-        expressions.append(f"^{re.escape(tensor)}$" if scope == tensor else layer)
-    return "|".join(dict.fromkeys(expressions))
-
-
-def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
-    op, _, tensor = island.partition(" ")
-    if tensor in audit.lrn:
-        return True
-    return recipe is not None and (op in recipe.float_ops or recipe.keeps_float(tensor))
-
-
 def remarks(audit: Audit) -> list[str]:
-    """Return what makes a file slower than it could be, or fit for fewer places, one line each."""
+    """Return remarks about what makes a file slower or less portable, one line each."""
     found = [DYNAMIC_BATCH_REMARK] if audit.dynamic_batch else []
     if audit.delegated_nodes == 0:
         return [*found, f"XNNPACK runs none of {audit.nodes} operations"]
@@ -251,34 +223,68 @@ def remarks(audit: Audit) -> list[str]:
     return found
 
 
+def _layer_pattern(islands: Sequence[str]) -> str:
+    """Return a regular expression that matches all tensors of the islands' layers.
+
+    A tensor that belongs to no layer is matched alone.
+    """
+    patterns = []
+    for tensor in (island.partition(" ")[2] for island in islands):
+        scope = scope_of(tensor)
+        layer = f"/{re.escape(scope.rpartition('/')[2])}/"
+        patterns.append(f"^{re.escape(tensor)}$" if scope == tensor else layer)
+    return "|".join(dict.fromkeys(patterns))
+
+
+def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
+    op, _, tensor = island.partition(" ")
+    if tensor in audit.lrn:
+        return True
+    return recipe is not None and (op in recipe.float_ops or recipe.keeps_float(tensor))
+
+
+def _custom_ops(model: Any) -> tuple[str, ...]:
+    codes = {code.customCode.decode() for code in model.operatorCodes if code.customCode}
+    return tuple(sorted(codes))
+
+
+def _require_classifier(graph: Any, custom_ops: Sequence[str], label: str) -> None:
+    """Refuse a file without exactly one input and one output; say where a compiled one runs."""
+    counts = len(graph.inputs), len(graph.outputs)
+    if counts != (1, 1):
+        devices = [COMPILED_FOR[op] for op in custom_ops if op in COMPILED_FOR]
+        compiled = "".join(f" It runs only on {device}." for device in devices)
+        raise ModelFileError(
+            f"{label} has {io_counts(*counts)}; an image classifier has one of each.{compiled}"
+        )
+
+
 def _is_integer(recipe: str | None) -> bool:
-    """Return whether activations are integers; mixed ones and uint8 are no recipe's."""
+    """Return whether activations are integers; mixed integers and uint8 are of no recipe."""
     return recipe is None or recipe.startswith("static")
 
 
 def _only_batch_is_dynamic(graph: Any) -> bool:
-    """Return whether the input leaves the number of images open, and no tensor anything else."""
+    """Return whether the input's batch size is dynamic, and no other size of any tensor."""
     signatures = [flatbuffer.shape_of(tensor) for tensor in graph.tensors]
-    opened = [signatures[index][:1] == (-1,) for index in graph.inputs]
-    return any(opened) and not any(-1 in signature[1:] for signature in signatures)
+    dynamic_inputs = [signatures[index][:1] == (-1,) for index in graph.inputs]
+    return any(dynamic_inputs) and not any(-1 in signature[1:] for signature in signatures)
 
 
-def _float_islands(graph: Any, names: list[str]) -> tuple[str, ...]:
-    return tuple(
-        f"{name} {flatbuffer.name_of(graph.tensors[op.outputs[0]])}"
-        for op, name in zip(graph.operators, names, strict=True)
-        if name not in flatbuffer.CONVERSIONS
-        and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) in _FLOATS
-        and op.outputs[0] not in graph.outputs  # the softmax behind the last integer
-    )
+def _float_islands(graph: Any, names: list[str]) -> Iterator[str]:
+    for op, name in zip(graph.operators, names, strict=True):
+        index = op.outputs[0]
+        is_float = flatbuffer.dtype_name(graph.tensors[index]) in _FLOATS
+        # A float output comes from the softmax after the last integer.
+        if is_float and name not in flatbuffer.CONVERSIONS and index not in graph.outputs:
+            yield f"{name} {flatbuffer.name_of(graph.tensors[index])}"
 
 
-def _integer_rsqrt(graph: Any, names: list[str]) -> tuple[str, ...]:
-    return tuple(
-        f"{name} {flatbuffer.name_of(graph.tensors[op.outputs[0]])}"
-        for op, name in zip(graph.operators, names, strict=True)
-        if name == "RSQRT" and flatbuffer.dtype_name(graph.tensors[op.outputs[0]]) not in _FLOATS
-    )
+def _integer_rsqrt(graph: Any, names: list[str]) -> Iterator[str]:
+    for op, name in zip(graph.operators, names, strict=True):
+        tensor = graph.tensors[op.outputs[0]]
+        if name == "RSQRT" and flatbuffer.dtype_name(tensor) not in _FLOATS:
+            yield f"{name} {flatbuffer.name_of(tensor)}"
 
 
 def _spec(tensor: Any) -> TensorSpec:

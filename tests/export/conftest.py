@@ -1,9 +1,14 @@
-"""The trained network that the tests of conversion, verification and studies share."""
+"""A trained network, exported files and a run that quantization ruins, shared by the tests."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from cnn_keras.training.run_folder import Run
+from export.cli import main
 from tests.fixtures import trained_network
 from tests.fixtures.trained_network import Trained
 
@@ -11,3 +16,27 @@ from tests.fixtures.trained_network import Trained
 @pytest.fixture(scope="session")
 def trained() -> Trained:
     return trained_network.train()
+
+
+@pytest.fixture(scope="session")
+def exported(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("files")
+    assert main(["export", str(lenet_run.path), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def ruined(lenet_run: Run, tmp_path: Path) -> Run:
+    """A run whose network still works in float, but whose third layer has no usable range.
+
+    One bias of C3 is huge: behind the tanh its map is 1 everywhere, while an integer file spends
+    its 256 steps on it and has none left for the other fifteen maps.
+    """
+    folder = tmp_path / "ruined"
+    shutil.copytree(lenet_run.path, folder)
+    model = lenet_run.model()
+    kernel, bias = model.get_layer("c3").get_weights()
+    bias[0] = 10_000
+    model.get_layer("c3").set_weights([kernel, bias])
+    model.save(folder / "model.keras")
+    return Run(folder)

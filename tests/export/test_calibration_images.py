@@ -22,8 +22,9 @@ from export.benchmark import inputs
 from export.cli import main
 from export.conversion import compression
 from export.recipes import recipe
+from export.source_model import SourceModel
 from export.tflite import metadata
-from export.verification.layer_errors import COMPARED_IMAGES
+from export.verification.layer_errors import NUM_IMAGES
 
 SIZE = 8
 
@@ -46,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run whose first class is of small squares, and of none in the validation split."""
     folder = tmp_path_factory.mktemp("sorted")
     write(folder / "pictures" / "train", {"a": 4, "b": 8}, count=10)
-    write(folder / "pictures" / "val", {"a": 0, "b": 8}, count=COMPARED_IMAGES + 4)
+    write(folder / "pictures" / "val", {"a": 0, "b": 8}, count=NUM_IMAGES + 4)
     run = Run(folder / "run")
     keras.utils.set_random_seed(0)
     image = keras.Input((SIZE, SIZE, 1))
@@ -72,8 +73,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_drawings_and_layers_are_measured_on_all_classes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pipeline, "DRAWN_IMAGES", 10)
-    source = pipeline.Source("tiny", run.model(), run, run.dataset())
+    monkeypatch.setattr(pipeline, "DRAWING_IMAGES", 10)
+    source = SourceModel("tiny", run.model(), run, run.dataset())
     (row,) = pipeline.export(source, tmp_path, [recipe("static_wi8_ai8")])["files"]
     about = metadata.read((tmp_path / row["file"]).read_bytes())
     assert about is not None
@@ -90,16 +91,16 @@ def test_equality_in_training_is_proved_on_all_classes(
 ) -> None:
     shown: list[NDArray[np.float32]] = []
 
-    def proof(model: keras.Model, twin: object, images: NDArray[np.float32]) -> None:
+    def record(model: keras.Model, copy: object, images: NDArray[np.float32]) -> None:
         shown.append(images)
         raise UsageError("seen enough")
 
-    monkeypatch.setattr(compression, "prove_equal", proof)
-    tuning = compression.Tuning(
+    monkeypatch.setattr(compression, "require_equal", record)
+    setup = compression.TrainingSetup(
         run.dataset().train, run.preprocessing, Recipe(0.1, 0.9, 0, 4, 1, (), 0.1), False, 0, 1
     )
     with pytest.raises(UsageError, match="seen enough"):
-        compression.tune(run.model(), "aware", tuning)
+        compression.train_further(run.model(), "aware", setup)
     assert len(np.unique(shown[0], axis=0)) == 2
 
 

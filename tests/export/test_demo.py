@@ -32,7 +32,7 @@ def test_the_chain_ends_with_a_report(
     assert main(["demo", "--out", str(out), "--threads", "1", "--json"]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
-    assert "Go on with digits." in said.err
+    assert "Continue with digits." in said.err
     assert len(document["exports"]) == 2
     assert len(document["benchmarks"]) == 2 * len(DEFAULT)
     pages = Path(document["report"]), Path(document["markdown"])

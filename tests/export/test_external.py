@@ -85,7 +85,7 @@ def test_a_saved_model_is_exported(
     assert code == 0
     code, _, err = run_main(capsys, *command, *options, "aware_wi8_ai8")
     assert (code, err.count("\n")) == (2, 1)
-    assert "the layers of a SavedModel are not seen" in err
+    assert "the layers of a SavedModel are unknown" in err
 
 
 def test_the_files_keep_the_models_name(
@@ -130,7 +130,7 @@ def test_an_external_network_is_trained_further(
     file = saved(rgb(), tmp_path / "rgb.keras")
     options = ("--data", "photographs", "--pixel-range", "0", "1")
     code, _, err = run_main(capsys, "export", file, "--out", tmp_path, *options, *tuned)
-    assert (code, err.splitlines()[-1].count("nobody has labeled the photographs")) == (2, 1)
+    assert (code, err.splitlines()[-1].count("photographs have no labels")) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_an_external_network_is_trained_further(
         ("{}/mine.keras --data digits --preprocessing tf --out {out}", 2, "takes gray images"),
         ("{}/saved --data digits --out {out}", 2, "The pixel range that"),
         ("{}/saved --run {run} --out {out}", 2, "--run is for a .keras file"),
-        ("{run} --data digits --out {out}", 2, "--data is for a model from elsewhere"),
+        ("{run} --data digits --out {out}", 2, "--data is for an external model"),
         ("lenet --out {out}", 2, "Unknown run folder, model or network of keras.applications"),
         ("ResNet51 --out {out}", 2, "Did you mean 'ResNet50'?"),
         ("{}/r18.pth --out {out}", 2, "import-weights makes a run folder of torchvision's"),

@@ -12,10 +12,9 @@ import pytest
 
 import export
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.errors import UsageError
 from cnn_keras.training.run_folder import Run
 from export.cli import main
-from export.recipes import RECIPES, recipe
+from export.recipes import recipe
 from export.tflite.flatbuffer import op_names, parse
 from export.tflite.interpreter import Interpreter
 from export.verification.audit import problems
@@ -26,13 +25,15 @@ PIXELS = np.arange(256, dtype=np.uint8).repeat(4).reshape(16, 8, 8, 1)
 
 
 @pytest.mark.parametrize(
-    "ends", [("int8", "int8"), ("uint8", "uint8"), ("uint8", "float32"), ("float32", "uint8")]
+    "io_types", [("int8", "int8"), ("uint8", "uint8"), ("uint8", "float32"), ("float32", "uint8")]
 )
-def test_xnnpack_runs_integer_ends_whole(trained: Trained, ends: tuple[Any, Any]) -> None:
-    row = STATIC.with_io_types(*ends)
+def test_xnnpack_runs_files_with_integer_types_whole(
+    trained: Trained, io_types: tuple[Any, Any]
+) -> None:
+    row = STATIC.with_io_types(*io_types)
     file = export.quantize(trained.float32, row, trained.calibration)
     found = export.audit(file)
-    assert (found.input.dtype, found.output.dtype) == ends
+    assert (found.input.dtype, found.output.dtype) == io_types
     assert (found.partitions, found.delegated_nodes) == (1, found.nodes)
     assert problems(found, row) == problems(found, STATIC) == []
     assert found.recipe == "static_wi8_ai8"
@@ -43,9 +44,9 @@ def test_xnnpack_runs_integer_ends_whole(trained: Trained, ends: tuple[Any, Any]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_integer_ends_compute_what_float_ends_do(trained: Trained, dtype: Any) -> None:
-    ends = {"input_type": dtype, "output_type": dtype}
-    file = export.quantize(trained.float32, "static_wi8_ai8", trained.calibration, **ends)
+def test_integer_types_give_the_same_probabilities(trained: Trained, dtype: Any) -> None:
+    io_types = {"input_type": dtype, "output_type": dtype}
+    file = export.quantize(trained.float32, "static_wi8_ai8", trained.calibration, **io_types)
     floats = export.quantize(trained.float32, "static_wi8_ai8", trained.calibration)
     output = Interpreter(file).output
     assert (output.scale, output.zero_point) == (1 / 256, -128 if dtype == "int8" else 0)
@@ -59,8 +60,8 @@ def test_scores_without_softmax_have_the_range_of_calibration(trained: Trained) 
     scores = keras.layers.Dense(10, name="scores")(flat)
     float32 = export.convert(keras.Model(trained.model.input, scores))
     files = {
-        end: export.quantize(float32, "static_wi8_ai8", trained.calibration, output_type=end)
-        for end in ("float32", "int8", "uint8")
+        dtype: export.quantize(float32, "static_wi8_ai8", trained.calibration, output_type=dtype)
+        for dtype in ("float32", "int8", "uint8")
     }
     (wanted, signed, unsigned) = (Interpreter(file)(trained.images) for file in files.values())
     np.testing.assert_array_equal(signed, unsigned)
@@ -72,20 +73,22 @@ def test_scores_without_softmax_have_the_range_of_calibration(trained: Trained) 
 @pytest.mark.parametrize(("dtype", "offset"), [("int8", 128), ("uint8", 0)])
 @pytest.mark.parametrize("mean", [77.73, 127.5])
 def test_raw_pixels_are_the_input(trained: Trained, dtype: Any, offset: int, mean: float) -> None:
-    """To half a gray level, whether the calibration images reach both ends or the range is told."""
+    """To half a gray level, by images that reach both ends of the range, or by a given range."""
     normalize = Preprocessing(8, 8, 1, (mean,), (82.429,))
     whole, dim = normalize(PIXELS), normalize(PIXELS[3:13])
     for images, given in ((whole, None), (dim, normalize.range)):
         file = export.quantize(trained.float32, STATIC, images, input_type=dtype, input_range=given)
-        end = Interpreter(file).input
-        assert end.scale == pytest.approx(1 / 82.429)
+        spec = Interpreter(file).input
+        assert spec.scale == pytest.approx(1 / 82.429)
         integers = PIXELS.astype(int) - offset
-        np.testing.assert_allclose((integers - end.zero_point) * end.scale, whole, atol=0.5001 / 82)
+        np.testing.assert_allclose(
+            (integers - spec.zero_point) * spec.scale, whole, atol=0.5001 / 82
+        )
         if mean % 1 != 0.5:  # there two integers are equally near
             np.testing.assert_array_equal(Interpreter(file).quantize(whole), integers)
 
 
-def test_sixteen_bits_have_their_own_ends(trained: Trained) -> None:
+def test_16_bit_input_and_output(trained: Trained) -> None:
     row = recipe("static_wi8_ai16").with_io_types("int16", "int16")
     file = export.quantize(trained.float32, row, trained.calibration)
     found = export.audit(file)
@@ -95,16 +98,7 @@ def test_sixteen_bits_have_their_own_ends(trained: Trained) -> None:
     assert verdict.accepted
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_ends_belong_to_integer_recipes(name: str) -> None:
-    row = RECIPES[name]
-    assert (len(row.io_types) > 1) == row.integer
-    assert row.with_io_types("float32", "float32") == row
-    with pytest.raises(UsageError, match=f"Recipe '{name}' has input and output in float32"):
-        row.with_io_types("float32", "int8" if "ai16" in name or not row.integer else "int16")
-
-
-def test_one_scale_a_layer(trained: Trained) -> None:
+def test_per_tensor_means_one_scale_for_each_layer(trained: Trained) -> None:
     def scales(name: str) -> list[int]:
         model = parse(export.quantize(trained.float32, name, trained.calibration))
         graph = model.subgraphs[0]
@@ -118,7 +112,7 @@ def test_one_scale_a_layer(trained: Trained) -> None:
     assert min(scales("static_wi8_ai8")) > 1
 
 
-def test_export_writes_files_of_other_ends_beside_each_other(
+def test_export_names_files_by_their_types(
     lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = lenet_run.path.name
@@ -134,10 +128,17 @@ def test_export_writes_files_of_other_ends_beside_each_other(
         f"{name}_static_wi8_ai8.tflite",
         f"{name}_static_wi8_ai8_uint8.tflite",
     }
-    mended = tmp_path / "mended.tflite"
-    verify = ["verify", str(tmp_path / row["file"]), "--layers", "--repair", str(mended), "--json"]
+    repaired = tmp_path / "repaired.tflite"
+    verify = [
+        "verify",
+        str(tmp_path / row["file"]),
+        "--layers",
+        "--repair",
+        str(repaired),
+        "--json",
+    ]
     assert main(verify) == 0
-    assert export.audit(mended).input == export.audit(tmp_path / row["file"]).input
+    assert export.audit(repaired).input == export.audit(tmp_path / row["file"]).input
     capsys.readouterr()
     assert main([*command, "float16", *unsigned]) == 2
     out, err = capsys.readouterr()

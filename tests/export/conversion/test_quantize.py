@@ -7,8 +7,8 @@ import pytest
 
 import export
 from cnn_keras.errors import Error, UsageError
-from export.conversion.quantize import observe
-from export.recipes import RECIPES, recipe
+from export.conversion.quantize import calibrate
+from export.recipes import RECIPES
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import Interpreter, ModelFileError
 from tests.fixtures.trained_network import POST_TRAINING_RECIPES
@@ -72,7 +72,7 @@ def test_order_of_calibration_images_does_not_matter(files, trained):
 
 
 def test_recipes_share_the_ranges_of_one_run(files, trained):
-    ranges = observe(trained.float32, trained.calibration)
+    ranges = calibrate(trained.float32, trained.calibration)
     before = copy.deepcopy(ranges)
     for name in POST_TRAINING_RECIPES:
         for dtype in RECIPES[name].io_types:  # an integer type leaves no range to the next file
@@ -134,7 +134,3 @@ def test_quantized_files_are_not_quantized_again(files):
 def test_broken_file():
     with pytest.raises(ModelFileError, match="Not a TFLite file"):
         export.quantize(b"not a model", "float16")
-
-
-def test_recipes_are_found_by_their_own_names():
-    assert all(recipe(name).name == name for name in RECIPES)

@@ -15,11 +15,11 @@ from cnn_keras.training.run_folder import Run
 from export.benchmark.process import measure
 from export.benchmark.results import record, significant
 from export.benchmark.runner import LoadOptions, TimingOptions
-from export.pipeline import Source
 from export.pipeline import export as export_files
 from export.recipes import RECIPES
 from export.report.facts import Entry
 from export.report.render import render_html, render_markdown
+from export.source_model import SourceModel
 
 HOST = host()._asdict()
 COMMAND = "cnn-keras demo --threads 1 2"
@@ -31,7 +31,7 @@ def measured(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Entry:
     """LeNet-5 with two real files, each really measured on one and two threads."""
     out = tmp_path_factory.mktemp("files")
     recipes = [RECIPES["float32"], RECIPES["static_wi8_ai8"]]
-    source = Source("lenet5_digits", lenet_run.model(), lenet_run, lenet_run.dataset())
+    source = SourceModel("lenet5_digits", lenet_run.model(), lenet_run, lenet_run.dataset())
     document = export_files(source, out, recipes)
     block = TimingOptions(num_runs=5, min_secs=0.0)
     rows = [

@@ -12,7 +12,7 @@ from keras import layers
 import export
 from cnn_keras.blocks import LocalResponseNormalization
 from cnn_keras.errors import UsageError
-from export.cli import as_stated
+from export.provenance import stated_recipe
 from export.recipes import DEFAULT, recipe
 from export.tflite import flatbuffer
 from export.tflite.lrn import lrn_tensors
@@ -112,11 +112,11 @@ def test_what_is_kept_float_is_allowed(trained: Trained, expression: str) -> Non
 def test_files_of_earlier_exports_are_judged_and_repaired(
     stated: dict[str, Any], kept: str | None, trained: Trained
 ) -> None:
-    row = as_stated(STATIC.name, stated)
+    row = stated_recipe(STATIC.name, stated)
     assert row == STATIC._replace(float_layers=kept)
     export.quantize(trained.float32, row, trained.calibration[:2])  # what it keeps is there
 
 
 def test_an_expression_that_finds_nothing_is_refused(trained: Trained) -> None:
-    with pytest.raises(UsageError, match=r"a name with 'conv9', which is to stay float"):
+    with pytest.raises(UsageError, match=r"a name that matches 'conv9', which is to stay"):
         export.quantize(trained.float32, STATIC.with_float_layers("conv9"), trained.calibration[:8])

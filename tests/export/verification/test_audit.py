@@ -19,7 +19,7 @@ from export.cli import main
 from export.recipes import DEFAULT, RECIPES
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, Interpreter, ModelFileError
-from export.verification.audit import problems, remarks, report
+from export.verification.audit import describe, problems, remarks
 from tests.fixtures.mutations import described
 from tests.fixtures.tiny_files import custom_file, with_batch
 
@@ -124,7 +124,7 @@ def test_flex_operations_are_a_problem():
 def test_custom_operations_refuse_a_file_of_any_recipe_or_none(name, said, dtype, recipe, tmp_path):
     path = tmp_path / "compiled.tflite"
     path.write_bytes(custom_file(name, dtype))
-    document = report(path)
+    document = describe(path)
     assert (document["recipe"], document["custom_ops"]) == (recipe, (name,))
     assert document["reasons"] == [said]
     if dtype == "uint8":

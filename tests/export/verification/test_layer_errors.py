@@ -1,60 +1,33 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
-import numpy as np
 import pytest
 
 import export
-from cnn_keras.errors import Error, UsageError
-from export.conversion.quantize import Ranges, observe
-from export.recipes import Limits, Recipe, recipe
-from export.studies.repair import ruin
+from cnn_keras.errors import UsageError
+from export.recipes import recipe
 from export.tflite.flatbuffer import scope_of
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK
 from export.verification.audit import audit, problems, remarks
-from export.verification.layer_errors import compare, layer_of, repair
-from export.verification.verify import Verdict, verify
+from export.verification.layer_errors import compare_layers, layer_of
+from export.verification.verify import verify
 from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")
 
 
-@pytest.fixture(scope="module")
-def ruined(trained: Trained) -> bytes:
-    """Return a file of an equal network that one loud channel leaves no 8-bit range."""
-    model = ruin(trained.model, "conv1_bn")
-    same = model.predict(trained.images, verbose=0)
-    np.testing.assert_allclose(same, trained.reference, atol=1e-5)
-    return export.convert(model)
-
-
-@pytest.fixture(scope="module")
-def ranges(trained: Trained) -> Ranges:
-    return observe(trained.float32, trained.calibration)
-
-
-@pytest.fixture
-def judge(trained: Trained) -> Callable[[bytes, Recipe], Verdict]:
-    def judged(content: bytes, row: Recipe) -> Verdict:
-        return verify(content, trained.reference, trained.images, trained.labels, row)
-
-    return judged
-
-
 def test_no_layer_of_a_sound_file_stands_out(trained: Trained) -> None:
     file = export.quantize(trained.float32, STATIC, trained.calibration)
-    layers = compare(trained.float32, file, trained.images[:8])
+    layers = compare_layers(trained.float32, file, trained.images[:8])
     assert all(layer.lost < 0.02 for layer in layers)
     assert all(layer.snr_db is None or layer.snr_db > 30 for layer in layers)
-    same = compare(trained.float32, trained.float32, trained.images[:2])
+    same = compare_layers(trained.float32, trained.float32, trained.images[:2])
     assert {(layer.mse, layer.snr_db, layer.lost) for layer in same} == {(0, None, 0)}
 
 
-def test_the_ruined_layer_comes_first(trained: Trained, ruined: bytes) -> None:
-    file = export.quantize(ruined, STATIC, trained.calibration)
-    first, second, *_ = compare(ruined, file, trained.images[:8])
+def test_the_ruined_layer_comes_first(trained: Trained, ruined_float32: bytes) -> None:
+    file = export.quantize(ruined_float32, STATIC, trained.calibration)
+    first, second, *_ = compare_layers(ruined_float32, file, trained.images[:8])
     assert "conv1" in first.tensor
     assert first.lost == pytest.approx(15 / 16, abs=0.01)  # of 16 channels one is loud
     assert first.snr_db is not None
@@ -62,43 +35,13 @@ def test_the_ruined_layer_comes_first(trained: Trained, ruined: bytes) -> None:
     assert second.added < 0.1
 
 
-def test_two_layers_in_floating_point_mend_it(
-    trained: Trained, ruined: bytes, judge: Callable[[bytes, Recipe], Verdict]
-) -> None:
-    ranges = observe(ruined, trained.calibration)
-    broken = export.quantize(ruined, STATIC, ranges)
-    assert not judge(broken, STATIC).accepted
-    found = repair(ruined, STATIC, ranges, judge, trained.images[:8])
-    assert found.verdict.accepted
-    assert 1 <= len(found.layers) <= 2
-    assert problems(audit(found.content), found.recipe) == []
-    assert problems(audit(found.content), STATIC) != []  # its islands are not on the recipe's list
-    assert len(broken) < len(found.content) < len(ruined)
-
-
-def test_what_needs_no_repair_stays(
-    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
-) -> None:
-    file = export.quantize(trained.float32, STATIC, trained.calibration)
-    found = repair(trained.float32, STATIC, ranges, judge, trained.images[:8])
-    assert (found.content, found.layers, found.files) == (file, (), 1)
-
-
-def test_what_cannot_be_mended_is_said(
-    trained: Trained, ranges: Ranges, judge: Callable[[bytes, Recipe], Verdict]
-) -> None:
-    impossible = STATIC._replace(limits=Limits(0.5, 0.95, max_abs_error=-1.0))
-    with pytest.raises(Error, match="No set of layers in floating point mends the file: differs"):
-        repair(trained.float32, impossible, ranges, judge, trained.images[:2])
-
-
 def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None:
     other = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     other.add(keras.layers.Dense(10, activation="softmax"))
     with pytest.raises(UsageError, match="it is of another network"):
-        compare(trained.float32, export.convert(other), trained.images[:1])
+        compare_layers(trained.float32, export.convert(other), trained.images[:1])
     with pytest.raises(UsageError, match="no images"):
-        compare(trained.float32, trained.float32, trained.images[:0])
+        compare_layers(trained.float32, trained.float32, trained.images[:0])
 
 
 def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Trained) -> None:
@@ -108,7 +51,7 @@ def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Tra
     assert remarks(audit(file))[0] == DYNAMIC_BATCH_REMARK
     verdict = verify(file, trained.reference, trained.images, None, recipe("float32"))
     assert verdict.accepted
-    layers = compare(trained.float32, file, trained.images[:4])
+    layers = compare_layers(trained.float32, file, trained.images[:4])
     assert {"conv3", "pool", "probabilities"} <= {layer.row for layer in layers}
     assert max(layer.lost for layer in layers) < 1e-9
 
@@ -130,7 +73,7 @@ def flattened() -> bytes:
 
 def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -> None:
     file = export.quantize(flattened, STATIC, trained.calibration[:16])
-    layers = compare(flattened, file, trained.images[:4])
+    layers = compare_layers(flattened, file, trained.images[:4])
     found = {layer.op: layer for layer in layers}
     for op in ("SPLIT", "MAX_POOL_2D", "RESHAPE", "SOFTMAX"):
         assert (found[op].rounds, found[op].added) == (False, 0.0)
@@ -142,14 +85,14 @@ def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -
 
 def test_what_was_flattened_keeps_its_channels(flattened: bytes, trained: Trained) -> None:
     file = export.quantize(flattened, STATIC, trained.calibration[:16])
-    found = {layer.op: layer for layer in compare(flattened, file, trained.images[:4])}
+    found = {layer.op: layer for layer in compare_layers(flattened, file, trained.images[:4])}
     # Value by value, and then flattened: 36 values have no other loss than their 4 channels.
     assert found["RESHAPE"].lost == pytest.approx(found["TANH"].lost)
 
 
 @pytest.mark.parametrize("name", ["dynamic_wi8_afp32", "weight_only_wi8_afp32", "float16"])
 def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
-    layers = compare(
+    layers = compare_layers(
         trained.float32,
         export.quantize(trained.float32, name),
         trained.images[:2],

@@ -12,10 +12,10 @@ from keras import layers
 from numpy.typing import NDArray
 
 import export
-from export.conversion.quantize import Ranges, observe
+from export.conversion.quantize import Ranges, calibrate
 from export.recipes import Recipe, recipe
-from export.verification.audit import audit, problems, refusals
-from export.verification.layer_errors import repair
+from export.verification.audit import audit, problems, reasons_to_refuse
+from export.verification.repair import repair
 from export.verification.verify import Verdict, verify
 from tests.fixtures.trained_network import Trained
 
@@ -53,7 +53,7 @@ def normalized(request: pytest.FixtureRequest, trained: Trained) -> Normalized:
     model.fit(trained.images[:300], trained.labels[:300], epochs=6, verbose=0)
     float32 = export.convert(model)
     reference: Any = model.predict(trained.images, verbose=0)
-    return Normalized(float32, observe(float32, trained.calibration[:64]), reference, trained)
+    return Normalized(float32, calibrate(float32, trained.calibration[:64]), reference, trained)
 
 
 def test_the_reason_names_an_expression_that_keeps_them(normalized: Normalized) -> None:
@@ -104,7 +104,9 @@ def test_a_loss_without_islands_names_the_expression_too() -> None:
 
     def reasons(row: Recipe) -> list[str]:
         content = export.quantize(float32, row, images)
-        return refusals(audit(content), row, verify(content, reference, images, None, row).reasons)
+        return reasons_to_refuse(
+            audit(content), row, verify(content, reference, images, None, row).reasons
+        )
 
     loss, advice = reasons(STATIC)
     assert loss.startswith("agrees with the Keras model on")

@@ -51,8 +51,8 @@ def test_float32_differs_by_rounding_only(trained):
 @pytest.mark.parametrize(
     ("corrupt", "reason"),
     [
-        (lambda images: images * 0.1, "answers class 8 for every image"),
-        (lambda images: 127.5 * (images + 1), "answers class 0 for"),  # pixels, not normalized
+        (lambda images: images * 0.1, "predicts class 8 for every image"),
+        (lambda images: 127.5 * (images + 1), "predicts class 0 for"),  # pixels, not normalized
     ],
 )
 def test_lost_calibration_is_refused(trained, corrupt, reason):
@@ -87,7 +87,7 @@ def test_one_answer_for_all_is_refused(trained):
         return [kernel, bias]
 
     verdict = verify(changed(trained, "probabilities", biased), trained, RECIPES["float32"])
-    assert verdict.reasons == ("answers class 3 for every image; the Keras model for 8%",)
+    assert verdict.reasons == ("predicts class 3 for every image; the Keras model for 8%",)
 
 
 def test_one_answer_for_most_is_refused(trained):
@@ -97,7 +97,7 @@ def test_one_answer_for_most_is_refused(trained):
     reference[:8] = np.roll(reference[:8], 1, axis=1)  # the model says 4
     labels = reference.argmax(axis=1)
     verdict = export.verify(trained.float32, reference, trained.images[chosen], labels, STATIC)
-    assert verdict.reasons == ("answers class 3 for 67% of the images; the Keras model for 0%",)
+    assert verdict.reasons == ("predicts class 3 for 67% of the images; the Keras model for 0%",)
 
 
 def test_nan_is_refused(trained):
@@ -246,7 +246,7 @@ def test_classes_must_agree(trained):
 
 
 def test_logits_are_no_reference(trained):
-    with pytest.raises(UsageError, match=r"references reach from .*: put a softmax"):
+    with pytest.raises(UsageError, match=r"references range from .*: add a softmax"):
         verify(trained.float32, trained._replace(reference=20 * trained.reference - 10), STATIC)
 
 

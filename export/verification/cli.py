@@ -1,0 +1,144 @@
+"""The commands `verify` and `audit`."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from cnn_keras.command import Command, Outcome, start_keras, write_atomic
+from cnn_keras.errors import UsageError
+from cnn_keras.options import DataDirOption
+from cnn_keras.tables import escape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE_SUFFIXES = (".svg", ".png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify(DataDirOption, Command):
+    """Verify a .tflite file against the Keras model of its run; exit code 1 refuses it.
+
+    With --layers it also shows how much each layer loses, the worst first; --repair keeps as few
+    layers as possible in floating point until the file passes.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The .tflite file."""
+    run: Path | None = None
+    """Run folder; by default the one in export.json, beside the file."""
+    recipe: str | None = None
+    """Recipe with the limits; by default the one in export.json, or the one that the file's types
+    correspond to."""
+    keep_float: str | None = None
+    """Further tensors that the file keeps in floating point, as given to `export`."""
+    layers: bool = False
+    """Compare every layer with the float32 file on held-out images."""
+    figure: Path | None = None
+    """Also draw this comparison, as .svg or .png."""
+    repair: Path | None = None
+    """Write a file that passes, and show its cost."""
+    split: str = "validation"
+    """train, validation or test."""
+
+    def __call__(self) -> Outcome:
+        from rich.console import Group
+
+        from . import exported_file
+        from .layer_errors import errors_figure, errors_table
+
+        if self.figure and self.figure.suffix.lower() not in FIGURE_SUFFIXES:
+            suffixes = " or ".join(FIGURE_SUFFIXES)
+            raise UsageError(f"A figure is a file {suffixes}, not {self.figure}.")
+        keep_float = require_regex(self.keep_float)
+        provenance = exported_file.find_provenance(self.file, self.run, self.recipe, keep_float)
+        start_keras()
+        exported = exported_file.load(provenance, self.split, self.data_dir)
+        document: dict[str, Any] = {
+            "file": str(self.file),
+            "recipe": provenance.recipe.name,
+            "data": exported.dataset.name,
+            "labeled": exported.dataset.labeled,
+            "split": self.split,
+            **exported_file.verify_file(exported),
+        }
+        text: list[Any] = [document_table(document)]
+        accepted = document["accepted"]
+        if self.layers or self.figure or self.repair:
+            float32 = exported_file.float32_file(exported)
+            errors = exported_file.compare_file(exported, float32)
+            document["layers"] = [error._asdict() for error in errors]
+            text.append(errors_table(errors))
+            if self.figure:
+                write_figure(errors_figure(errors), self.figure)
+            if self.repair:
+                repaired = exported_file.repair_file(exported, float32, self.repair)
+                document["repaired"] = repaired
+                text.append(document_table(repaired))
+                accepted = True
+        return Outcome(document, Group(*text), exit_code=0 if accepted else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(Command):
+    """Show what a .tflite file contains: operations, types, partitions, labels.
+
+    Custom and Flex operations, dynamic dimensions and float islands refuse a file of any recipe or
+    none: exit code 1. Operations of a vendor's compiler are named with the device that runs them.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The .tflite file."""
+
+    def __call__(self) -> Outcome:
+        from ..tflite.isolation import call
+
+        document = call("verification.audit.describe", self.file, file=self.file)
+        return Outcome(
+            document, document_table(document), exit_code=1 if document["reasons"] else 0
+        )
+
+
+def require_regex(pattern: str | None) -> str | None:
+    """Return the pattern of `--keep-float`.
+
+    Raises:
+        UsageError: It is not a regular expression.
+    """
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise UsageError(
+            f"--keep-float {pattern!r} is not a regular expression: {error}."
+        ) from None
+    return pattern
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the path's suffix."""
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.lower().removeprefix("."))
+    write_atomic(path, content.getvalue())
+
+
+def document_table(document: dict[str, Any]) -> Any:
+    """Return a document as a table of names and values."""
+    from rich.table import Table
+
+    result = Table(show_header=False, box=None)
+    for key, value in document.items():
+        text = str(value)
+        if isinstance(value, dict):
+            text = ", ".join(f"{name} {part}" for name, part in value.items())
+        elif isinstance(value, list | tuple):
+            text = ", ".join(map(str, value)) or "none"
+        elif isinstance(value, float):
+            text = f"{value:.6g}"
+        result.add_row(key.replace("_", " "), escape(text))
+    return result
