@@ -18,9 +18,13 @@ from tests.fixtures.command_line import run_main
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the latency measurement of a repair."""
     monkeypatch.setattr(
-        exported_file, "TimingOptions", partial(exported_file.TimingOptions, num_runs=8, min_secs=0.0)
+        exported_file,
+        "TimingOptions",
+        partial(exported_file.TimingOptions, num_runs=8, min_secs=0.0),
     )
-    monkeypatch.setattr(exported_file, "LoadOptions", partial(exported_file.LoadOptions, warmup_secs=0.0))
+    monkeypatch.setattr(
+        exported_file, "LoadOptions", partial(exported_file.LoadOptions, warmup_secs=0.0)
+    )
 
 
 @pytest.mark.usefixtures("quick")
