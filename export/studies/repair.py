@@ -57,7 +57,7 @@ class RepairResult(NamedTuple):
         top1_repaired: Accuracy of the repaired file.
         reasons: Reasons to refuse the file of the scaled network.
         first: Layer that the comparison of layers lists first.
-        lost: Signal that this layer loses itself, mean over channels; see `layer_errors.LayerError`.
+        lost: Signal that this layer loses itself, mean over channels; see `LayerError`.
         float_layers: Layers that the repair leaves in floating point.
         drop_points: Accuracy that the repaired file loses, in points.
         accepted: Whether the repaired file is within the recipe's limits.

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import export
-from export.studies.repair import ruin
+from export.studies.repair import scale_channel
 from tests.fixtures.trained_network import Trained
 
 
 @pytest.fixture(scope="module")
 def ruined_float32(trained: Trained) -> bytes:
     """The file of an equal network with one loud channel, which leaves no 8-bit range to others."""
-    model = ruin(trained.model, "conv1_bn")
+    model = scale_channel(trained.model, "conv1_bn")
     same = model.predict(trained.images, verbose=0)
     np.testing.assert_allclose(same, trained.reference, atol=1e-5)
     return export.convert(model)
