@@ -25,7 +25,7 @@ from export.report.render import render_html, render_markdown
 from export.studies import recipes as study
 from export.tflite import metadata
 from tests.fixtures.command_line import run_main
-from tests.fixtures.kills import copies_before_each_rename
+from tests.fixtures.interruptions import copies_before_each_rename
 
 
 def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:

@@ -12,7 +12,7 @@ from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import AccuracyStudy
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.finished import damage, finish
+from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
 
 def test_claims_are_those_of_the_runs(tmp_path: Path) -> None:
@@ -46,10 +46,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     for network in ("lenet5", "nin"):
         for seed in (0, 1, 2):
-            run = finish(of(network), seed, folder, [0.5, 0.9])
+            run = write_finished_run(of(network), seed, folder, [0.5, 0.9])
             run.write_json("metrics.json", run.metrics | {"train_seconds": 1.0})
             if (network, seed) in (("lenet5", 1), ("nin", 2)):
-                damage(run)
+                make_interrupted(run)
     return folder
 
 

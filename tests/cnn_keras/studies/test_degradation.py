@@ -21,7 +21,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import initial_model
-from tests.fixtures.finished import finish
+from tests.fixtures.finished_runs import write_finished_run
 
 RECIPE = {"epochs": 3, "batch_size": 8}
 SIZES = {"20": 8, "32": 14}  # shallow networks under the names of deeper ones, to save time
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("degradation")
     for form in ("plain", "resnet"):
         for size in SIZES:
-            finish(training(form, size), 7, folder / "runs", [0.25, 0.5, 0.75])
+            write_finished_run(training(form, size), 7, folder / "runs", [0.25, 0.5, 0.75])
     forms = ([training(form, size) for size in SIZES] for form in ("plain", "resnet"))
     degradation(*forms, [7], runs=folder / "runs", out=folder)
     return folder

@@ -19,7 +19,7 @@ from cnn_keras.studies.identity_stacks import (
     train_stack,
 )
 from cnn_keras.training.config import Training
-from tests.fixtures.finished import finish
+from tests.fixtures.finished_runs import write_finished_run
 from tests.fixtures.published_weights import randomize
 
 CHANNELS = 8
@@ -97,7 +97,7 @@ def test_residual_stacks_learn_the_identity_better_than_plain_ones() -> None:
 
 def test_maps_are_the_inputs_of_the_last_module(tmp_path: Path) -> None:
     training = Training.of("resnet20", "digits", recipe={}, options={"depth": 14}, train_images=40)
-    run = finish(training, 1, tmp_path, [0.5])
+    run = write_finished_run(training, 1, tmp_path, [0.5])
     train, held_out = last_module_inputs(run)
     assert (train.shape, held_out.shape) == ((40, 8, 8, 64), (180, 8, 8, 64))
     assert train.var(axis=(0, 1, 2)).mean() == pytest.approx(1, rel=1e-4)

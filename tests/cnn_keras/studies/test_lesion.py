@@ -15,7 +15,7 @@ from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.finished import finish, teach
+from tests.fixtures.finished_runs import fit_classifier, write_finished_run
 
 TRAININGS = [
     (Training.of(network, "digits", recipe={}, image_size=16, options={"depth": 8}), (0,))
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
     for training, _ in TRAININGS:
-        teach(finish(training, 0, folder / "runs", [0.5]))
+        fit_classifier(write_finished_run(training, 0, folder / "runs", [0.5]))
     lesion(TRAININGS, runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
     return json.loads((folder / "lesion_resnet20_digits.json").read_text())
 

@@ -12,7 +12,7 @@ from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import PathGradients, claims, paths
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.finished import finish
+from tests.fixtures.finished_runs import write_finished_run
 
 TRAINING = Training.of(
     "resnet20",
@@ -27,7 +27,7 @@ TRAINING = Training.of(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("paths")
     for seed in (1, 2):
-        finish(TRAINING, seed, folder / "runs", [0.5])
+        write_finished_run(TRAINING, seed, folder / "runs", [0.5])
     paths(TRAINING, (1, 2), images=20, runs=folder / "runs", out=folder)
     return folder
 
@@ -97,7 +97,7 @@ def test_a_control_is_trained_with_the_effective_paths(folder: Path) -> None:
 
 
 def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
-    run = finish(TRAINING, 1, tmp_path, [0.1])
+    run = write_finished_run(TRAINING, 1, tmp_path, [0.1])
     model = run.model()
     model.get_layer("logits").kernel.assign(np.zeros((64, 10)))
     model.save(run.path / "model.keras")

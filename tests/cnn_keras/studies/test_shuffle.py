@@ -14,7 +14,7 @@ from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.finished import finish, teach
+from tests.fixtures.finished_runs import fit_classifier, write_finished_run
 
 TRAINING = Training.of("resnet20", "digits", recipe={}, image_size=16, options={"depth": 14})
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
-    teach(finish(TRAINING, 0, folder / "runs", [0.5]))
+    fit_classifier(write_finished_run(TRAINING, 0, folder / "runs", [0.5]))
     shuffle(TRAINING, (0,), runs=folder / "runs", out=folder, test_images=50, count=2, draws=2)
     return json.loads((folder / "shuffle_resnet20_digits.json").read_text())
 

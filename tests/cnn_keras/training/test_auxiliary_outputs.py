@@ -16,7 +16,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.schedule import compile_model
 from cnn_keras.training.train import train
-from tests.fixtures.kills import interrupt
+from tests.fixtures.interruptions import interrupt
 
 
 def heads(

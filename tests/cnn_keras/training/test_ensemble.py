@@ -10,7 +10,7 @@ from cnn_keras.errors import UsageError
 from cnn_keras.training import ensemble
 from cnn_keras.training.classifier_head import with_probabilities
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.kills import copies_before_each_rename
+from tests.fixtures.interruptions import copies_before_each_rename
 
 
 @pytest.mark.parametrize("activations", [("softmax",) * 3, (None,) * 3, (None, "softmax")])

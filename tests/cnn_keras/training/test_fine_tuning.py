@@ -13,7 +13,7 @@ from cnn_keras.training.fine_tuning import Pretrained, freeze_until, pretrained_
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import initial_model, train
 from tests.fixtures.image_folders import write
-from tests.fixtures.kills import interrupt
+from tests.fixtures.interruptions import interrupt
 from tests.fixtures.small_networks import equal, small, three_heads, weights_of
 
 

@@ -21,7 +21,7 @@ from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import initial_model, train
 from tests.fixtures.image_folders import NAMES, write
-from tests.fixtures.kills import copies_before_each_rename, interrupt
+from tests.fixtures.interruptions import copies_before_each_rename, interrupt
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
 

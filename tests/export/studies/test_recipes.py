@@ -10,7 +10,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from export.recipes import DEFAULT, select
 from export.studies.recipes import recipes
-from tests.fixtures.finished import damage, finish
+from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
 
 def training(network: str, **recipe: Any) -> Training:
@@ -54,8 +54,8 @@ def test_files_of_aware_training_have_their_own_limit(tmp_path: Path) -> None:
 def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
     trainings = [training(name, epochs=2) for name in ("nin", "lenet5")]
     for each in trainings:
-        run = finish(each, 0, tmp_path / "runs", [0.5, 0.9])
-    damage(Run(tmp_path / "runs" / "nin_digits_0"))
+        run = write_finished_run(each, 0, tmp_path / "runs", [0.5, 0.9])
+    make_interrupted(Run(tmp_path / "runs" / "nin_digits_0"))
     found = recipes(trainings, select(["float32"]), runs=tmp_path / "runs", out=tmp_path)
     assert [row["network"] for row in found["files"]] == [run.config["network"]] == ["lenet5"]
     [failed] = found["failed"]
