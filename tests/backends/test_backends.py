@@ -18,9 +18,9 @@ from cnn_keras.data import photographs
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.weights import published as weights
 from cnn_keras.weights import torch_file
-from tests.cnn_keras.weights.test_torch_file import FORMATS
 from tests.fixtures.published_weights import (
     TOLERANCE,
+    TORCH_TENSORS,
     logits,
     randomize,
     require_equal,
@@ -109,8 +109,8 @@ def test_every_row_of_torchvision_fits_its_tensors(published: Path) -> None:
 @pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
 def test_reads_what_torch_writes_today(name: str, published: Path) -> None:
     found = torch_file.read(published / name)
-    assert list(found) == list(FORMATS)
-    for key, expected in FORMATS.items():
+    assert list(found) == list(TORCH_TENSORS)
+    for key, expected in TORCH_TENSORS.items():
         np.testing.assert_array_equal(found[key], expected)
 
 

@@ -11,7 +11,7 @@ from cnn_keras.blocks import Shortcut
 from cnn_keras.inspection.gradient_paths import central, counts, gradients_along, magnitudes
 from cnn_keras.inspection.gradients import gradient
 from cnn_keras.inspection.surgery import Chain, cut
-from tests.cnn_keras.inspection.test_surgery import randomized
+from tests.fixtures.small_networks import with_random_normalization
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 12, 12, 2)).astype(np.float32)
 LABELS = np.array([0, 1, 2])
@@ -20,7 +20,7 @@ LABELS = np.array([0, 1, 2])
 def small(shortcut: Shortcut = "A") -> keras.Model:
     """Three modules, of which two change the shape."""
     options = {"depth": 8, "shortcut": shortcut}
-    return randomized(
+    return with_random_normalization(
         cnn_keras.build("resnet20", IMAGES.shape[1:], 3, classifier_activation=None, **options)
     )
 

@@ -12,26 +12,10 @@ from cnn_keras.blocks import classifier, conv_bn_relu
 from cnn_keras.errors import UsageError
 from cnn_keras.inspection.surgery import cut, outputs
 from cnn_keras.models.cifar_resnet import SECTION_4_2, cifar_resnet, module
+from tests.fixtures.small_networks import with_random_normalization
 
 SHAPE = (12, 12, 2)
 IMAGES = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype("float32")
-
-
-def randomized(model: keras.Model) -> keras.Model:
-    """Normalizations that do something, and logits that differ between images."""
-    rng = np.random.default_rng(1)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            channels = layer.gamma.shape
-            layer.set_weights(
-                [
-                    rng.uniform(0.5, 1.5, channels),
-                    rng.normal(0, 0.3, channels),
-                    rng.normal(0, 0.3, channels),
-                    rng.uniform(0.5, 1.5, channels),
-                ]
-            )
-    return model
 
 
 def assert_close(found: Any, expected: Any) -> None:
@@ -43,7 +27,7 @@ def assert_close(found: Any, expected: Any) -> None:
 def small(depth: int = 14, **options: Any) -> keras.Model:
     keras.utils.set_random_seed(0)
     image = keras.Input(SHAPE, name="image")
-    return randomized(
+    return with_random_normalization(
         keras.Model(image, cifar_resnet(image, 3, None, depth=depth, **options), name="small")
     )
 

@@ -10,35 +10,20 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 
 from cnn_keras.errors import Error
 from cnn_keras.weights import torch_file
 from tests.fixtures import FIXTURES
-
-SHARED = np.arange(12.0, dtype=np.float32)
-FORMATS = {
-    "whole": np.arange(6.0, dtype=np.float32).reshape(2, 3),
-    "parameter": np.array([1, 2], np.float32),
-    "transposed": SHARED.reshape(3, 4).T,
-    "part": SHARED[4:6],
-    "half": np.array([0.5, 1.5], np.float16),
-    "brain": np.array([0.5, -1.5], ml_dtypes.bfloat16),
-    "truth": np.array([True, False]),
-    "int16": np.array([-300, 300], np.int16),
-    "int8": np.array([-3, 3], np.int8),
-    "uint8": np.array([3, 200], np.uint8),
-    "number": np.array(7),
-}
+from tests.fixtures.published_weights import TORCH_TENSORS
 
 
 @pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
 def test_reads_what_torch_wrote(name: str) -> None:
     found = torch_file.read(FIXTURES / name)
-    assert list(found) == list(FORMATS)
-    for key, expected in FORMATS.items():
+    assert list(found) == list(TORCH_TENSORS)
+    for key, expected in TORCH_TENSORS.items():
         np.testing.assert_array_equal(found[key], expected)
         assert found[key].dtype == expected.dtype
 
