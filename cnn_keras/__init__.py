@@ -1,4 +1,4 @@
-"""The classic convolutional networks, from the paper's table to the phone in your hand.
+"""Classic convolutional networks as Keras models, from the paper's table to the phone.
 
 Example:
     >>> import cnn_keras
@@ -17,7 +17,7 @@ __all__ = ["__version__", "build"]
 
 
 def __getattr__(name: str) -> object:
-    # Keras takes seconds to import: the first use of `build` pays for it, not the package.
+    # Keras takes seconds to import: it is imported at the first use of `build`, not here.
     if name == "build":
         from .zoo import build
 

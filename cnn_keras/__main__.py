@@ -1,4 +1,4 @@
-"""`python -m cnn_keras`: the networks' commands, without export."""
+"""`python -m cnn_keras`: the commands of this package, without those of `export`."""
 
 from __future__ import annotations
 

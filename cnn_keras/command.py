@@ -1,4 +1,4 @@
-"""What every command shares: its outcome, progress on stderr, files that are whole or absent."""
+"""Shared by all commands: outcome, progress and errors on stderr, atomic files, start of Keras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import Error, first_line, reason_of
+from .errors import Error, first_line, keras_reason
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command found.
+    """The result of a command.
 
     Attributes:
-        document: What ``--json`` prints: dicts, lists, numbers, strings.
-        text: What a person reads: a string or a rich renderable.
+        document: The document that ``--json`` prints.
+        text: The text that is printed otherwise: a string or a rich renderable.
         exit_code: 0 done, 1 the work failed or a check refused.
     """
 
@@ -60,7 +60,7 @@ def log(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text without what would move a terminal's cursor, as a damaged file's names may.
+    """Return text without control characters, which names in damaged files may contain.
 
     Example:
         >>> printable("conv1" + chr(27) + "[2J")
@@ -72,8 +72,8 @@ def printable(text: str) -> str:
 def one_line(error: Exception) -> str:
     """Return an error as one line.
 
-    What a library said at length (`errors.Error.details`) goes to a log file in the system's folder
-    for temporary files, which the line names.
+    Its details (`errors.Error.details`) go to a log file in the system's folder for temporary
+    files, which the line names.
     """
     message = str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -86,19 +86,19 @@ def one_line(error: Exception) -> str:
         handle, path = tempfile.mkstemp(prefix="cnn-keras-", suffix=".log")
         with os.fdopen(handle, "wb") as file:
             file.write(_encoded(details))
-    except OSError:  # the disk is full: the line is what matters
+    except OSError:  # the disk is full; the line matters more
         return message
-    return f"{message} All that was said is in {path}."
+    return f"{message} The full message is in {path}."
 
 
-def failure(error: Exception) -> str:
-    """Return why one of several works failed, for its row: one line, as `one_line` writes it.
+def failure_reason(error: Exception) -> str:
+    """Return why one of several tasks failed, as one line.
 
-    What is no error of ours is named with its kind, and its traceback goes to the log file.
+    The traceback of an unexpected error goes to the log file of `one_line`.
     """
     if not hasattr(error, "exit_code"):
-        said = "".join(traceback.format_exception(error))
-        error = Error(f"{type(error).__name__}: {reason_of(error)}", details=said)
+        trace = "".join(traceback.format_exception(error))
+        error = Error(f"{type(error).__name__}: {keras_reason(error)}", details=trace)
     return one_line(error)
 
 
@@ -107,8 +107,8 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr, or nothing where stderr is not a terminal.
 
     Args:
-        description: What is being done, for example ``"calibrate"``.
-        total: How many steps there are.
+        description: The task, for example ``"calibrate"``.
+        total: Number of steps.
 
     Yields:
         A function that advances the bar by one step.
@@ -138,10 +138,10 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def quiet(*descriptors: int) -> Iterator[None]:
-    """Send file descriptors to nowhere for a while.
+    """Discard the output to file descriptors.
 
-    TensorFlow, its converter and LiteRT write from C++, past `sys.stdout` and `sys.stderr`, and
-    have no option against it. What fails is in their exceptions.
+    TensorFlow, its converter and LiteRT write to them from C++ instead of to `sys.stdout` and
+    `sys.stderr`, and have no option to turn it off. Their exceptions have the errors.
 
     Args:
         descriptors: 1 for stdout, 2 for stderr.
@@ -150,9 +150,9 @@ def quiet(*descriptors: int) -> Iterator[None]:
     sys.stderr.flush()
     saved = [(descriptor, os.dup(descriptor)) for descriptor in descriptors]
     try:
-        with Path(os.devnull).open("wb") as nowhere:
+        with Path(os.devnull).open("wb") as devnull:
             for descriptor in descriptors:
-                os.dup2(nowhere.fileno(), descriptor)
+                os.dup2(devnull.fileno(), descriptor)
         yield
     finally:
         sys.stdout.flush()
@@ -163,10 +163,13 @@ def quiet(*descriptors: int) -> Iterator[None]:
 
 
 def start_keras() -> None:
-    """Import Keras and TensorFlow without their start-up chatter, with oneDNN on.
+    """Import Keras and TensorFlow without their messages, with oneDNN enabled.
 
-    TensorFlow leaves oneDNN off on CPUs without VNNI or AMX, where it trains ResNet-20 about 1.6
-    times as fast all the same. Both variables are read once, at import; a user's own values stay.
+    TensorFlow disables oneDNN on CPUs without VNNI or AMX, although it trains ResNet-20 about 1.6
+    times as fast there. Both variables are read once, at import; those that a user has set stay.
+
+    Raises:
+        Error: Keras cannot start with its configuration.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -176,58 +179,58 @@ def start_keras() -> None:
         except (ModuleNotFoundError, ValueError, AttributeError) as error:
             if getattr(error, "name", None) in ("keras", "tensorflow"):
                 raise
-            raise _not_as_asked(error) from error
+            raise _configuration_error(error) from error
         keras.config.set_image_data_format("channels_last")
         keras.config.set_floatx("float32")
         import tensorflow as tf
 
-        tf.get_logger().setLevel("ERROR")  # no advice on tracing
-        tf.config.list_physical_devices()  # the search for a GPU has its say here
+        tf.get_logger().setLevel("ERROR")  # no warnings about retracing
+        tf.config.list_physical_devices()  # prints what the search for a GPU finds
 
 
-def _not_as_asked(error: Exception) -> Error:
-    """Return the error for what Keras was asked for by its file or by the environment."""
+def _configuration_error(error: Exception) -> Error:
+    """Return the error for a configuration, in a file or the environment, that Keras refuses."""
     home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    asked = str(Path(os.environ.get("KERAS_HOME", home / ".keras"), "keras.json").expanduser())
-    mend = "correct the file, or delete it"
+    setting = str(Path(os.environ.get("KERAS_HOME", home / ".keras"), "keras.json").expanduser())
+    hint = "correct the file, or delete it"
     if isinstance(error, ImportError) or "backend" in str(error):
-        mend = "name one that is installed: tensorflow, jax or torch"
+        hint = "name one that is installed: tensorflow, jax or torch"
         if backend := os.environ.get("KERAS_BACKEND"):
-            asked = f"KERAS_BACKEND={backend}"
+            setting = f"KERAS_BACKEND={backend}"
         else:
-            asked = f"the backend of {asked}"
-    return Error(f"Keras cannot start with {asked} ({first_line(error).rstrip('.')}): {mend}.")
+            setting = f"the backend of {setting}"
+    return Error(f"Keras cannot start with {setting} ({first_line(error).rstrip('.')}): {hint}.")
 
 
 def _encoded(data: bytes | str) -> bytes:
-    """Return what a file is to hold. Names of files may not be UTF-8; they end no work."""
+    """Return the bytes to write. Names of files that are not UTF-8 are escaped."""
     return data.encode(errors="backslashreplace") if isinstance(data, str) else data
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file beside its place and rename it, so that it is whole or absent.
+    """Write a file atomically: it is complete or unchanged.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is created.
         data: Bytes, or text written as UTF-8.
 
     Raises:
-        OSError: The disk is full, or the folder is read-only; nothing is left behind.
+        OSError: The disk is full, or the folder is read-only; nothing is written.
     """
     write_together({path: data})
 
 
 def write_together(files: Mapping[Path, bytes | str]) -> None:
-    """Write files that belong together beside their places, and rename them when all are written.
+    """Write files together: temporary files first, which are renamed when all are written.
 
-    Where one cannot be written, all stay as they were. The last one comes last: let it be the one
-    by which a command sees that the others are there.
+    If one cannot be written, all are unchanged. They are renamed in order, so that the last one
+    shows that all are complete.
 
     Args:
-        files: What each is to hold; see `write_atomic`.
+        files: Content by path; see `write_atomic`.
 
     Raises:
-        OSError: The disk is full, or a folder is read-only; nothing is left behind.
+        OSError: The disk is full, or a folder is read-only; nothing is written.
     """
     written: dict[Path, Path] = {}
     path = Path()
@@ -238,12 +241,12 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
             written[path] = Path(temporary)
             with os.fdopen(handle, "wb") as file:
                 file.write(_encoded(data))
-            written[path].chmod(0o644)  # mkstemp makes files private
+            written[path].chmod(0o644)  # mkstemp creates private files
         for path in files:
             written[path].replace(path)
     except BaseException as error:
-        for each in written.values():
-            each.unlink(missing_ok=True)
+        for temporary_file in written.values():
+            temporary_file.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = path  # a full disk does not say which file
+            error.filename = path  # the error of a full disk does not name the file
         raise

@@ -1,4 +1,4 @@
-"""What a clone or a download can leave in the place of a file."""
+"""Detect files that were not downloaded: Git LFS pointers and HTML pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PAGES = (b"<!doctype html", b"<html")
 
 
 def require_downloaded(path: Path) -> None:
-    """Refuse a Git LFS pointer and an HTML page, by the first bytes.
+    """Refuse a Git LFS pointer or an HTML page in place of a file, by its first bytes.
 
     Args:
-        path: A file. Where it cannot be opened, whoever reads it says why.
+        path: The file; nothing happens if it cannot be opened.
 
     Raises:
         Error: It is one of them.

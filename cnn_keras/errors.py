@@ -1,7 +1,7 @@
-"""Errors that a user can mend: one line, no traceback.
+"""Errors that a user can fix: one line, no traceback.
 
-A message says what happened, what was expected and how to mend it. The command line prints it and
-leaves with the error's exit code; a library user catches it like any exception.
+A message says what happened, what was expected and how to fix it. The command line prints it and
+exits with the error's exit code; users of the library catch it like any exception.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import textwrap
 from collections.abc import Iterable
 from itertools import takewhile
 
-LONGEST = 400  # characters of a library's words in one of our lines
+MAX_REASON = 400  # characters of a library's message in our message
 
 
 class Error(Exception):
     """The work failed, or a check refused its result.
 
     Attributes:
-        details: All that a library said of its failure, where the message is a line of it; see
+        details: The full message of a library, of which our message has one line; see
             `command.one_line`.
     """
 
@@ -31,13 +31,13 @@ class Error(Exception):
 
 
 class UsageError(Error, ValueError):
-    """The request itself was wrong: a name, an option or an argument."""
+    """A name, option or argument is wrong."""
 
     exit_code = 2
 
 
 def first_line(error: Exception) -> str:
-    r"""Return the first line of what a library says of its failure, or what the failure is.
+    r"""Return the first line of an error's message, or its representation if it has none.
 
     Example:
         >>> first_line(ValueError("no such file\nmore about it")), first_line(KeyError())
@@ -46,39 +46,39 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or repr(error)).splitlines()[0]
 
 
-# How Keras says what failed, and in which layer: it could not be made (failures inside each other,
-# with pages of configuration between them), filled with its weights, or called.
-_INNER = "Exception encountered: "
-_AT = "[[{{node "  # TensorFlow, of what it computes
-_MADE = re.compile(r"deserializing class '(?P<kind>\w+)' using config=\{'name': '(?P<name>[^']+)'")
+# Messages of Keras for a layer that cannot be built (nested errors with pages of configuration
+# between them), filled with its weights, or called.
+_CAUSE = "Exception encountered: "
+_NODE = "[[{{node "  # of TensorFlow
+_BUILT = re.compile(r"deserializing class '(?P<kind>\w+)' using config=\{'name': '(?P<name>[^']+)'")
 _FILLED = re.compile(r"for object <(?P<kind>\w+) name=(?P<name>[^,>]+).*?:\n+(?P<cause>[^\n]+)")
 _CALLED = re.compile(
     r"when calling (?P<name>\w+)\.call.*?\x1b\[1m(?P<cause>.*?)\x1b\[0m", re.DOTALL
 )
 
 
-def reason_of(error: Exception) -> str:
-    r"""Return what Keras or TensorFlow says of its failure as one line: the layer and the cause.
+def keras_reason(error: Exception) -> str:
+    r"""Return the layer and the cause in an error of Keras or TensorFlow, as one line.
 
     Example:
         >>> text = "Error when deserializing class 'Conv2D' using config={'name': 'conv1', ...}."
-        >>> reason_of(TypeError(text + "\n\nException encountered: Bad."))
+        >>> keras_reason(TypeError(text + "\n\nException encountered: Bad."))
         "layer 'conv1' (Conv2D): Bad."
     """
     text = str(error)
     cause = first_line(error)
-    if _INNER in text:
-        cause = text.rpartition(_INNER)[2].strip().partition("\n")[0]
-        for kind, name in _MADE.findall(text)[-1:]:
+    if _CAUSE in text:
+        cause = text.rpartition(_CAUSE)[2].strip().partition("\n")[0]
+        for kind, name in _BUILT.findall(text)[-1:]:
             cause = f"layer '{name}' ({kind}): {cause}"
     elif filled := _FILLED.search(text):
         cause = "layer '{name}' ({kind}): {cause}".format(**filled.groupdict())
     elif called := _CALLED.search(text):
         cause = "{name}: {cause}".format(**called.groupdict())
-    elif _AT in text:  # after the lines of a traceback
-        said, _, node = text.partition(_AT)
-        cause = f"{node.partition('}')[0]}: {said.strip().rpartition(chr(10) * 2)[2]}"
-    return textwrap.shorten(cause, LONGEST, placeholder=" …")
+    elif _NODE in text:  # at the end of a traceback
+        traceback, _, node = text.partition(_NODE)
+        cause = f"{node.partition('}')[0]}: {traceback.strip().rpartition(chr(10) * 2)[2]}"
+    return textwrap.shorten(cause, MAX_REASON, placeholder=" …")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
@@ -86,7 +86,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
     Args:
         kind: What the name should have been, for example ``"network"``.
-        name: What was asked for.
+        name: The unknown name.
         known: The names that exist.
 
     Example:
@@ -95,7 +95,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """
 
     def closeness(other: str) -> tuple[float, int]:
-        # Of equally close names the one that begins alike for longest: resnet51 is like resnet50.
+        # Among equally close names, the longest common prefix wins: resnet51 is close to resnet50.
         ratio = difflib.SequenceMatcher(None, name, other).ratio()
         pairs = zip(name, other, strict=False)
         return ratio, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -13,13 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# The packages that decide what a run or a file computes.
+# Packages whose versions affect the results of a run or a file.
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
-RUNTIME_PACKAGES = ("ai-edge-litert", "numpy")  # those that decide how fast a file runs
+RUNTIME_PACKAGES = ("ai-edge-litert", "numpy")  # those that affect the speed of a file
 
-# Instruction sets that decide how fast XNNPACK's kernels are, and their names in /proc/cpuinfo
-# (arch/x86/include/asm/cpufeatures.h and arch/arm64/kernel/cpuinfo.c of Linux; 32-bit ARM says
-# `neon`).
+# Instruction sets that affect the speed of XNNPACK, and their names in /proc/cpuinfo
+# (arch/x86/include/asm/cpufeatures.h and arch/arm64/kernel/cpuinfo.c of Linux; 32-bit ARM names
+# NEON `neon`).
 INSTRUCTIONS = {
     "FMA": {"fma"},
     "AVX2": {"avx2"},
@@ -37,16 +37,16 @@ class Host(NamedTuple):
     """A machine.
 
     Attributes:
-        cpu: Name of the processor, or of the board.
+        cpu: Name of the processor or the board.
         architecture: For example `"x86_64"` or `"aarch64"`.
-        cores: Logical cores that this process may use.
+        cores: Number of logical cores that this process may use.
         instructions: Names from `INSTRUCTIONS` that the processor has.
-        governor: Frequency governor of the first core; `None` where it is hidden, as in most
-            virtual machines.
-        load_average: Runnable processes, mean of the last minute, before the measurement.
+        governor: Frequency governor of the first core; `None` if it is hidden, as in most virtual
+            machines.
+        load_average: Mean number of runnable processes over the last minute.
         memory_mb: Physical memory in MiB.
         os: Name of the operating system.
-        kernel: Its release.
+        kernel: Release of its kernel.
     """
 
     cpu: str
@@ -78,7 +78,7 @@ def host() -> Host:
 
 
 def hardware() -> dict[str, Any]:
-    """Return what a record states of this machine: processor, cores, memory in GiB."""
+    """Return the hardware of this machine for a record: processor, cores, memory in GiB."""
     machine = host()
     return {
         "cpu": machine.cpu,
@@ -92,8 +92,8 @@ def versions(packages: Sequence[str] | None = None) -> dict[str, str]:
     """Return the versions of Python and of installed packages.
 
     Args:
-        packages: Those that the result depends on, by default `PACKAGES` and the Keras backend.
-            A package that is not installed is left out.
+        packages: By default `PACKAGES` and the Keras backend. Packages that are not installed are
+            left out.
     """
     if packages is None:
         keras = sys.modules.get("keras")
@@ -124,7 +124,7 @@ def instructions(cpuinfo: str) -> tuple[str, ...]:
 
 
 def cpu_name(cpuinfo: str) -> str | None:
-    """Return the name that `/proc/cpuinfo` gives to the processor (x86) or the board (ARM)."""
+    """Return the name of the processor (x86) or the board (ARM) in `/proc/cpuinfo`."""
     fields = dict(_fields(cpuinfo))
     return fields.get("model name") or fields.get("Model") or fields.get("Hardware")
 
@@ -143,7 +143,7 @@ def _os_name() -> str:
 
 
 def _read(path: str) -> str | None:
-    """Return the text of a small system file without its end mark, `None` if there is none."""
+    """Return the text of a system file without trailing whitespace; `None` if there is none."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
     except OSError:

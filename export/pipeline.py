@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cnn_keras.command import failure, log, progress, write_atomic
+from cnn_keras.command import failure_reason, log, progress, write_atomic
 from cnn_keras.data.drawing import measure_drawing
 from cnn_keras.data.preprocessing import Float32Images, UInt8Images
 from cnn_keras.data.splits import Labels
@@ -81,7 +81,7 @@ def export(
             if len(recipes) == 1 and isinstance(error, UsageError):
                 raise
             log(f"{source.name}: {recipe.name} failed")
-            content, row = b"", _failure_row(failure(error), job)
+            content, row = b"", _failure_row(failure_reason(error), job)
         name = source.file_name(recipe)
         _write_or_remove(out, name, content if row["accepted"] else None)
         rows.append(

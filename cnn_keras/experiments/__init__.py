@@ -1,1 +1,1 @@
-"""Trainings, estimates and records that studies share."""
+"""What studies share: series of trainings, cached results, estimates over seeds, records."""

@@ -1,6 +1,7 @@
-"""Findings: what a study computed from a trained network, kept in its run folder.
+"""Cached results of studies in run folders.
 
-A study that was killed goes on with what it has, and another budget does not pass for this one.
+A study that was killed resumes with its cached results. A result is used only for the model and the
+settings that it was computed with.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ from ..training.run_folder import Run
 FOLDER = "findings"
 
 
-def kept(run: Run, name: str, asked: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-    """Return a finding about a run: the one it keeps, or what is computed and kept now.
+def cached_result(
+    run: Run, name: str, settings: Mapping[str, Any], compute: Callable[[], Any]
+) -> Any:
+    """Return a cached result of a run, or compute and cache it.
 
-    It is computed anew where `model.keras` is another than it was, or something else is asked.
+    It is computed again if `model.keras` or the settings have changed.
 
     Args:
-        run: A finished run; the finding is its `findings/NAME.json`.
-        name: Of the finding.
-        asked: Everything else that it depends on, of JSON types.
-        compute: Returns the finding, of JSON types.
+        run: A finished run; the cache is its file `findings/NAME.json`.
+        name: Name of the result.
+        settings: All else that the result depends on, of JSON types.
+        compute: Returns the result, of JSON types.
 
     Returns:
-        The finding as JSON gives it back: tuples are lists.
+        The result as parsed JSON, with lists for tuples.
     """
     model = hashlib.sha256((run.path / "model.keras").read_bytes()).hexdigest()
-    key = json.loads(json.dumps({"model": model, **asked}))
+    key = json.loads(json.dumps({"model": model, **settings}))
     file = f"{FOLDER}/{name}.json"
     try:
         document = json.loads((run.path / file).read_bytes())
         if document["asked"] == key:
             return document["found"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass  # not there, or not ours: it is written anew
+        pass  # missing, or not a cached result: it is overwritten
     log(f"{run.path}: {name.replace('_', ' ')}")
     document = {"asked": key, "found": compute()}
     run.write_json(file, document)

@@ -1,4 +1,4 @@
-"""Comparisons over seeds: by how much one thing is above another, pair by pair, and how surely."""
+"""Estimates over seeds with confidence intervals: means, paired differences, ratios, curves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..training.evaluate import mean_interval
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval: what a claim's value and interval are made of.
+    """A mean over seeds with its 95 % confidence interval, for a claim.
 
     Attributes:
         value: The mean.
-        interval: Student's t; None of a single seed, whose value then speaks for itself.
+        interval: Student's t interval; None for a single seed.
 
     Example:
         >>> found = difference([0.3, 0.4, 0.5], [0.1, 0.2, 0.2])
@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """Estimate a mean from one value a seed."""
+    """Estimate a mean from one value per seed."""
     if len(values) == 1:
         return Estimate(float(values[0]), None)
     middle, low, high = mean_interval(values)
@@ -45,12 +45,12 @@ def mean(values: Sequence[float]) -> Estimate:
 
 
 def difference(values: Sequence[float], others: Sequence[float]) -> Estimate:
-    """Estimate how much the values are above the others, of which each belongs to one of them."""
+    """Estimate the mean difference of paired values."""
     return mean([value - other for value, other in zip(values, others, strict=True)])
 
 
 def geometric_mean(values: Sequence[float]) -> Estimate:
-    """Estimate a geometric mean of positive numbers, such as ratios, from one value a seed.
+    """Estimate a geometric mean of positive numbers, such as ratios, from one value per seed.
 
     Example:
         >>> geometric_mean([2.0, 8.0]).value
@@ -62,7 +62,7 @@ def geometric_mean(values: Sequence[float]) -> Estimate:
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
-    """Estimate how many times the others the values are: a geometric mean, of positive numbers.
+    """Estimate the geometric mean of the ratios of paired positive values.
 
     Example:
         >>> ratio([2.0, 8.0], [1.0, 1.0]).value
@@ -72,13 +72,13 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
 
 
 def rank_correlation(
-    values: NDArray[np.floating[Any]], found: NDArray[np.floating[Any]]
+    values: NDArray[np.floating[Any]], responses: NDArray[np.floating[Any]]
 ) -> Estimate:
-    """Estimate Spearman's correlation of what each seed found with what it was found at.
+    """Estimate the mean of Spearman's correlation between values and the responses of each seed.
 
     Args:
-        values: The same for all seeds, `(places,)`.
-        found: `(seeds, places)`; a seed that found the same everywhere counts as 0.
+        values: The same for all seeds, `(points,)`.
+        responses: `(seeds, points)`; the correlation of constant responses counts as 0.
 
     Example:
         >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([[0.1, 0.2, 0.9]])).value
@@ -89,33 +89,33 @@ def rank_correlation(
     return mean(
         [
             float(spearmanr(values, each).statistic) if np.ptp(each) and np.ptp(values) else 0.0
-            for each in found
+            for each in responses
         ]
     )
 
 
-def least_step(curves: NDArray[np.floating[Any]]) -> Estimate:
-    """Estimate the least step of rising curves: that from one place to the next which rises least.
+def smallest_step(curves: NDArray[np.floating[Any]]) -> Estimate:
+    """Estimate the smallest step of rising curves from one point to the next.
 
     Args:
-        curves: `(seeds, places)`; the step is chosen by its mean over seeds.
+        curves: `(seeds, points)`; the step is the one with the smallest mean over seeds.
 
     Example:
-        >>> least_step(np.array([[0.0, 2.0, 3.0]])).value
+        >>> smallest_step(np.array([[0.0, 2.0, 3.0]])).value
         1.0
     """
     steps = np.diff(curves, axis=1)
     return mean(steps[:, steps.mean(axis=0).argmin()].tolist())
 
 
-def greatest_share(curves: NDArray[np.floating[Any]]) -> Estimate:
-    """Estimate how much of the whole rise the greatest step makes: 1 in a curve that jumps once.
+def largest_step_share(curves: NDArray[np.floating[Any]]) -> Estimate:
+    """Estimate the share of the largest step in the total rise: 1 for a curve that jumps once.
 
     Args:
-        curves: `(seeds, places)`; one that does not rise counts as 1.
+        curves: `(seeds, points)`; the share of a curve that does not rise counts as 1.
 
     Example:
-        >>> greatest_share(np.array([[0.0, 2.0, 3.0, 4.0]])).value
+        >>> largest_step_share(np.array([[0.0, 2.0, 3.0, 4.0]])).value
         0.5
     """
     rises = curves[:, -1] - curves[:, 0]

@@ -1,4 +1,4 @@
-"""Records of what was found: claims, true or not, with what they were found by and on."""
+"""Records of studies: claims and whether they hold, with command, budget, hardware and versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Claim(NamedTuple):
-    """One sentence, and whether it was found to hold."""
+    """A claim of one sentence, and whether it holds."""
 
     claim: str
     holds: bool
@@ -26,7 +26,7 @@ class Claim(NamedTuple):
 
 
 def command_line() -> str:
-    """Return the command that is running, as a user would type it."""
+    """Return the command line of this process."""
     return " ".join(["cnn-keras", *map(shlex.quote, sys.argv[1:])])
 
 
@@ -47,13 +47,13 @@ def write_record(
     Args:
         path: The JSON file; the figure is its `.svg`.
         kind: ``"study"`` or ``"benchmark"``.
-        name: Of the study.
-        claims: What was claimed and found.
-        seeds: Of the runs behind it.
+        name: Name of the study.
+        claims: The claims.
+        seeds: Seeds of the runs.
         budget: Epochs, images, seconds.
-        details: The numbers behind the claims.
-        figure: Shows them.
-        failed: Runs that failed, and so are not among these, each with its reason.
+        details: Further keys: the numbers behind the claims.
+        figure: A figure of these numbers.
+        failed: Runs that failed, each with the reason.
 
     Returns:
         The record.
@@ -73,11 +73,11 @@ def write_record(
         **({"failed": list(failed)} if failed else {}),
         **details,
     }
-    drawn = io.StringIO()
+    svg = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None})
     text = json.dumps(document, indent=2) + "\n"
-    write_together({path.with_suffix(".svg"): drawn.getvalue(), path: text})
+    write_together({path.with_suffix(".svg"): svg.getvalue(), path: text})
     return document
 
 
@@ -90,7 +90,7 @@ def claims_table(document: Mapping[str, Any]) -> Any:
     table = Table("claim", "holds", "value", "interval", box=SIMPLE_HEAD)
     for row in document["claims"]:
         interval = row["interval"]
-        shown = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"
+        cell = f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "–"
         claim = escape(row["claim"])  # names in it may have brackets
-        table.add_row(claim, "yes" if row["holds"] else "no", f"{row['value']:.4g}", shown)
+        table.add_row(claim, "yes" if row["holds"] else "no", f"{row['value']:.4g}", cell)
     return table

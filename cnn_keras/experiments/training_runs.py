@@ -1,4 +1,4 @@
-"""Series of trainings: what a study is made from, each finished one kept and skipped."""
+"""Series of trainings for studies; finished trainings are skipped."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..command import failure, log
+from ..command import failure_reason, log
 from ..errors import Error, UsageError
 from ..training.config import Training
 from ..training.run_folder import Run
 from ..training.train import train
 
-Failed = dict[str, str]
+FailedRun = dict[str, str]
 """A run that failed, and the reason: `{"run": ..., "reason": ...}`."""
 
 
-def name(training: Training, variant: str = "") -> str:
-    """Return what its runs are called, apart from the seed.
+def run_name(training: Training, variant: str = "") -> str:
+    """Return the name of the run folders of a training, without the seed.
 
     Args:
-        training: What is trained.
-        variant: What tells it from the network's other trainings in the same folder.
+        training: The training.
+        variant: Distinguishes it from other trainings of the network in the same folder.
 
     Example:
-        >>> name(Training.of("resnet20", "digits", recipe={}))
+        >>> run_name(Training.of("resnet20", "digits", recipe={}))
         'resnet20_digits'
     """
-    data = Path(training.data).name  # of a folder only its own name
+    data = Path(training.data).name  # only the last part of a path
     return "_".join(filter(None, (training.network, variant, data)))
 
 
 def budget(training: Training) -> dict[str, Any]:
-    """Return what a record says that its trainings were given."""
+    """Return the budget of a training, for a record."""
     return {
         "data": training.data,
         "train_images": training.train_images,
@@ -51,21 +51,21 @@ def train_each(
     *,
     variant: str = "",
 ) -> list[Run]:
-    """Train a network with each seed in a run folder NAME_SEED; what is finished is skipped.
+    """Train a network with each seed, in the run folders NAME_SEED; finished runs are skipped.
 
     Args:
         training: What to train; its seed is replaced.
-        seeds: One run each.
+        seeds: Seeds, one for each run.
         runs: Folder of the run folders.
-        data_dir: Where the data set may lie.
-        variant: See `name`.
+        data_dir: Folder to search for the data set first.
+        variant: See `run_name`.
 
     Raises:
-        UsageError: A run folder holds a training of another configuration.
+        UsageError: A run folder has a training with another configuration.
     """
     finished = []
     for seed in seeds:
-        run = f"{name(training, variant)}_{seed}"
+        run = f"{run_name(training, variant)}_{seed}"
         log(run)
         finished.append(train(replace(training, seed=seed), runs / run, data_dir))
     return finished
@@ -73,29 +73,29 @@ def train_each(
 
 def train_all(
     trainings: Sequence[Training], seeds: Sequence[int], runs: Path, data_dir: Path | None = None
-) -> tuple[list[int], list[Failed]]:
-    """Train networks with each seed, going on where one training fails.
+) -> tuple[list[int], list[FailedRun]]:
+    """Train networks with each seed; a training that fails does not stop the others.
 
     Args:
         trainings: What to train; their seeds are replaced.
-        seeds: One run of each network for each.
+        seeds: Seeds, each for one run of each network.
         runs: Folder of the run folders.
-        data_dir: Where the data set may lie.
+        data_dir: Folder to search for the data set first.
 
     Returns:
-        The seeds with which all networks were trained, since studies compare within a seed; and
-        what failed, for the record.
+        The seeds with which all networks were trained, because studies compare runs of one seed;
+        and the runs that failed, for the record.
 
     Raises:
-        UsageError: A run folder holds a training of another configuration.
-        Error: No seed is left.
+        UsageError: A run folder has a training with another configuration.
+        Error: No seed succeeded for all networks.
     """
-    failed: list[Failed] = []
+    failed: list[FailedRun] = []
     left = dict.fromkeys(seeds)
     for training in trainings:
         for seed in seeds:
             before = len(failed)
-            with going_on(f"{name(training)}_{seed}", failed):
+            with continue_on_error(f"{run_name(training)}_{seed}", failed):
                 train_each(training, [seed], runs, data_dir)
             if len(failed) > before:
                 left.pop(seed, None)
@@ -103,37 +103,37 @@ def train_all(
     return list(left), failed
 
 
-def finished(training: Training, seeds: Sequence[int], runs: Path) -> list[Run]:
+def finished_runs(training: Training, seeds: Sequence[int], runs: Path) -> list[Run]:
     """Return the runs of a network that `train_all` has trained."""
-    return [Run(runs / f"{name(training)}_{seed}") for seed in seeds]
+    return [Run(runs / f"{run_name(training)}_{seed}") for seed in seeds]
 
 
 @contextmanager
-def going_on(run: str, failed: list[Failed]) -> Iterator[None]:
-    """Let a study go on where one of several runs fails, and note why for its record.
+def continue_on_error(run: str, failed: list[FailedRun]) -> Iterator[None]:
+    """Continue a study if a run fails, and note the reason for its record.
 
     Args:
-        run: What is done.
-        failed: What failed so far; the run is added if it fails.
+        run: Name of the run.
+        failed: Runs that failed so far, to which a run that fails is added.
 
     Raises:
-        UsageError: The request was wrong.
-        OSError: Nothing can be written.
+        UsageError: An option is wrong.
+        OSError: A file cannot be written.
     """
     try:
         yield
     except (UsageError, OSError):
         raise
     except Exception as error:
-        failed.append({"run": run, "reason": failure(error)})
+        failed.append({"run": run, "reason": failure_reason(error)})
         log(f"{run} failed: {failed[-1]['reason']}")
 
 
-def require_any(done: Sized, failed: Sequence[Failed]) -> None:
-    """Refuse to make a record of nothing.
+def require_any(done: Sized, failed: Sequence[FailedRun]) -> None:
+    """Refuse to write a record without any run.
 
     Raises:
         Error: All runs failed.
     """
     if not done and failed:
-        raise Error(f"Nothing is left of the study: {failed[-1]['run']}: {failed[-1]['reason']}")
+        raise Error(f"No run of the study is complete: {failed[-1]['run']}: {failed[-1]['reason']}")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from ..errors import Error, reason_of
+from ..errors import Error, keras_reason
 from .precision import with_float32_policy
 
 _CONFIG, _CONFIG_FILE, _METADATA_FILE = "model_config", "config.json", "metadata.json"
@@ -356,7 +356,7 @@ def to_saved_model(path: Path, folder: Path, reason: Keras2Error) -> Any:
         except Exception as error:  # Keras raises many kinds
             raise Error(
                 f"{path} was written by Keras {keras2_version(path)}, and tf_keras cannot load it "
-                f"either: {reason_of(error)}",
+                f"either: {keras_reason(error)}",
                 details=str(error),
             ) from error
     image = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..downloads import require_downloaded
-from ..errors import Error, reason_of
+from ..errors import Error, keras_reason
 from . import keras2
 from .precision import in_float32
 from .scopes import rename_layers
@@ -97,7 +97,7 @@ def _load_error(path: Path, error: Exception, version: str | None) -> Error:
             f"{path} has a Lambda layer, which is code, and no code in a file is run: write it as "
             "a class, save the model with that, and name its module with --modules."
         )
-    reason, details = reason_of(error), str(error)
+    reason, details = keras_reason(error), str(error)
     if version:
         reason = f"it does not find {missing[1]}" if missing else reason
         return keras2.Keras2Error(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..downloads import require_downloaded
-from ..errors import Error, UsageError, reason_of
+from ..errors import Error, UsageError, keras_reason
 from .scopes import scope_name
 from .traversal import operations
 
@@ -61,7 +61,7 @@ def load(folder: Path, name: str) -> keras.Model:
         layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint, name="saved_model")
     except Exception as error:  # TensorFlow raises many kinds
         raise Error(
-            f"{folder} cannot be loaded as a SavedModel: {reason_of(error)}", details=str(error)
+            f"{folder} cannot be loaded as a SavedModel: {keras_reason(error)}", details=str(error)
         ) from error
     x = keras.Input(image.shape[1:], name="image", dtype=image.dtype)
     outputs = layer(x)  # a dict, unless the endpoint is also a method

@@ -43,7 +43,7 @@ def accuracy(
         The record; its interval is over seeds, or over the test images for a single seed.
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
-    finished = training_runs.finished(training, seeds, runs)
+    finished = training_runs.finished_runs(training, seeds, runs)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]
     seconds = [run.metrics["train_seconds"] for run in finished]
@@ -73,7 +73,7 @@ def accuracy(
             )
         )
     return write_record(
-        out / f"{training_runs.name(training)}.json",
+        out / f"{training_runs.run_name(training)}.json",
         "study",
         "accuracy",
         claims,

@@ -120,9 +120,9 @@ class EnsembleStudy(TrainingStudyCommand):
     @property
     def folder(self) -> Path:
         """Run folder of the ensemble."""
-        from ..experiments.training_runs import name
+        from ..experiments.training_runs import run_name
 
-        return self.save or self.runs / name(self.training(self.network), "ensemble")
+        return self.save or self.runs / run_name(self.training(self.network), "ensemble")
 
     def __call__(self) -> Outcome:
         return record_outcome(self.record())

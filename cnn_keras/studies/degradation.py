@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..experiments import estimates, training_runs
-from ..experiments.cache import kept
+from ..experiments.cache import cached_result
 from ..experiments.record import Claim, write_record
 from ..inspection.gradients import weight_gradients
 from ..training.config import Training
@@ -108,7 +108,7 @@ def degradation(
         for form, group in trainings.items()
     }
     return write_record(
-        out / f"degradation_{training_runs.name(residual[-1])}.json",
+        out / f"degradation_{training_runs.run_name(residual[-1])}.json",
         "study",
         "degradation",
         claims(**networks),
@@ -123,9 +123,9 @@ def degradation(
 def _network_result(
     training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None
 ) -> NetworkResult:
-    trained = training_runs.finished(training, seeds, runs)
+    trained = training_runs.finished_runs(training, seeds, runs)
     measured = [
-        kept(run, "degradation", {"batch": BATCH_SIZE}, partial(_measure, run, data_dir))
+        cached_result(run, "degradation", {"batch": BATCH_SIZE}, partial(_measure, run, data_dir))
         for run in trained
     ]
     steps = trained[0].metrics["num_train_images"] // training.recipe.batch_size

@@ -88,12 +88,12 @@ def ensemble(
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     if len(seeds) < 2:
         raise Error(f"An ensemble needs two members, and one is left: {failed[-1]['reason']}")
-    members = training_runs.finished(training, seeds, runs)
+    members = training_runs.finished_runs(training, seeds, runs)
     baseline_runs = []
     if baseline:
         trained, failures = training_runs.train_all([baseline], baseline_seeds, runs, data_dir)
         failed += failures
-        baseline_runs = training_runs.finished(baseline, trained, runs)
+        baseline_runs = training_runs.finished_runs(baseline, trained, runs)
     loaded = members[0].load(data_dir)
     dataset = members[0].prepare(loaded)
     models = [run.model() for run in members]
@@ -130,7 +130,7 @@ def ensemble(
         *([_baseline_claim(member, by_size, other)] if other else []),
     ]
     return write_record(
-        out / f"ensemble_{training_runs.name(training)}.json",
+        out / f"ensemble_{training_runs.run_name(training)}.json",
         "study",
         "ensemble",
         claims,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..experiments import estimates, training_runs
-from ..experiments.cache import kept
+from ..experiments.cache import cached_result
 from ..experiments.record import Claim, write_record
 from ..inspection.responses import module_changes, response_deviations
 from ..training.config import Training
@@ -130,7 +130,7 @@ def identity(
     trainings = {"plain": plain, "residual": residual}
     seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
     finished = {
-        form: [training_runs.finished(training, seeds, runs) for training in group]
+        form: [training_runs.finished_runs(training, seeds, runs) for training in group]
         for form, group in trainings.items()
     }
     stacks = _train_stacks(finished["residual"][0], layers, steps, data_dir)
@@ -139,7 +139,7 @@ def identity(
         for form, group in finished.items()
     }
     return write_record(
-        out / f"identity_{training_runs.name(residual[-1])}.json",
+        out / f"identity_{training_runs.run_name(residual[-1])}.json",
         "study",
         "identity",
         [*stack_claims(stacks), *response_claims(**responses)],
@@ -171,7 +171,7 @@ def _train_stacks(
         name = f"identity_{form}_{count}_layers_decay_{decay:g}"
         kind = {"layers": count, "form": form, "decay": decay, "steps": steps}
         trained = [
-            kept(
+            cached_result(
                 run,
                 name,
                 settings,
@@ -201,7 +201,8 @@ def _train_stack(maps: Callable[[], tuple[Maps, Maps]], **settings: Any) -> dict
 def _responses(runs: Sequence[Run], data_dir: Path | None) -> Responses:
     settings = {"images": RESPONSE_IMAGES}
     measured = [
-        kept(run, "responses", settings, partial(_measure_responses, run, data_dir)) for run in runs
+        cached_result(run, "responses", settings, partial(_measure_responses, run, data_dir))
+        for run in runs
     ]
     first = measured[0]
     return Responses(

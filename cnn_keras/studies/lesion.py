@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from ..data.splits import Split
 from ..errors import Error
 from ..experiments import training_runs
-from ..experiments.cache import kept
+from ..experiments.cache import cached_result
 from ..experiments.estimates import (
     Estimate,
     difference,
-    greatest_share,
-    least_step,
+    largest_step_share,
     mean,
     rank_correlation,
+    smallest_step,
 )
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import Chain, Plan, cut, errors, outputs
@@ -126,7 +126,7 @@ def lesion(
     for training, wanted in trainings:
         seeds, failures = training_runs.train_all([training], wanted, runs, data_dir)
         failed += failures
-        finished = training_runs.finished(training, seeds, runs)
+        finished = training_runs.finished_runs(training, seeds, runs)
         test = finished[0].test(test_images, data_dir)
         measured.append(_lesions(training.network, finished, test, count, draws))
         if (measured[-1].intact >= measured[-1].chance).any():
@@ -136,7 +136,7 @@ def lesion(
                 "--learning-rate."
             )
     return write_record(
-        out / f"lesion_{training_runs.name(trainings[0][0])}.json",
+        out / f"lesion_{training_runs.run_name(trainings[0][0])}.json",
         "study",
         "lesion",
         claims(measured),
@@ -203,11 +203,11 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
         return {"deleted": deleted, "errors": by_size.tolist()}
 
     settings = {"test_images": len(test.labels)}
-    measured = kept(run, "lesion_single", settings, single)
+    measured = cached_result(run, "lesion_single", settings, single)
     if not measured["residual"]:
         return measured | {"several": []}
     settings |= {"count": count, "draws": draws}
-    return measured | {"several": kept(run, "lesion_several", settings, several)["errors"]}
+    return measured | {"several": cached_result(run, "lesion_several", settings, several)["errors"]}
 
 
 def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
@@ -228,7 +228,9 @@ def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
         seconds(shared)  # compiles every piece
         return [(seconds(separate), seconds(shared)) for _ in range(TIMED_ROUNDS)]
 
-    return kept(run, "lesion_seconds", {"images": TIMED_IMAGES, "rounds": TIMED_ROUNDS}, measure)
+    return cached_result(
+        run, "lesion_seconds", {"images": TIMED_IMAGES, "rounds": TIMED_ROUNDS}, measure
+    )
 
 
 def claims(measured: Sequence[Lesions]) -> list[Claim]:
@@ -282,7 +284,7 @@ def _residual_claims(lesions: Lesions) -> list[Claim]:
     seeds, counts, draws = lesions.several.shape
     deleted = np.repeat(np.arange(1.0, counts + 1), draws)
     correlation = rank_correlation(deleted, lesions.several.reshape(seeds, -1))
-    smallest, largest = least_step(lesions.curves), greatest_share(lesions.curves)
+    smallest, largest = smallest_step(lesions.curves), largest_step_share(lesions.curves)
     time_ratio = mean([shared / separate for separate, shared in lesions.seconds])
     return [
         Claim(

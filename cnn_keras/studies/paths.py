@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..data.datasets import Dataset
 from ..errors import Error
 from ..experiments import training_runs
-from ..experiments.cache import kept
+from ..experiments.cache import cached_result
 from ..experiments.estimates import difference, geometric_mean, mean
 from ..experiments.record import Claim, write_record
 from ..inspection.gradient_paths import central, counts, magnitudes
@@ -164,11 +164,11 @@ def paths(
     """
     trainings = [training, control] if control else [training]
     seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir)
-    finished = training_runs.finished(training, seeds, runs)
+    finished = training_runs.finished_runs(training, seeds, runs)
     gradients = _path_gradients(training.network, finished, images, data_dir)
     controlled = _control(control, seeds, images, runs, data_dir) if control else None
     return write_record(
-        out / f"paths_{training_runs.name(training)}.json",
+        out / f"paths_{training_runs.run_name(training)}.json",
         "study",
         "paths",
         claims(gradients, controlled),
@@ -187,7 +187,7 @@ def paths(
 def _control(
     training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
 ) -> Control:
-    whole = training_runs.finished(training, seeds, runs)
+    whole = training_runs.finished_runs(training, seeds, runs)
     gradients = _path_gradients(training.network, whole, images, data_dir)
     branches = min(max(round(2 * float(np.mean(gradients.lengths))), 1), gradients.modules)
     drawn = training_runs.train_each(
@@ -206,7 +206,7 @@ def _path_gradients(
 ) -> PathGradients:
     dataset = runs[0].load(data_dir)
     magnitudes = [
-        kept(run, "paths", {"images": images}, partial(_measure, run, dataset, images))
+        cached_result(run, "paths", {"images": images}, partial(_measure, run, dataset, images))
         for run in runs
     ]
     gradients = PathGradients(network, np.array(magnitudes))

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from ..data.splits import Split
 from ..errors import UsageError
 from ..experiments import training_runs
-from ..experiments.cache import kept
-from ..experiments.estimates import greatest_share, least_step, rank_correlation
+from ..experiments.cache import cached_result
+from ..experiments.estimates import largest_step_share, rank_correlation, smallest_step
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import cut, errors
 from ..training.config import Training
@@ -135,11 +135,11 @@ def shuffle(
             another training.
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
-    finished = training_runs.finished(training, seeds, runs)
+    finished = training_runs.finished_runs(training, seeds, runs)
     test = finished[0].test(test_images, data_dir)
     settings = {"test_images": len(test.labels), "count": count, "draws": draws}
     measured = [
-        kept(run, "shuffle", settings, partial(_measure, run, test, count, draws))
+        cached_result(run, "shuffle", settings, partial(_measure, run, test, count, draws))
         for run in finished
     ]
     shuffles = Shuffles(
@@ -149,7 +149,7 @@ def shuffle(
     )
     chance = 1 - 1 / len(finished[0].classes)
     return write_record(
-        out / f"shuffle_{training_runs.name(training)}.json",
+        out / f"shuffle_{training_runs.run_name(training)}.json",
         "study",
         "shuffle",
         claims(training.network, shuffles),
@@ -184,7 +184,7 @@ def claims(network: str, shuffles: Shuffles) -> list[Claim]:
     """Return the claims about a network."""
     correlation = rank_correlation(1 - shuffles.taus, shuffles.errors)
     curves = shuffles.curves
-    smallest, largest = least_step(curves), greatest_share(curves)
+    smallest, largest = smallest_step(curves), largest_step_share(curves)
     groups = f"the {curves.shape[1] - 1} groups of orders by falling Kendall's tau"
     return [
         Claim(

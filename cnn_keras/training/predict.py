@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing, UInt8Images
-from ..errors import Error, reason_of
+from ..errors import Error, keras_reason
 from .evaluate import Probabilities
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def predict(model: keras.Model, preprocessing: Preprocessing, images: UInt8Image
             parts.append(model.predict_on_batch(batch))
         except Exception as error:
             raise Error(
-                f"Model '{model.name}' does not run on {len(batch)} images: {reason_of(error)}",
+                f"Model '{model.name}' does not run on {len(batch)} images: {keras_reason(error)}",
                 details=traceback.format_exc(),
             ) from error
     return np.concatenate(parts)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..command import log, quiet
-from ..errors import Error, UsageError, reason_of, unknown
+from ..errors import Error, UsageError, keras_reason, unknown
 from ..model_files import keras2, saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
 from ..model_files.layer_weights import HDF5_SUFFIXES, TORCH_SUFFIXES
@@ -156,7 +156,7 @@ def _load_application(name: str, options: SourceOptions) -> tuple[keras.Model, N
     except Error:
         raise
     except Exception as error:
-        reason, details = reason_of(error), str(error)
+        reason, details = keras_reason(error), str(error)
         if file:
             raise Error(f"{file} does not fit {name}: {reason}", details=details) from error
         if isinstance(error, ValueError):  # another size than that of ImageNet's weights

@@ -25,7 +25,7 @@ from cnn_keras.data.augmentation import Augmentation
 from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.data.splits import Split
-from cnn_keras.errors import UsageError, reason_of
+from cnn_keras.errors import UsageError, keras_reason
 from cnn_keras.training.classifier_head import gives_probabilities
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.predict import predict
@@ -122,7 +122,7 @@ def train_further(
         weights = _TECHNIQUES[technique](_clone(copy.model), trainer, previous)
     except (RuntimeError, ValueError) as error:
         raise UsageError(
-            f"'{model.name}' cannot be {technique}: {reason_of(error)}", details=str(error)
+            f"'{model.name}' cannot be {technique}: {keras_reason(error)}", details=str(error)
         ) from error
     for original, layer in copy.layers:
         if layer.weights:

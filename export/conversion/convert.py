@@ -8,7 +8,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.command import quiet
-from cnn_keras.errors import Error, UsageError, reason_of
+from cnn_keras.errors import Error, UsageError, keras_reason
 from cnn_keras.model_files.precision import in_float32
 from cnn_keras.model_files.traversal import operations
 from cnn_keras.training.classifier_head import with_probabilities
@@ -53,7 +53,7 @@ def convert(model: keras.Model) -> bytes:
             traced = _trace(model, shape)
         except Exception as error:  # layers can raise anything
             raise Error(
-                f"Model '{model.name}' does not run on one image {shape}: {reason_of(error)}",
+                f"Model '{model.name}' does not run on one image {shape}: {keras_reason(error)}",
                 details=traceback.format_exc(),
             ) from error
         data = _to_tflite(traced, model)
@@ -142,7 +142,7 @@ def _conversion_error(message: str, graph: Any, model: keras.Model) -> Error:
         cause = f"TFLite has no operation {names}. Write it with other operations of keras.ops."
     else:
         errors = re.findall(r"error: (?!failed while converting)(.+)", message)
-        cause = reason_of(ValueError((errors or [message])[0]))
+        cause = keras_reason(ValueError((errors or [message])[0]))
         words = set(cause.split())
         nodes = [node for node in graph.node if node.name in words]
     kinds = {

@@ -18,7 +18,7 @@ import tf_keras
 from keras import Function, Model, layers, tree
 
 from cnn_keras.data.preprocessing import Float32Images
-from cnn_keras.errors import Error, UsageError, reason_of
+from cnn_keras.errors import Error, UsageError, keras_reason
 
 if TYPE_CHECKING:
     from keras import Operation
@@ -278,7 +278,7 @@ def _copy_layer(original: layers.Layer, path: str, name: str) -> tf_keras.layers
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"Layer '{path}' ({type(original).__name__}) cannot be rebuilt in tf_keras: "
-            f"{reason_of(error)}",
+            f"{keras_reason(error)}",
             details=str(error),
         ) from None
 

@@ -46,10 +46,10 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
         The record.
     """
     rows: list[dict[str, Any]] = []
-    failed: list[training_runs.Failed] = []
+    failed: list[training_runs.FailedRun] = []
     for name in networks:
         log(name)
-        with training_runs.going_on(name, failed):
+        with training_runs.continue_on_error(name, failed):
             rows += convert_network(name)
         gc.collect()
     training_runs.require_any(rows, failed)

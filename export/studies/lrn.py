@@ -108,9 +108,12 @@ def lrn(
     """
     costs: list[Cost] = []
     files: list[File] = []
-    failed: list[training_runs.Failed] = []
+    failed: list[training_runs.FailedRun] = []
     for network in networks:
-        with training_runs.going_on(network, failed), tempfile.TemporaryDirectory() as folder:
+        with (
+            training_runs.continue_on_error(network, failed),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             files += _write(network, image_size, Path(folder))
             costs += list(_costs(network, Path(folder), secs, rounds))
     training_runs.require_any(costs, failed)

@@ -138,9 +138,9 @@ def peers(
     """
     all_engines = [LITERT, *(name for name in engines if name != LITERT)]
     parts = []
-    failed: list[training_runs.Failed] = []
+    failed: list[training_runs.FailedRun] = []
     for network in networks:
-        with training_runs.going_on(network, failed):
+        with training_runs.continue_on_error(network, failed):
             parts.append(_measure(network, all_engines, threads, secs, rounds))
     training_runs.require_any(parts, failed)
     measured = Measurements(*(list(chain(*lists)) for lists in zip(*parts, strict=True)))

@@ -48,9 +48,9 @@ def recipes(
         The record.
     """
     rows: list[dict[str, Any]] = []
-    failed: list[training_runs.Failed] = []
+    failed: list[training_runs.FailedRun] = []
     for training in trainings:
-        with training_runs.going_on(training.network, failed):
+        with training_runs.continue_on_error(training.network, failed):
             [run] = training_runs.train_each(training, [training.seed], runs, data_dir)
             source = SourceModel.of_run(run, data_dir)
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)

@@ -109,8 +109,8 @@ def repair_study(
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     repaired = []
-    for run in training_runs.finished(training, seeds, runs):
-        with training_runs.going_on(run.path.name, failed):
+    for run in training_runs.finished_runs(training, seeds, runs):
+        with training_runs.continue_on_error(run.path.name, failed):
             repaired.append(_repair(run, normalization, data_dir))
     training_runs.require_any(repaired, failed)
     results = [result for result, _ in repaired]

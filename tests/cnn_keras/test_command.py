@@ -13,7 +13,7 @@ from cnn_keras.command import one_line, quiet, write_atomic, write_together
 from cnn_keras.errors import Error
 
 
-def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
+def test_a_file_is_complete_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file.txt"
     write_atomic(path, "first")
     write_atomic(path, b"second")
@@ -35,12 +35,12 @@ def test_files_that_belong_together_are_all_new_or_all_old(tmp_path: Path) -> No
     assert sorted(tmp_path.iterdir()) == [record, figure]
 
 
-def test_text_that_is_no_utf_8_is_written_as_it_can_be(tmp_path: Path) -> None:
-    write_atomic(tmp_path / "file.txt", "größe \udcff")  # as a file's name may have it
+def test_text_that_is_not_utf_8_is_escaped(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file.txt", "größe \udcff")  # as in the name of a file
     assert (tmp_path / "file.txt").read_bytes() == "größe \\udcff".encode()
 
 
-def test_quiet_silences_what_native_code_writes(capfd: pytest.CaptureFixture[str]) -> None:
+def test_quiet_discards_the_output_of_native_code(capfd: pytest.CaptureFixture[str]) -> None:
     with quiet(1, 2):
         os.write(1, b"from C++")
         os.write(2, b"from C++")
@@ -49,7 +49,7 @@ def test_quiet_silences_what_native_code_writes(capfd: pytest.CaptureFixture[str
     assert (out, err) == ("after", "")
 
 
-def test_what_a_library_says_at_length_is_in_a_file_that_the_line_names(
+def test_the_line_names_a_file_with_the_full_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -58,7 +58,7 @@ def test_what_a_library_says_at_length_is_in_a_file_that_the_line_names(
     assert list(tmp_path.iterdir()) == []
     line = one_line(Error("Not read: broken.", details="broken.\nA page in größe."))
     (log,) = tmp_path.iterdir()
-    assert line == f"Not read: broken. All that was said is in {log}."
+    assert line == f"Not read: broken. The full message is in {log}."
     assert log.read_text(encoding="utf-8") == "broken.\nA page in größe."
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     assert one_line(Error("Not read.", details="A page.")) == "Not read."
@@ -72,7 +72,7 @@ CORRECT = "correct the file, or delete it."
 
 
 @pytest.mark.parametrize(
-    ("content", "backend", "asked", "cause", "mend"),
+    ("content", "backend", "setting", "cause", "hint"),
     [
         ('{"backend": "theano"}', "", f"the backend of {FILE} ", "theano", INSTALLED),
         ('{"backend": "mxnet"}', "", f"the backend of {FILE} ", "mxnet", INSTALLED),
@@ -87,8 +87,8 @@ CORRECT = "correct the file, or delete it."
         ('["tensorflow"]', "", f"{FILE} ", "'list'", CORRECT),
     ],
 )
-def test_what_keras_cannot_start_with_is_named_in_one_line(
-    content: str | None, backend: str, asked: str, cause: str, mend: str, tmp_path: Path
+def test_a_configuration_that_keras_refuses_is_named_in_one_line(
+    content: str | None, backend: str, setting: str, cause: str, hint: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "keras.json"
     if content is not None:
@@ -102,6 +102,6 @@ def test_what_keras_cannot_start_with_is_named_in_one_line(
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
-    assert f"Keras cannot start with {asked.replace(FILE, str(file))}(" in done.stderr
+    assert f"Keras cannot start with {setting.replace(FILE, str(file))}(" in done.stderr
     assert cause in done.stderr
-    assert done.stderr.endswith(f"): {mend}\n")
+    assert done.stderr.endswith(f"): {hint}\n")

@@ -17,7 +17,7 @@ from cnn_keras.weights.torchvision import TORCHVISION
 from export.tflite.interpreter import check_identifier
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
-LEFT = {
+CONTENTS = {
     "a Git LFS pointer, not the file: run git lfs pull": POINTER,
     "an HTML page, not the file: download it again": b"<!DOCTYPE html><html><head><title>Drive",
     "an HTML page, not the file: download": b"\n\n <html lang='en'>\n<body>404: Not Found</body>",
@@ -35,12 +35,12 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("said", LEFT)
+@pytest.mark.parametrize("message", CONTENTS)
 @pytest.mark.parametrize("name", READERS)
-def test_what_lies_in_the_place_of_a_file_is_named(name: str, said: str, tmp_path: Path) -> None:
+def test_a_file_that_was_not_downloaded_is_named(name: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    path.write_bytes(LEFT[said])
-    with pytest.raises(Exception, match=f"{name}'? is {said}[^\n]*\\.$"):
+    path.write_bytes(CONTENTS[message])
+    with pytest.raises(Exception, match=f"{name}'? is {message}[^\n]*\\.$"):
         READERS[name](path)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from cnn_keras.errors import LONGEST, Error, UsageError, first_line, reason_of, unknown
+from cnn_keras.errors import MAX_REASON, Error, UsageError, first_line, keras_reason, unknown
 
 
 def test_exit_codes() -> None:
@@ -44,9 +44,9 @@ def test_reason_names_the_layer_that_keras_could_not_make() -> None:
     config["layers"][1]["config"]["units"] = -3
     with pytest.raises(Exception, match="units") as caught:
         keras.Sequential.from_config(config)
-    assert reason_of(caught.value).startswith("layer 'head' (Dense): ")
-    assert "units" in reason_of(caught.value)
+    assert keras_reason(caught.value).startswith("layer 'head' (Dense): ")
+    assert "units" in keras_reason(caught.value)
 
 
 def test_reason_is_shortened() -> None:
-    assert len(reason_of(ValueError("word " * 1000))) <= LONGEST
+    assert len(keras_reason(ValueError("word " * 1000))) <= MAX_REASON

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_keras.experiments.cache import kept
+from cnn_keras.experiments.cache import cached_result
 from cnn_keras.training.run_folder import Run
 
 
@@ -18,19 +18,19 @@ def never() -> object:
     raise AssertionError("It was computed again.")
 
 
-def test_a_finding_is_computed_once(run: Run) -> None:
-    first = kept(run, "errors", {"images": 100}, lambda: {"error": (0.25, 0.5)})
+def test_a_result_is_computed_once(run: Run) -> None:
+    first = cached_result(run, "errors", {"images": 100}, lambda: {"error": (0.25, 0.5)})
     assert first == {"error": [0.25, 0.5]}
-    assert kept(Run(run.path), "errors", {"images": 100}, never) == first
-    assert kept(run, "others", {"images": 100}, lambda: [1]) == [1]
+    assert cached_result(Run(run.path), "errors", {"images": 100}, never) == first
+    assert cached_result(run, "others", {"images": 100}, lambda: [1]) == [1]
 
 
-def test_what_is_asked_and_the_weights_decide(run: Run) -> None:
-    kept(run, "errors", {"images": 100}, lambda: 1)
-    assert kept(run, "errors", {"images": 200}, lambda: 2) == 2
+def test_other_settings_or_weights_are_computed_again(run: Run) -> None:
+    cached_result(run, "errors", {"images": 100}, lambda: 1)
+    assert cached_result(run, "errors", {"images": 200}, lambda: 2) == 2
     (run.path / "model.keras").write_bytes(b"other weights")
-    assert kept(run, "errors", {"images": 200}, lambda: 3) == 3
-    assert kept(run, "errors", {"images": 200}, never) == 3
+    assert cached_result(run, "errors", {"images": 200}, lambda: 3) == 3
+    assert cached_result(run, "errors", {"images": 200}, never) == 3
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"asked": {}}', '{"found": 1}', '"asked"'])
@@ -38,11 +38,11 @@ def test_a_file_of_something_else_is_replaced(run: Run, text: str) -> None:
     path = run.path / "findings" / "errors.json"
     path.parent.mkdir()
     path.write_text(text)
-    assert kept(run, "errors", {}, lambda: 1) == 1
-    assert kept(run, "errors", {}, never) == 1
+    assert cached_result(run, "errors", {}, lambda: 1) == 1
+    assert cached_result(run, "errors", {}, never) == 1
 
 
 def test_a_computation_that_fails_leaves_nothing(run: Run) -> None:
     with pytest.raises(ZeroDivisionError):
-        kept(run, "errors", {}, lambda: 1 / 0)
+        cached_result(run, "errors", {}, lambda: 1 / 0)
     assert [path.name for path in run.path.iterdir()] == ["model.keras"]

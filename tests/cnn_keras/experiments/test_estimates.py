@@ -7,10 +7,10 @@ from scipy.stats import ttest_rel
 from cnn_keras.experiments.estimates import (
     Estimate,
     difference,
-    greatest_share,
-    least_step,
+    largest_step_share,
     mean,
     ratio,
+    smallest_step,
 )
 
 VALUES, OTHERS = [5.1, 7.0, 6.2, 9.9], [4.0, 6.5, 5.9, 8.1]
@@ -55,9 +55,9 @@ def test_pairs_have_two_sides() -> None:
 
 def test_steps_of_curves() -> None:
     curves = np.array([[0.0, 0.1, 0.4, 0.5], [0.0, 0.2, 0.4, 0.8]])
-    least = least_step(curves)
+    least = smallest_step(curves)
     assert least.value == pytest.approx(0.15)  # 0.1 and 0.2; the next are 0.25 on average
     assert least.interval is not None
     assert least.interval[0] < 0.1 < 0.2 < least.interval[1]
-    assert greatest_share(curves).value == pytest.approx((0.3 / 0.5 + 0.4 / 0.8) / 2)
-    assert greatest_share(curves[:, ::-1]).value == 1
+    assert largest_step_share(curves).value == pytest.approx((0.3 / 0.5 + 0.4 / 0.8) / 2)
+    assert largest_step_share(curves[:, ::-1]).value == 1

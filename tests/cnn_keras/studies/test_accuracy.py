@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cnn_keras.errors import Error, UsageError
-from cnn_keras.experiments import training_runs
 from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import AccuracyStudy
 from cnn_keras.training.config import Training
@@ -40,38 +38,16 @@ def test_claims_are_those_of_the_runs(tmp_path: Path) -> None:
     assert (tmp_path / "lenet5_digits.svg").read_text().count("seed ") == 2
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of two networks with three seeds, of which two are damaged."""
-    folder = tmp_path_factory.mktemp("runs")
-    for network in ("lenet5", "nin"):
-        for seed in (0, 1, 2):
-            run = write_finished_run(of(network), seed, folder, [0.5, 0.9])
-            run.write_json("metrics.json", run.metrics | {"train_seconds": 1.0})
-            if (network, seed) in (("lenet5", 1), ("nin", 2)):
-                make_interrupted(run)
-    return folder
-
-
-def of(network: str) -> Training:
-    return Training.of(network, "digits", recipe={"epochs": 2}, train_images=320)
-
-
-def test_seeds_are_those_with_which_all_networks_were_trained(runs: Path) -> None:
-    seeds, failed = training_runs.train_all([of("lenet5"), of("nin")], (0, 1, 2), runs)
-    assert seeds == [0]
-    assert [row["run"] for row in failed] == ["lenet5_digits_1", "nin_digits_2"]
-    for row in failed:
-        assert "last.keras cannot be loaded" in row["reason"]
-    assert [run.config["seed"] for run in training_runs.finished(of("nin"), (0, 1), runs)] == [0, 1]
-    with pytest.raises(Error, match="Nothing is left of the study: nin_digits_2: "):
-        training_runs.train_all([of("lenet5"), of("nin")], (1, 2), runs)
-
-
-def test_other_configurations_stay_wrong_usage(runs: Path) -> None:
-    other = Training.of("lenet5", "digits", recipe={"epochs": 3}, train_images=320)
-    with pytest.raises(UsageError):
-        training_runs.train_all([other], (0, 1), runs)
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Runs of LeNet-5 with three seeds, of which one is damaged."""
+    training = Training.of("lenet5", "digits", recipe={"epochs": 2}, train_images=320)
+    for seed in (0, 1, 2):
+        run = write_finished_run(training, seed, tmp_path / "runs", [0.5, 0.9])
+        run.write_json("metrics.json", run.metrics | {"train_seconds": 1.0})
+        if seed == 1:
+            make_interrupted(run)
+    return tmp_path / "runs"
 
 
 def test_a_run_that_fails_leaves_the_others(
