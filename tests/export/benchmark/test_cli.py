@@ -48,7 +48,7 @@ def test_every_file_with_every_number_of_threads(file: File, tmp_path: Path) -> 
     assert "float32.tflite" in shown
     assert "5/5 in 1" in shown
     assert rows[0]["host"]["cpu"] in shown
-    # Sixteen-bit activations take ten times as long on any CPU: no timing is asserted by this.
+    # Files with 16-bit activations take ten times as long on every CPU, so this asserts no timing.
     assert "XNNPACK has no kernels for 16-bit activations" in shown
 
 
@@ -127,7 +127,7 @@ def test_wrong_options(options: dict[str, object], file: File) -> None:
         replace(QUICK, **({"files": (file("float32"),)} | options))()  # type: ignore[arg-type]
 
 
-def test_place_that_cannot_be_written(file: File, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written(file: File, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     with pytest.raises(Error, match="--out"):
         replace(QUICK, files=(file("float32"),), out=tmp_path / "taken" / "rows.jsonl")()
@@ -160,7 +160,7 @@ def test_results_that_cannot_be_written_are_refused_before_measuring(
     assert capsys.readouterr().err == ""  # nothing was measured
 
 
-def test_results_of_both_compared_files_need_a_place(file: File, tmp_path: Path) -> None:
+def test_results_of_both_compared_files_must_be_writable(file: File, tmp_path: Path) -> None:
     other = tmp_path / "other"
     (other / "benchmarks.jsonl").mkdir(parents=True)
     vs = Path(shutil.copy(file("int8"), other))
@@ -169,7 +169,7 @@ def test_results_of_both_compared_files_need_a_place(file: File, tmp_path: Path)
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
-def test_a_disk_that_is_full_after_measuring_loses_no_rows(file: File) -> None:
+def test_a_full_disk_loses_no_rows(file: File) -> None:
     files = (file("float32"), file("int8"))
     outcome = replace(QUICK, files=files, out=Path("/dev/full"))()
     document = json.loads(json.dumps(outcome.document))
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_after_measuring_loses_no_rows(file: File) -> None:
 def test_run_is_found_beside_the_file(
     lenet_run: Run, file: File, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The tiny file takes another size than the run's images, and the refusal shows they came."""
+    """The tiny file takes images of another size, so the error shows that the run was found."""
     path = file("float32")
     (tmp_path / "export.json").write_text(json.dumps({"run": str(lenet_run.path)}))
     with pytest.raises(ModelFileError, match="give the run that this file was exported from"):
@@ -225,7 +225,7 @@ def test_works_without_tensorflow(file: File, run_without: RunWithout, tmp_path:
     assert read_json_lines(tmp_path / "benchmarks.jsonl") == json.loads(done.stdout)["rows"]
 
 
-def test_a_command_that_lacks_a_package_says_so(run_without: RunWithout) -> None:
+def test_a_missing_package_is_reported(run_without: RunWithout) -> None:
     done = run_without({"keras"}, "-m", "export", "summary", "lenet5")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("This needs the package 'keras', which is not installed.\n")

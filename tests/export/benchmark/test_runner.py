@@ -115,7 +115,7 @@ def test_needs_only_litert_and_numpy(file: File, run_without: Run) -> None:
     assert done.stderr == ""
 
 
-def test_bad_file_leaves_with_1(file: File, run_without: Run) -> None:
+def test_a_bad_file_exits_with_1(file: File, run_without: Run) -> None:
     request = json.dumps({"file": str(file("truncated"))})
     done = run_without(set(), "-m", "export.benchmark.runner", stdin=request + "\n")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""Damaged files through the commands: a result or one clear line, and the process lives."""
+"""Commands on damaged files: a result or one clear line, and the process survives."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from cnn_keras.training.run_folder import Run
 from export.cli import main
 from tests.fixtures.android.write_expected import INTEGERS, MODELS
 from tests.fixtures.android.write_models import FOLDER
-from tests.fixtures.mutations import mutated
+from tests.fixtures.mutations import mutate
 
 FILES = [*sorted(MODELS.glob("lenet5_*.tflite")), *sorted(INTEGERS.glob("lenet5_*.tflite"))]
 
-# Of the first 12,000 seeds the one on which LiteRT dies, at the first image: FULLY_CONNECTED has
-# another operation's options. Nine more did until `flatbuffer.parse` saw what they had in common.
-DEADLY = 5825
+# Of the first 12,000 seeds the only one that crashes LiteRT, at the first image: FULLY_CONNECTED
+# has the options of another operation. `flatbuffer.parse` refuses nine others.
+CRASHING_SEED = 5825
 
 
 def damaged(seed: int, folder: Path) -> Path:
     path = folder / f"{seed}.tflite"
-    path.write_bytes(mutated(FILES[seed % len(FILES)].read_bytes(), seed))
+    path.write_bytes(mutate(FILES[seed % len(FILES)].read_bytes(), seed))
     return path
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
-    """Run a command on a damaged file; return its exit code, and what it says without a result."""
+    """Run a command on a damaged file; return its exit code, and stderr if there is no result."""
     code = main([*map(str, arguments)])
     out, err = capfd.readouterr()
     if out:
@@ -39,10 +39,10 @@ def run(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int,
     return code, err
 
 
-def test_where_litert_dies_the_commands_say_so(
+def test_commands_report_a_crash_of_litert(
     lenet_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file = damaged(DEADLY, tmp_path)
+    file = damaged(CRASHING_SEED, tmp_path)
     assert run(capfd, "audit", file) == (0, "")
     for broken, command in ((FOLDER / "no_scale.tflite", "audit"), (file, "verify")):
         run_folder = ("--run", lenet_run.path) if command == "verify" else ()

@@ -21,7 +21,7 @@ def one_line(error: ModelFileError) -> bool:
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "int16", "lrn"])
-def test_probabilities_of_every_number_type(name: str) -> None:
+def test_probabilities_of_every_type(name: str) -> None:
     probabilities = Interpreter(tiny_files()[name])(IMAGES)
     assert probabilities.shape == (6, 10)
     assert probabilities.dtype == np.float32
@@ -32,7 +32,7 @@ def test_probabilities_of_every_number_type(name: str) -> None:
     assert len(np.unique(probabilities, axis=0)) == 6
 
 
-def test_quantized_file_computes_what_the_float_file_does() -> None:
+def test_a_quantized_file_computes_nearly_the_same_as_the_float_file() -> None:
     wanted = Interpreter(tiny_files()["float32"])(IMAGES)
     np.testing.assert_allclose(Interpreter(tiny_files()["int8"])(IMAGES), wanted, atol=0.02)
 
@@ -108,14 +108,14 @@ def test_intermediate_tensors() -> None:
 
 @pytest.mark.parametrize("size", [1, 0, 4])
 @pytest.mark.parametrize("preserve_tensors", [False, True])
-def test_an_open_batch_is_one(size: int, preserve_tensors: bool) -> None:
+def test_a_dynamic_batch_becomes_one(size: int, preserve_tensors: bool) -> None:
     wanted = Interpreter(tiny_files()["float32"])(IMAGES)
     found = Interpreter(with_batch(size), preserve_tensors=preserve_tensors)
     assert (found.input.shape, found.output.shape) == ((1, *SHAPE), (1, 10))
     np.testing.assert_allclose(found(IMAGES), wanted, atol=1e-6)
 
 
-def test_a_batch_that_no_shape_has_is_refused_in_one_line() -> None:
+def test_an_impossible_batch_is_refused_in_one_line() -> None:
     with pytest.raises(ModelFileError, match="export it with a static batch of 1") as caught:
         Interpreter(with_batch(-1))
     assert one_line(caught.value)

@@ -74,13 +74,13 @@ def test_a_signal_is_named() -> None:
     assert "LiteRT died on it (SIGSEGV)" in refusal("verification.verify.verify", RUN, *judged)
 
 
-def test_a_file_that_takes_too_long_is_given_up() -> None:
+def test_a_file_that_takes_too_long_is_refused() -> None:
     assert refusal("verification.audit.audit", SOUND, seconds=0.01).startswith(
         f"'{SOUND}' is damaged: LiteRT did not finish with it in 0 s"
     )
 
 
-def test_a_file_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:
     model = parse(SOUND.read_bytes())
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].shape[1:3] = 30_000, 30_000  # activations of some 80 GB

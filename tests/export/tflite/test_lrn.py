@@ -24,7 +24,7 @@ IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype(np.float32)
 
 
 def converted(normalize: Callable[[Any], Any], name: str = "net") -> bytes:
-    """Return the file of a small network that normalizes once."""
+    """Return the file of a small network with one normalization."""
     image = keras.Input((8, 8, 1))
     x = layers.Conv2D(16, 3, activation="relu", name="conv1")(image)
     x = layers.GlobalAveragePooling2D()(normalize(x))
@@ -33,7 +33,7 @@ def converted(normalize: Callable[[Any], Any], name: str = "net") -> bytes:
 
 
 def renamed(data: bytes, name: str) -> bytes:
-    """Return the file that the converter makes of a model of another name."""
+    """Return the file of the same model under another name."""
     model = flatbuffer.parse(data)
     for tensor in model.subgraphs[0].tensors:
         tensor.name = tensor.name.replace(b"small_1/", f"{name}_1/".encode())
@@ -41,7 +41,7 @@ def renamed(data: bytes, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["vgg_no_lrn", "lrn", "mlrn_2", "conv1_1", "lrn_1_relu"])
-def test_the_name_of_a_network_changes_nothing_in_its_files(trained: Trained, name: str) -> None:
+def test_files_do_not_depend_on_the_name_of_the_network(trained: Trained, name: str) -> None:
     ours, others = trained.float32, renamed(trained.float32, name)
     assert ours != others
     for row in DEFAULT:
@@ -50,14 +50,14 @@ def test_the_name_of_a_network_changes_nothing_in_its_files(trained: Trained, na
         assert problems(export.audit(other), recipe(row)) == []
 
 
-def test_a_network_called_after_lrn_is_converted_to_integers() -> None:
+def test_a_network_named_after_lrn_is_quantized() -> None:
     file = export.quantize(converted(lambda x: x, "vgg_no_lrn"), STATIC, IMAGES)
     found = export.audit(file)
     assert (found.recipe, found.lrn, problems(found, STATIC)) == (STATIC.name, (), [])
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5])
-def test_lrn_is_found_by_what_it_computes(beta: float) -> None:
+def test_lrn_is_found_by_its_operations(beta: float) -> None:
     float32 = converted(LocalResponseNormalization(2, 1.0, 0.1, beta, name="contrast"))
     names = lrn_tensors(flatbuffer.parse(float32))
     assert {name.split("/")[1] for name in names} == {"contrast_1"}
@@ -90,7 +90,7 @@ def test_other_normalizations_are_not_lrn(layer: layers.Layer) -> None:
 
 
 @pytest.mark.parametrize("expression", ["conv2", "/conv2_", ".*/conv2_.*", "^small_1/conv2_"])
-def test_what_is_kept_float_is_allowed(trained: Trained, expression: str) -> None:
+def test_layers_that_are_kept_float_are_allowed(trained: Trained, expression: str) -> None:
     """The quantizer and the audit find the same tensors by one expression."""
     row = STATIC.with_float_layers(expression)
     found = export.audit(export.quantize(trained.float32, row, trained.calibration[:8]))
@@ -109,7 +109,7 @@ def test_what_is_kept_float_is_allowed(trained: Trained, expression: str) -> Non
         ({"recipe": "float16", "float_layers": "/conv2_"}, None),
     ],
 )
-def test_files_of_earlier_exports_are_judged_and_repaired(
+def test_files_of_earlier_exports_can_be_verified_and_repaired(
     stated: dict[str, Any], kept: str | None, trained: Trained
 ) -> None:
     row = stated_recipe(STATIC.name, stated)
@@ -117,6 +117,6 @@ def test_files_of_earlier_exports_are_judged_and_repaired(
     export.quantize(trained.float32, row, trained.calibration[:2])  # what it keeps is there
 
 
-def test_an_expression_that_finds_nothing_is_refused(trained: Trained) -> None:
+def test_an_expression_without_a_match_is_refused(trained: Trained) -> None:
     with pytest.raises(UsageError, match=r"a name that matches 'conv9', which is to stay"):
         export.quantize(trained.float32, STATIC.with_float_layers("conv9"), trained.calibration[:8])

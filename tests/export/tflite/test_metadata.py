@@ -41,7 +41,7 @@ def image_file(shape):
 
 
 def with_labels(data, content, name="labels.txt"):
-    """The file with another archive behind it, as another tool may write it."""
+    """The file with another archive appended, as other tools may write it."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         model = data[: min(entry.header_offset for entry in archive.infolist())]
     whole = io.BytesIO(model)
@@ -61,11 +61,11 @@ def written(trained):
     return metadata.write(trained.float32, DIGITS)
 
 
-def test_read_gives_back_what_was_written(written):
+def test_read_returns_what_was_written(written):
     assert metadata.read(written) == DIGITS
 
 
-def test_a_name_that_is_no_text_is_escaped(trained):
+def test_a_name_that_is_not_valid_text_is_escaped(trained):
     named = DIGITS._replace(name="l\udce4ufe")  # as Python reads a folder's name in Latin-1
     read = metadata.read(metadata.write(trained.float32, named))
     assert read == named._replace(name="l\\udce4ufe")
@@ -108,12 +108,12 @@ def test_the_archive_is_stored_and_dated_alike(written):
             assert entry.date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_labels_are_as_many_as_classes(trained):
+def test_another_number_of_labels_than_classes_is_refused(trained):
     with pytest.raises(ModelFileError, match="2 labels for a file of 10 classes"):
         metadata.write(trained.float32, DIGITS._replace(labels=("0", "1")))
 
 
-def test_a_file_cut_off_before_its_labels_is_refused(written):
+def test_a_file_truncated_before_its_labels_is_refused(written):
     with pytest.raises(ModelFileError, match="metadata is broken"):
         metadata.read(written[:-100])
 
@@ -134,7 +134,7 @@ def test_metadata_of_other_writers_is_read_by_its_fields(trained):
         (b"a\nb\n", "labelmap.txt", r"labels labels\.txt, but .* holds only labelmap\.txt"),
     ],
 )
-def test_labels_that_cannot_be_read_are_named_with_their_file(
+def test_labels_that_cannot_be_read_are_reported_with_their_file(
     written, tmp_path, content, name, said
 ):
     path = tmp_path / "other.tflite"
@@ -144,7 +144,7 @@ def test_labels_that_cannot_be_read_are_named_with_their_file(
     assert "truncated" not in str(caught.value)
 
 
-def test_a_lost_archive_is_named_with_the_file(written, tmp_path):
+def test_a_missing_archive_is_reported_with_the_file(written, tmp_path):
     path = tmp_path / "cut.tflite"
     path.write_bytes(written[: written.index(b"PK\3\4")])
     with pytest.raises(
@@ -159,7 +159,7 @@ def test_labels_of_a_windows_editor_are_read(written):
 
 
 @pytest.mark.parametrize("labels", ["abc", "abcdefghijk"])
-def test_labels_that_are_not_as_many_as_classes_refuse_a_file(written, labels):
+def test_the_audit_refuses_another_number_of_labels_than_classes(written, labels):
     found = audit(with_labels(written, "\n".join(labels)))
     assert problems(found) == [f"has {len(labels)} labels for 10 classes"]
     assert problems(found, RECIPES["float32"]) == problems(found)  # as `verify` asks
@@ -167,27 +167,27 @@ def test_labels_that_are_not_as_many_as_classes_refuse_a_file(written, labels):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_normalization_in_the_metadatas_own_table_is_read(channels):
-    """As MediaPipe and TFLite Model Maker write it, who know no `preprocessing.json`."""
+    """MediaPipe and TFLite Model Maker write it there, without `preprocessing.json`."""
     stated = {1: GRAY, 3: RGB}[channels] | {"height": 4, "width": 6}
     data = metadata.write(image_file((1, 4, 6, channels)), Metadata("", "", ("a", "b"), stated))
     data = data.replace(b"preprocessing.json", b"PREPROCESSING.JSON")
     assert metadata.read(data).preprocessing == stated
 
 
-def test_one_number_of_a_normalization_is_for_all_channels():
+def test_a_single_number_of_a_normalization_applies_to_all_channels():
     stated = {"height": 4, "width": 6, "channels": 3, "mean": [127.5], "std": [1.0]}
     data = metadata.write(image_file((1, 4, 6, 3)), Metadata("", "", ("a", "b"), stated))
     data = data.replace(b"preprocessing.json", b"PREPROCESSING.JSON")
     assert metadata.read(data).preprocessing == stated | {"mean": [127.5] * 3, "std": [1.0] * 3}
 
 
-def test_encoder_gives_the_bytes_that_standard_readers_were_shown():
+def test_the_encoder_writes_the_bytes_that_standard_readers_have_read():
     colors = Metadata("colors", "Drei Farben.", ("rot", "grün", "blau"), RGB)
     assert metadata._encode(colors) == GOLDEN.read_bytes()
 
 
 class Reader:
-    """Reads a flatbuffer's tables by slot, with nothing of the module under test."""
+    """Reads a flatbuffer's tables by slot, independently of the module under test."""
 
     def __init__(self, data, at):
         self.data, self.at = data, at

@@ -20,7 +20,7 @@ from export.recipes import DEFAULT, RECIPES
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, Interpreter, ModelFileError
 from export.verification.audit import describe, problems, remarks
-from tests.fixtures.mutations import described
+from tests.fixtures.mutations import offsets_outside_weights
 from tests.fixtures.tiny_files import custom_file, with_batch
 
 UINT8 = 3  # TensorType
@@ -268,7 +268,7 @@ def test_altered_files_are_read_or_refused(whole):
     With seed 0 an altered size makes LiteRT work for many seconds before it fails.
     """
     generator = np.random.default_rng(1)
-    for position in generator.choice(described(whole), 300):
+    for position in generator.choice(offsets_outside_weights(whole), 300):
         altered = bytearray(whole)
         altered[position] ^= int(generator.integers(1, 256))
         with contextlib.suppress(ModelFileError):
