@@ -259,3 +259,17 @@ def test_a_broken_file_is_an_error(trained):
     for data in (b"", trained.float32[:5000]):
         with pytest.raises(ModelFileError):
             verify(data, trained, STATIC)
+
+
+def test_without_labels_agreement_decides(trained) -> None:
+    """Twelve of 100 predictions changed: without accuracy, agreement refuses the file."""
+    recipe = RECIPES["static_wi8_ai8"]
+    images = trained.images[:100]
+    reference = trained.reference[:100].copy()
+    sound = export.verify(trained.float32, reference, images, None, recipe)
+    assert (sound.accepted, sound.top1_float, sound.drop_points) == (True, None, None)
+    reference[:12] = np.roll(reference[:12], 1, axis=1)
+    verdict = export.verify(trained.float32, reference, images, None, recipe)
+    assert verdict.reasons == (
+        "agrees with the Keras model on 88.00% of the images; static_wi8_ai8 has to on 95.0%",
+    )

@@ -1,4 +1,4 @@
-"""Export of external models by the commands."""
+"""Commands on external models and on runs with published weights."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+import cnn_keras
 from cnn_keras.training.run_folder import Run
+from cnn_keras.weights import published
+from export.cli import main
 from export.tflite import metadata
 from tests.fixtures.command_line import run_main
 from tests.fixtures.external_models import digits, rgb, saved
+from tests.fixtures.published_weights import (
+    SIDE,
+    images_of,
+    logits,
+    randomize,
+    resnet18_as_torchvision,
+)
 
 OPTIONS = ("--data", "digits", "--json")
 
@@ -131,6 +143,58 @@ def test_an_external_network_is_trained_further(
     options = ("--data", "photographs", "--pixel-range", "0", "1")
     code, _, err = run_main(capsys, "export", file, "--out", tmp_path, *options, *tuned)
     assert (code, err.splitlines()[-1].count("photographs have no labels")) == (2, 1)
+
+
+@pytest.fixture(scope="module")
+def imported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ResNet-18 of five classes, whose logits are some units apart, as torchvision's file."""
+    model = randomize(cnn_keras.build("resnet18", (SIDE, SIDE, 3), 5))
+    kernel, bias = model.get_layer("logits").get_weights()
+    scale = np.abs(logits(model, images_of("resnet18"))).max() / 4
+    model.get_layer("logits").set_weights([kernel / scale, bias / scale])
+    folder: Path = tmp_path_factory.mktemp("imported")
+    save_file(resnet18_as_torchvision(model), folder / "mine.safetensors")
+    published.import_weights(
+        "resnet18", folder / "mine.safetensors", folder / "r18", image_size=SIDE
+    )
+    return folder / "r18"
+
+
+def test_an_imported_run_is_exported_verified_and_measured(
+    imported_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("float32", "float16", "static_wi8_ai8")
+    main(["export", str(imported_run), "--out", str(tmp_path), "--recipes", *names])
+    output = " ".join(capsys.readouterr().out.split())
+    assert "100 validation images of photographs, without labels" in output
+    document = json.loads((tmp_path / "export.json").read_text())
+    assert (document["data"], document["labeled"], document["num_images"]) == (
+        "photographs",
+        False,
+        100,
+    )
+    assert document["calibration"]["num_images"] == 200
+    assert [row["recipe"] for row in document["files"]] == list(names)
+    for row in document["files"]:
+        assert (row["top1_float"], row["top1_file"], row["drop_points"]) == (None, None, None)
+        assert row["audit"]["partitions"] == 1
+    for row in document["files"][:2]:  # the integer file of an untrained network is no measure
+        assert row["accepted"], row["reasons"]
+
+    path = tmp_path / "r18_float16.tflite"
+    about = metadata.read(path.read_bytes())
+    assert about is not None
+    assert about.labels == ("0", "1", "2", "3", "4")
+    assert about.description == "resnet18 with the weights mine.safetensors of torchvision"
+    assert about.preprocessing is not None
+    assert about.preprocessing["mean"] == [123.675, 116.28, 103.53]
+
+    assert main(["verify", str(path), "--split", "test", "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["labeled"], verdict["top1_file"], verdict["num_images"]) == (False, None, 100)
+    quick = ("--num-runs", "3", "--min-secs", "0", "--warmup-secs", "0", "--json")
+    assert main(["benchmark", str(path), *quick]) == 0
+    assert "noise" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Normalization by the image's own statistics, which 8 bits are too few for."""
+"""Group and layer normalization, for which 8 bits are too few."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def normalized(request: pytest.FixtureRequest, trained: Trained) -> Normalized:
     return Normalized(float32, calibrate(float32, trained.calibration[:64]), reference, trained)
 
 
-def test_the_reason_names_an_expression_that_keeps_them(normalized: Normalized) -> None:
+def test_the_reason_gives_an_expression_that_keeps_normalizations_in_float(
+    normalized: Normalized,
+) -> None:
     content = export.quantize(normalized.float32, STATIC, normalized.ranges)
     (reason,) = problems(audit(content), STATIC)
     found = re.search(r"--keep-float '(.*)'", reason)
@@ -68,7 +70,7 @@ def test_the_reason_names_an_expression_that_keeps_them(normalized: Normalized) 
     assert audit(content).dtypes["int8"] > 10  # the convolutions are still integers
 
 
-def test_a_repair_finds_them(normalized: Normalized) -> None:
+def test_repair_keeps_the_normalizations_in_float(normalized: Normalized) -> None:
     images = normalized.trained.images[:4]
     found = repair(normalized.float32, STATIC, normalized.ranges, normalized.judge, images)
     assert found.verdict.accepted
@@ -78,7 +80,7 @@ def test_a_repair_finds_them(normalized: Normalized) -> None:
 
 
 class Standardized(layers.Layer):
-    """Normalization that the quantizer takes whole, so that no float island gives it away."""
+    """Normalization that is quantized as a whole, so that the graph has no float operations."""
 
     def call(self, x: Any) -> Any:
         mean, variance = (
@@ -87,17 +89,21 @@ class Standardized(layers.Layer):
         return (x - mean) * keras.ops.rsqrt(variance + 1e-6)
 
 
-def test_a_loss_without_islands_names_the_expression_too() -> None:
+def test_the_reason_gives_an_expression_without_float_operations_too() -> None:
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 1))
     x = Standardized(name="norm")(layers.Conv2D(8, 3)(image))
-    bias = keras.initializers.RandomNormal(stddev=1)  # else a wrong scale changes no answer
+    bias = keras.initializers.RandomNormal(
+        stddev=1
+    )  # without it a wrong scale changes no prediction
     scores = layers.Dense(3, activation="softmax", bias_initializer=bias)
     model = keras.Model(image, scores(layers.Flatten()(layers.ReLU()(x))), name="net")
     random = np.random.default_rng(0)
     images = random.normal(size=(3, 8, 8, 1))[random.integers(0, 3, 600)]
     images += 0.2 * random.normal(size=images.shape)
-    images *= 10 ** random.uniform(-1.5, 0, (600, 1, 1, 1))  # dark ones, which the network lights
+    images *= 10 ** random.uniform(
+        -1.5, 0, (600, 1, 1, 1)
+    )  # of varied contrast, which the network normalizes
     images = images.astype(np.float32)
     reference: Any = model.predict(images, verbose=0)
     float32 = export.convert(model)

@@ -1,4 +1,4 @@
-"""A folder's pictures are in the order of their classes; what looks at a few sees all classes."""
+"""Images of a folder are sorted by class; code that takes a few of them takes every class."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ SIZE = 8
 
 
 def square(side: int) -> Image.Image:
-    picture = Image.new("L", (SIZE, SIZE))
-    picture.paste(255, (0, 0, side, side))
-    return picture
+    image = Image.new("L", (SIZE, SIZE))
+    image.paste(255, (0, 0, side, side))
+    return image
 
 
 def write(folder: Path, sides: dict[str, int], count: int) -> None:
     for name, side in sides.items():
         (folder / name).mkdir(parents=True)
-        for place in range(count):
-            square(side).save(folder / name / f"{place:02}.png")
+        for index in range(count):
+            square(side).save(folder / name / f"{index:02}.png")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Return a run whose first class is of small squares, and of none in the validation split."""
+    """A run on two classes of squares; in the validation split the first class has black images."""
     folder = tmp_path_factory.mktemp("sorted")
-    write(folder / "pictures" / "train", {"a": 4, "b": 8}, count=10)
-    write(folder / "pictures" / "val", {"a": 0, "b": 8}, count=NUM_IMAGES + 4)
+    write(folder / "images" / "train", {"a": 4, "b": 8}, count=10)
+    write(folder / "images" / "val", {"a": 0, "b": 8}, count=NUM_IMAGES + 4)
     run = Run(folder / "run")
     keras.utils.set_random_seed(0)
     image = keras.Input((SIZE, SIZE, 1))
@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     normalization = {"height": SIZE, "width": SIZE, "channels": 1, "mean": [0.0], "std": [255.0]}
     run.write_json("preprocessing.json", normalization)
     (run.path / "labels.txt").write_text("a\nb\n")
-    name = f"folder:{folder / 'pictures'}"
+    name = f"folder:{folder / 'images'}"
     config = {
         "network": "tiny",
         "data": name,
@@ -70,7 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_drawings_and_layers_are_measured_on_all_classes(
+def test_drawing_style_and_layer_errors_use_all_classes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pipeline, "DRAWING_IMAGES", 10)
@@ -83,29 +83,29 @@ def test_drawings_and_layers_are_measured_on_all_classes(
     capsys.readouterr()
     assert main(["verify", str(tmp_path / row["file"]), "--layers", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["layers"]
-    assert max(layer["mse"] for layer in found) > 0  # black pictures are exact in integers
+    assert max(layer["mse"] for layer in found) > 0  # black images are exact in integers
 
 
-def test_equality_in_training_is_proved_on_all_classes(
+def test_further_training_checks_equality_on_all_classes(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[NDArray[np.float32]] = []
+    seen: list[NDArray[np.float32]] = []
 
     def record(model: keras.Model, copy: object, images: NDArray[np.float32]) -> None:
-        shown.append(images)
-        raise UsageError("seen enough")
+        seen.append(images)
+        raise UsageError("stop here")
 
     monkeypatch.setattr(compression, "require_equal", record)
     setup = compression.TrainingSetup(
         run.dataset().train, run.preprocessing, Recipe(0.1, 0.9, 0, 4, 1, (), 0.1), False, 0, 1
     )
-    with pytest.raises(UsageError, match="seen enough"):
+    with pytest.raises(UsageError, match="stop here"):
         compression.train_further(run.model(), "aware", setup)
-    assert len(np.unique(shown[0], axis=0)) == 2
+    assert len(np.unique(seen[0], axis=0)) == 2
 
 
 @pytest.mark.parametrize("count", [8, 40])
-def test_inputs_of_a_benchmark_are_of_all_classes_from_the_start(
+def test_first_inputs_of_a_benchmark_include_all_classes(
     count: int, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "NUM_IMAGES", count)
