@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, Union
 import tyro
 
 from . import __version__
-from .command import log, one_line
+from .command import Command, log, one_line
 from .errors import Error, UsageError
 from .inspection.cli import List, Summary
 from .training.cli import Evaluate, Predict, Train
@@ -28,10 +28,10 @@ class Group(NamedTuple):
     """Commands under one name: `cnn-keras study accuracy`."""
 
     summary: str
-    commands: Mapping[str, type]
+    commands: Mapping[str, type[Command]]
 
 
-COMMANDS: dict[str, type] = {
+COMMANDS: dict[str, type[Command]] = {
     "list": List,
     "summary": Summary,
     "train": Train,
@@ -41,7 +41,7 @@ COMMANDS: dict[str, type] = {
 }
 
 
-def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) -> Any:
+def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], prog: str) -> Command:
     """Parse a command line.
 
     Raises:
@@ -51,13 +51,14 @@ def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) 
     stderr = io.StringIO()
     try:
         with redirect_stderr(stderr):
-            return tyro.cli(
+            command: Command = tyro.cli(
                 _union(commands),
                 prog=prog,
                 description="Classic convolutional networks, from the paper to the phone.",
                 args=list(argv),
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+            return command
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -67,7 +68,7 @@ def parse(commands: Mapping[str, type | Group], argv: Sequence[str], prog: str) 
         raise UsageError(f"{line} (see {prog} --help)") from None
 
 
-def _union(commands: Mapping[str, type | Group]) -> Any:
+def _union(commands: Mapping[str, type[Command] | Group]) -> Any:
     """Return the union type from which tyro makes subcommands."""
     members = []
     for name, command in commands.items():
@@ -79,7 +80,7 @@ def _union(commands: Mapping[str, type | Group]) -> Any:
 
 
 def main(
-    commands: Mapping[str, type | Group] = COMMANDS,
+    commands: Mapping[str, type[Command] | Group] = COMMANDS,
     argv: Sequence[str] | None = None,
     prog: str = "cnn-keras",
 ) -> int:
@@ -139,9 +140,8 @@ def _open_output() -> None:
 
 
 def _fail(error: Exception, prog: str) -> int:
-    if isinstance(
-        error, BrokenPipeError
-    ):  # the reader of stdout exited: `cnn-keras list | head -1`
+    # The reader of stdout has exited, as in `cnn-keras list | head -1`.
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     log(f"{prog}: {one_line(error)}")

@@ -162,10 +162,10 @@ class Export(SourceOptions, DataDirOption, Command):
         check_options(self.source, self)  # reports what is wrong before Keras is imported
         start_keras()
         run, dataset = import_model(self.source, self, out, self.data_dir)
-        return SourceModel(run.path.name, run.model(), run, run.prepare(dataset))
+        return SourceModel(run.path.name, run.model(), run, run.prepare_dataset(dataset))
 
 
-COMMANDS: dict[str, type | cli.Group] = {
+COMMANDS: dict[str, type[Command] | cli.Group] = {
     "demo": Demo,
     **cli.COMMANDS,
     "export": Export,

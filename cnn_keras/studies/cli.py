@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..command import Outcome, start_keras
+from ..command import Command, Outcome, start_keras
 from ..errors import UsageError
 from ..options import ModelOptions, NetworkArgument, RecipeOptions, TrainingDataOptions
 from .checks import (
@@ -341,7 +341,7 @@ def record_outcome(document: dict[str, Any]) -> Outcome:
     return Outcome(document, Group(claims_table(document), *lines), exit_code=1 if failed else 0)
 
 
-STUDIES: dict[str, type] = {
+STUDIES: dict[str, type[Command]] = {
     "accuracy": AccuracyStudy,
     "degradation": DegradationStudy,
     "depth": DepthStudy,

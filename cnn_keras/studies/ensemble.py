@@ -94,8 +94,8 @@ def ensemble(
         trained, failures = training_runs.train_all([baseline], baseline_seeds, runs, data_dir)
         failed += failures
         baseline_runs = training_runs.finished_runs(baseline, trained, runs)
-    loaded = members[0].load(data_dir)
-    dataset = members[0].prepare(loaded)
+    loaded = members[0].raw_dataset(data_dir)
+    dataset = members[0].prepare_dataset(loaded)
     models = [run.model() for run in members]
     probabilities = {
         split: np.stack(

@@ -127,7 +127,7 @@ def lesion(
         seeds, failures = training_runs.train_all([training], wanted, runs, data_dir)
         failed += failures
         finished = training_runs.finished_runs(training, seeds, runs)
-        test = finished[0].test(test_images, data_dir)
+        test = finished[0].test_split(test_images, data_dir)
         measured.append(_lesions(training.network, finished, test, count, draws))
         if (measured[-1].intact >= measured[-1].chance).any():
             raise Error(

@@ -204,7 +204,7 @@ def _control(
 def _path_gradients(
     network: str, runs: Sequence[Run], images: int, data_dir: Path | None
 ) -> PathGradients:
-    dataset = runs[0].load(data_dir)
+    dataset = runs[0].raw_dataset(data_dir)
     magnitudes = [
         cached_result(run, "paths", {"images": images}, partial(_measure, run, dataset, images))
         for run in runs
@@ -221,7 +221,7 @@ def _path_gradients(
 def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
     """Return the mean norms by path length for each half of the images."""
     seed = run.config["seed"]
-    train = run.prepare(dataset).train
+    train = run.prepare_dataset(dataset).train
     sample = train.sample(images, seed)
     model = run.model()
     chain = cut(keras.Model(model.input, model.get_layer("logits").output, name=model.name))

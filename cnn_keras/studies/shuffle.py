@@ -136,7 +136,7 @@ def shuffle(
     """
     seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
     finished = training_runs.finished_runs(training, seeds, runs)
-    test = finished[0].test(test_images, data_dir)
+    test = finished[0].test_split(test_images, data_dir)
     settings = {"test_images": len(test.labels), "count": count, "draws": draws}
     measured = [
         cached_result(run, "shuffle", settings, partial(_measure, run, test, count, draws))

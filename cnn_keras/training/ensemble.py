@@ -142,9 +142,8 @@ def save_ensemble(
     model = combine(models)
     out.mkdir(parents=True, exist_ok=True)
     run = Run(out)
-    (out / "model.keras").unlink(
-        missing_ok=True
-    )  # never beside the description of another ensemble
+    # The model of one ensemble must never be beside the description of another.
+    (out / "model.keras").unlink(missing_ok=True)
     about = {"members": [os.path.relpath(member.path, out) for member in members]}
     run.describe(first.config | about, first.preprocessing, first.classes)
     run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})

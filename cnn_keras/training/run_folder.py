@@ -134,7 +134,7 @@ class Run:
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        """From an image to the network's input."""
+        """Preprocessing of the network's input."""
         return Preprocessing.from_dict(self.read_json("preprocessing.json"))
 
     @cached_property
@@ -197,8 +197,8 @@ class Run:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 images."""
         return predict(self.model(), self.preprocessing, images)
 
-    def load(self, data_dir: Path | None = None) -> Dataset:
-        """Load the run's data set; only the images of a folder are resized to the input size.
+    def raw_dataset(self, data_dir: Path | None = None) -> Dataset:
+        """Load the run's data set; only images of a folder are resized to the input size.
 
         Raises:
             Error: It cannot be loaded, or the files of the folder have changed since the training.
@@ -217,11 +217,11 @@ class Run:
         """Load the run's data set in the input size, with the training images that were used.
 
         Raises:
-            Error: See `load`.
+            Error: See `raw_dataset`.
         """
-        return self.prepare(self.load(data_dir))
+        return self.prepare_dataset(self.raw_dataset(data_dir))
 
-    def test(self, count: int | None = None, data_dir: Path | None = None) -> Split:
+    def test_split(self, count: int | None = None, data_dir: Path | None = None) -> Split:
         """Load test images in the input size, the same for all runs.
 
         Args:
@@ -229,14 +229,14 @@ class Run:
             data_dir: Folder to search for the data set first.
 
         Raises:
-            Error: See `load`.
+            Error: See `raw_dataset`.
         """
-        test = self._with_run_classes(self.load(data_dir)).test
+        test = self._with_run_classes(self.raw_dataset(data_dir)).test
         if count is not None:
             test = test.sample(count)
         return test.resized(self.preprocessing)
 
-    def prepare(self, dataset: Dataset) -> Dataset:
+    def prepare_dataset(self, dataset: Dataset) -> Dataset:
         """Return a loaded data set in the input size, with the training images that were used.
 
         Raises:
@@ -284,7 +284,7 @@ def new_run(out: Path) -> Iterator[Run]:
     temporary_folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
         yield Run(temporary_folder)
-        temporary_folder.chmod(0o755)  # mkdtemp makes folders private
+        temporary_folder.chmod(0o755)  # mkdtemp creates private folders
         temporary_folder.replace(out)
     except BaseException:
         shutil.rmtree(temporary_folder)

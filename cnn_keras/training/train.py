@@ -83,7 +83,7 @@ def train(
     if training.weights is not None and not last.is_file():
         pretrained = Pretrained.open(Path(training.weights))
     if has_description:
-        dataset, preprocessing = run.load(data_dir), run.preprocessing
+        dataset, preprocessing = run.raw_dataset(data_dir), run.preprocessing
         if run.classes != dataset.classes:
             raise Error(
                 f"{out / 'labels.txt'} has {len(run.classes)} lines, which are not the "
@@ -112,7 +112,7 @@ def train(
         # `contents` is the key of runs since version 0.1.0.
         contents = {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
         run.describe(config | contents, preprocessing, dataset.classes)
-    dataset = run.prepare(dataset)
+    dataset = run.prepare_dataset(dataset)
     first_epoch = int(model.optimizer.iterations) // steps
     if first_epoch < recipe.epochs:
         _fit(run, model, training, dataset, preprocessing, first_epoch, steps, tensorboard)

@@ -82,7 +82,7 @@ def import_model(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         run = Run(out)
         _require_same_import(run, config)
-        return run, run.load(data_dir)
+        return run, run.raw_dataset(data_dir)
     model, known, rescaled = load(source, options, config["network"])
     shape = image_shape(model, source, options.image_size)
     model = with_single_tensors(model, shape, source)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from cnn_keras.command import Outcome, log
+from cnn_keras.command import Command, Outcome, log
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.options import DataDirOption
 
 if TYPE_CHECKING:
     from cnn_keras.machine import Host
@@ -30,7 +31,7 @@ class _Results:
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class Benchmark(DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
     Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
@@ -58,12 +59,8 @@ class Benchmark:
     run: Path | None = None
     """Run folder whose validation images are the inputs; by default the one that export.json,
     beside the file, names."""
-    data_dir: Path | None = None
-    """Folder in which the run's data set is looked for first."""
     out: Path | None = None
     """JSONL file to append to; by default benchmarks.jsonl beside each file."""
-    json: bool = False
-    """Print one JSON document."""
 
     def __call__(self) -> Outcome:
         from rich.console import Group

@@ -35,7 +35,7 @@ def test_errors_are_those_of_the_networks_in_these_orders(
     record: dict[str, Any], folder: Path
 ) -> None:
     run = Run.open(folder / "runs" / "resnet20_digits_0")
-    test = run.test(50)
+    test = run.test_split(50)
     network = cut(run.model())
 
     def error(order: list[int]) -> float:

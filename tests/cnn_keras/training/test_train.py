@@ -197,7 +197,7 @@ def test_another_number_of_labels_than_outputs_is_reported(
     run = Run(shutil.copytree(undisturbed.path, tmp_path / "cut"))
     cut(run.path / "labels.txt", share)
     message = rf"labels\.txt has {round(10 * share)} lines, and the network has 10 outputs"
-    for use in (run.model, run.dataset, run.test):
+    for use in (run.model, run.dataset, run.test_split):
         with pytest.raises(Error, match=message):
             use()
 

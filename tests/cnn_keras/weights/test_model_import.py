@@ -45,7 +45,7 @@ def test_a_file_becomes_a_run(mine: Path, tmp_path: Path) -> None:
         "std": (1.0,),
     }
     assert run.classes == dataset.classes == tuple("0123456789")
-    test = run.prepare(dataset).test
+    test = run.prepare_dataset(dataset).test
     answers = run.predict(test.images)
     np.testing.assert_allclose(
         answers, softmax(digits().predict(test.images.astype(np.float32), verbose=0)), atol=1e-6
