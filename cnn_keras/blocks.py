@@ -1,4 +1,4 @@
-"""Blocks that every family shares: padding, bias, normalization and initializers, stated once.
+"""Blocks that all families share, with their padding, bias, normalization and initializers.
 
 A block is a function from feature map to feature map, `(batch, height, width, channels)` in and
 out. Layers are named `row_role`: `conv2_1_a_bn` is the normalization after the first convolution of
@@ -20,11 +20,11 @@ from .errors import UsageError
 Tensor: TypeAlias = keras.KerasTensor
 
 # Ioffe and Szegedy, arXiv:1502.03167, section 3.1, with the constants of the residual networks'
-# release (Keras' own defaults, 0.99 and 1e-3, need thousands of steps to forget their start).
+# release. With Keras' default momentum of 0.99, moving statistics need thousands of steps.
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5
 
-# He et al., arXiv:1502.01852, equation 10: keeps the variance through rectified layers.
+# He et al., arXiv:1502.01852, equation 10: keeps the variance through layers with ReLU.
 KERNEL_INITIALIZER = "he_normal"
 
 Padding = Literal["same", "symmetric", "valid"]
@@ -33,7 +33,13 @@ Stem = Literal["paper", "small"]
 
 
 def require_size(x: Tensor, minimum: int, what: str, of: str = "images") -> None:
-    """Refuse an image, or a map, of which the poolings that follow would leave nothing.
+    """Check that images, or maps, are large enough for the poolings that follow.
+
+    Args:
+        x: Images or maps `(batch, height, width, channels)`.
+        minimum: Smallest height and width.
+        what: Network or block, for the message.
+        of: What `x` is, for the message.
 
     Raises:
         UsageError: A side is shorter than `minimum`.
@@ -60,16 +66,17 @@ def conv(
         x: Feature map `(batch, height, width, channels)`.
         filters: Output channels.
         kernel_size: Side of the square kernel.
-        strides: Step in both directions.
-        name: Layer name.
-        use_bias: False where a normalization follows.
-        groups: Parts of the channels that do not see each other.
-        padding: With strides, ``"same"`` pads the bottom and right more, as TensorFlow does, and
-            ``"symmetric"`` pads all sides alike, as Caffe and torch do and as their weights need;
-            without strides they are the same. ``"valid"`` pads nothing.
+        strides: Stride in both directions.
+        name: Name of the layer.
+        use_bias: False if a normalization follows.
+        groups: Number of groups of channels that are convolved separately.
+        padding: With strides, ``"same"`` pads more at the bottom and right, as TensorFlow does, and
+            ``"symmetric"`` pads all sides equally, as Caffe and torch do and their weights require.
+            Without strides they are the same. ``"valid"`` does not pad.
 
     Returns:
-        Feature map `(batch, ceil(height / strides), ceil(width / strides), filters)`, unless valid.
+        Feature map `(batch, ceil(height / strides), ceil(width / strides), filters)`, or a smaller
+        one with ``"valid"``.
     """
     if padding == "symmetric":
         if strides > 1 and kernel_size > 1:
@@ -124,16 +131,16 @@ def conv_bn_relu(
 def max_pool(
     x: Tensor, pool_size: int, strides: int, *, name: str, padding: Padding = "same"
 ) -> Tensor:
-    """Take the greatest of each window.
+    """Return the maximum of each window.
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
-        pool_size: Side of the window; greater than `strides`, windows overlap.
-        strides: Step in both directions.
-        name: Layer name.
-        padding: ``"same"`` keeps `ceil(size / strides)`, at even sizes as Caffe does;
-            ``"valid"`` drops what does not fill a window; ``"symmetric"`` pads a rectified map
-            with zeros on all sides, as torch does.
+        pool_size: Side of the square window; windows overlap if it exceeds `strides`.
+        strides: Stride in both directions.
+        name: Name of the layer.
+        padding: ``"same"`` keeps `ceil(size / strides)`, at even sizes as Caffe does. ``"valid"``
+            drops positions that do not fill a window. ``"symmetric"`` pads a rectified map with
+            zeros on all sides, as torch does.
     """
     if padding == "symmetric":
         x = layers.ZeroPadding2D(pool_size // 2, name=f"{name}_pad")(x)
@@ -142,26 +149,25 @@ def max_pool(
 
 
 def fc_relu_dropout(x: Tensor, units: int, *, name: str, rate: float = 0.5) -> Tensor:
-    """Connect fully, rectify, and drop out in training: `(batch, features)` to `(batch, units)`."""
+    """Apply a dense layer, ReLU and dropout: `(batch, features)` to `(batch, units)`."""
     x = layers.Dense(units, kernel_initializer=KERNEL_INITIALIZER, name=name)(x)
     return layers.Dropout(rate, name=f"{name}_dropout")(relu(x, f"{name}_relu"))
 
 
 @keras.saving.register_keras_serializable("cnn_keras")
 class LocalResponseNormalization(layers.Layer):
-    """Divide each channel by the activity of its neighbors: `tf.nn.lrn` of delegated operations.
+    """Divide each channel by the activity of its neighbors, as `tf.nn.lrn`.
 
-    `x / (bias + alpha * sum of squares over 2 * depth_radius + 1 channels) ** beta`. XNNPACK does
-    not run TFLite's own LRN operation, which would split the file. It runs `s ** -0.75` as
-    `rsqrt(s) * sqrt(rsqrt(s))`, and the sum as a convolution along the channels: its kernel is the
-    band of neighbors of 16 channels, and it steps from 16 to 16. Adding shifted slices takes about
-    1.6 times as long, and a 1×1 convolution with the band of all channels more, the wider the map.
-
-    Input and output `(batch, height, width, channels)`.
+    Computes `x / (bias + alpha * sum of squares over 2 * depth_radius + 1 channels) ** beta` of
+    `(batch, height, width, channels)`. XNNPACK does not run TFLite's own LRN operation, which would
+    split the graph. It runs `s ** -0.75` as `rsqrt(s) * sqrt(rsqrt(s))`, and the sum as a
+    convolution along the channels with stride 16, whose kernel is the band of neighbors of 16
+    channels. Adding shifted slices takes about 1.6 times as long. A 1×1 convolution with the band
+    of all channels takes longer still on maps with many channels.
 
     Args:
-        depth_radius: Neighbors to each side.
-        bias: Constant of the divisor, the papers' k.
+        depth_radius: Number of neighbors on each side.
+        bias: Constant of the divisor, k in the papers.
         alpha: Weight of each square.
         beta: Exponent.
 
@@ -177,7 +183,7 @@ class LocalResponseNormalization(layers.Layer):
         self.depth_radius, self.bias, self.alpha, self.beta = depth_radius, bias, alpha, beta
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
-        """Make the constant kernel, `(1, cells, channels in a cell, sums at a step)`."""
+        """Create the constant kernel, `(1, cells, channels of a cell, sums of a step)`."""
         channels = input_shape[-1]
         block, cell = math.gcd(channels, 16), math.gcd(channels, 2)
         reach = -(-self.depth_radius // cell) * cell  # whole cells
@@ -186,7 +192,7 @@ class LocalResponseNormalization(layers.Layer):
         self._kernel = band.reshape(1, -1, cell, block).astype("float32")
 
     def call(self, x: Tensor) -> Tensor:
-        """Normalize."""
+        """Return the normalized maps."""
         _, _, cell, block = self._kernel.shape
         batch, height, width, channels = ops.shape(x)
         squares = ops.reshape(ops.square(x), (-1, width, channels // cell, cell))
@@ -201,38 +207,38 @@ class LocalResponseNormalization(layers.Layer):
         return x * ops.reshape(scale, (batch, height, width, channels))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape, which stays."""
+        """Return the input shape."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the arguments of the layer."""
         own = ("depth_radius", "bias", "alpha", "beta")
         return super().get_config() | {key: getattr(self, key) for key in own}
 
 
 def local_response_norm(x: Tensor, *, bias: float, alpha: float, name: str) -> Tensor:
-    """Normalize over five neighboring channels, in float32 because half precision overflows.
+    """Normalize over five neighboring channels, in float32, because half precision overflows.
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
-        bias: The papers' k.
-        alpha: Weight of each square: Caffe's alpha is five times it.
-        name: Layer name.
+        bias: Constant of the divisor, k in the papers.
+        alpha: Weight of each square, a fifth of Caffe's alpha.
+        name: Name of the layer.
     """
     return LocalResponseNormalization(2, bias, alpha, 0.75, name=name, dtype="float32")(x)
 
 
 def subsample(x: Tensor, strides: int, *, name: str) -> Tensor:
-    """Keep every `strides`-th row and column, without learning anything.
+    """Keep every `strides`-th row and column.
 
-    The fixed depthwise 1×1 kernel of ones is the strided slice `x[:, ::s, ::s]`, in a form that
-    LiteRT's XNNPACK delegate takes in float and in int8 (it refuses strided slices and 1×1
-    pooling, and each refusal splits the file in two).
+    A frozen depthwise 1×1 kernel of ones computes the strided slice `x[:, ::s, ::s]`. LiteRT's
+    XNNPACK delegate runs it in float and in int8. It does not run strided slices and 1×1 pooling,
+    which would split the graph.
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
-        strides: Step in both directions.
-        name: Layer name.
+        strides: Stride in both directions.
+        name: Name of the layer.
 
     Returns:
         Feature map `(batch, ceil(height / strides), ceil(width / strides), channels)`.
@@ -249,15 +255,15 @@ def shortcut_to(
     name: str,
     project: Callable[..., Tensor] = conv_bn,
 ) -> Tensor:
-    """Return `x` in the shape of `like`, so that a residual module can add them.
+    """Return the shortcut of a residual module: `x` in the shape of `like`.
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
         like: Feature map that it is added to.
-        shortcut: The paper's options: ``"A"`` pads with zero channels, ``"B"`` projects where the
-            shapes differ, ``"C"`` projects always.
-        name: Layer name.
-        project: The 1×1 convolution that projects.
+        shortcut: The paper's options: ``"A"`` pads with zero channels, ``"B"`` projects if the
+            shapes differ, ``"C"`` always projects.
+        name: Name of the layer.
+        project: Function for the 1×1 convolution of a projection.
 
     Reference:
         He, Zhang, Ren, Sun, arXiv:1512.03385, sections 3.3 and 4.1.
@@ -280,7 +286,7 @@ def classifier(x: Tensor, num_classes: int, activation: str | None, prefix: str 
         x: Features.
         num_classes: Number of classes.
         activation: ``"softmax"`` for probabilities, None for logits.
-        prefix: Before the layers' names, for a second classifier.
+        prefix: Prefix of the layers' names, for auxiliary classifiers.
     """
     name = f"{prefix}logits"
     x = layers.Dense(num_classes, kernel_initializer=KERNEL_INITIALIZER, name=name)(x)
@@ -288,7 +294,7 @@ def classifier(x: Tensor, num_classes: int, activation: str | None, prefix: str 
 
 
 def activate(logits: Tensor, activation: str | None, prefix: str = "") -> Tensor:
-    """Turn logits into what `classifier_activation` asks for, in float32 in mixed precision."""
+    """Apply the activation of a classifier, in float32 also in mixed precision."""
     if activation is None:
         return logits
     return layers.Activation(activation, name=f"{prefix}probabilities", dtype="float32")(logits)

@@ -1,8 +1,8 @@
-"""Layer names and the rows of a paper: a layer is named `row_role`."""
+"""Names of layers, `row_role`, and the rows of a paper that they belong to."""
 
 from __future__ import annotations
 
-# What may follow the row in a layer's name.
+# Suffixes after the row in the name of a layer.
 # fmt: off
 ROLES = frozenset({
     "a", "b", "c", "add", "shortcut",  # of a residual module

@@ -1,4 +1,4 @@
-"""Figures as a paper prints them about the rows of a network."""
+"""Figures that a paper prints about the rows of a network."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ class Figure(NamedTuple):
 
     text: str
     value: float
-    step: float = 0  # what its rounding allows: by default nothing
+    step: float = 0  # largest difference that rounding explains
 
     def agrees(self, counted: float) -> bool:
-        """Return whether a number that was counted may have been printed so."""
+        """Return whether the paper may have printed a counted number as this figure."""
         return abs(counted - self.value) <= self.step
 
 
 def exactly(number: int) -> Figure:
-    """Return a number that is printed in full.
+    """Return a figure that is printed in full.
 
     Example:
         >>> exactly(253_440)
@@ -28,7 +28,7 @@ def exactly(number: int) -> Figure:
 
 
 def millions(number: float, step: float = 1) -> Figure:
-    """Return a number of millions, rounded or cut to multiples of `step` millions.
+    """Return a figure in millions, rounded or truncated to a multiple of `step` millions.
 
     Example:
         >>> millions(60).agrees(60_965_224)
@@ -38,18 +38,18 @@ def millions(number: float, step: float = 1) -> Figure:
 
 
 class Printed(NamedTuple):
-    """What a paper prints about one of its rows, or about all of them together.
+    """Figures that a paper prints about a row, or about the whole network.
 
-    Every family has a function `printed` from its options to such rows by name, with `"total"`
-    for the network. It is empty where the options leave the paper.
+    Every family has a function `printed`, which returns them by row for the options of a network,
+    with `"total"` for the network. It returns nothing for options that are not in the paper.
 
     Attributes:
         output_shape: `(height, width, channels)` or `(features,)`.
         parameters: Weights.
         macs: Multiply-adds.
         neurons: Outputs of convolutions and dense layers.
-        connections: Inputs of all units together, the bias of each included.
-        contradiction: Why a figure cannot be right, where the paper contradicts itself.
+        connections: Sum of the inputs of all units, including biases.
+        contradiction: Why a figure cannot be right, if the paper contradicts itself.
     """
 
     output_shape: tuple[int, ...] | None = None

@@ -1,6 +1,6 @@
-"""Every network, one row each; `build` makes the model of a row.
+"""The table of all networks, and `build`, which makes the model of a row.
 
-A new network is a file in `models/` and a row here: commands, tests and documents pick it up.
+A new network needs a file in `models/` and a row here. Commands and tests use the table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RESNET = "He et al. arXiv:1512.03385, table 1"
 
 
 class Network(NamedTuple):
-    """A row of the zoo: how a network is built and what is known about it."""
+    """A row of the zoo: how to build a network, and its figures."""
 
     builder: str  # "file:function" under models/
     options: Mapping[str, Any]
@@ -39,10 +39,10 @@ class Network(NamedTuple):
     macs: int  # multiply-adds of one image
     recipe: str  # row of recipes.RECIPES
     paper: str
-    min_image_size: int = 1  # smaller pictures are enlarged to this before training
-    training: Mapping[str, Any] = MappingProxyType({})  # options added while it is trained
-    loss_weights: tuple[float, ...] = (1.0,)  # one for each output that training has
-    top5_error: float | None = None  # on ImageNet, percent, as its revolution of depth is told
+    min_image_size: int = 1  # smaller images are enlarged to this size before training
+    training: Mapping[str, Any] = MappingProxyType({})  # more options for training
+    loss_weights: tuple[float, ...] = (1.0,)  # one for each output in training
+    top5_error: float | None = None  # on ImageNet, percent, as the ResNet paper compares them
 
 
 # fmt: off
@@ -124,7 +124,7 @@ def network(name: str) -> Network:
 
 
 def import_builder(row: Network) -> Any:
-    """Import a row's builder, and with it the layers its saved models need."""
+    """Import the builder of a row, which registers the layers that its saved models contain."""
     file, function = row.builder.split(":")
     return getattr(importlib.import_module(f".models.{file}", __package__), function)
 
@@ -147,24 +147,23 @@ def build(
     Args:
         network_name: Row of `ZOO`.
         input_shape: `(height, width, channels)`; the paper's by default.
-        num_classes: The paper's by default.
-        include_top: Whether the network ends with its classifier, or with its last feature maps.
-        pooling: Without the top, average (``"avg"``) or take the greatest (``"max"``) of each
-            map, or leave the maps as they are (None).
+        num_classes: Number of classes; the paper's by default.
+        include_top: Whether the network ends with its classifier or with its last feature maps.
+        pooling: Global pooling without the top: ``"avg"``, ``"max"``, or None for the feature maps.
         classifier_activation: ``"softmax"`` for probabilities, None for logits.
-        weights: None for random ones, or a ``.weights.h5`` or ``.keras`` file of this network;
-            without the top the file may have one.
-        name: Of the model; the network's by default.
-        **options: The family's own choices, for example ``shortcut="B"`` or ``form="1998"``.
+        weights: None for random weights, or a ``.weights.h5`` or ``.keras`` file of this network;
+            without the top, the file may have one.
+        name: Name of the model; the network's by default.
+        **options: Options of the family, for example ``shortcut="B"`` or ``form="1998"``.
 
     Returns:
         A model from `(batch, height, width, channels)` to `(batch, num_classes)`; without the top
         to `(batch, height, width, features)` or, pooled, to `(batch, features)`.
 
     Raises:
-        UsageError: An unknown network or option, a shape that the network cannot take, or weights
-            of another network.
-        Error: A file without weights.
+        UsageError: The network or an option is unknown, the network cannot take the input shape, or
+            the weights are of another network.
+        Error: The file has no weights.
 
     Example:
         >>> build("resnet20", input_shape=(28, 28, 1), num_classes=10).count_params()
@@ -198,15 +197,15 @@ def build(
         if not include_top:
             found = {layer.name: found.get(layer.name, []) for layer in model.layers}
         if load_by_name(model, found):
-            raise UsageError(f"{weights} is not of {classes} classes: give its own num_classes.")
+            raise UsageError(f"{weights} does not have {classes} classes: give its num_classes.")
     return model
 
 
 @contextmanager
 def _channels_last() -> Iterator[None]:
-    """Let layers be made for `(height, width, channels)`, whatever `keras.json` says.
+    """Create layers for `(height, width, channels)`, regardless of `keras.json`.
 
-    A layer keeps the format that it was made with, and is saved with it.
+    A layer keeps the format that it was created with, also when it is saved.
     """
     import keras
 
@@ -219,14 +218,14 @@ def _channels_last() -> Iterator[None]:
 
 
 def checked_options(network_name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a family's options as its builder takes them, from values or their spelling.
+    """Return the options of a network with the values that its builder takes.
 
     Args:
         network_name: Row of `ZOO`.
-        options: Keyword arguments; ``"true"``, ``"false"`` and numerals stand for their values.
+        options: Values or their text, as ``"true"``, ``"false"`` and ``"3"``.
 
     Raises:
-        UsageError: The network has no such option, or the option no such value.
+        UsageError: The network has no such option, or the option has no such value.
     """
     builder = import_builder(network(network_name))
     hints = get_type_hints(builder)

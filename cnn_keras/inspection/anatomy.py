@@ -1,20 +1,19 @@
-"""A network taken apart: the rows of its paper with what they are, see and cost.
+"""Rows of a network: output shapes, receptive fields and costs for one image.
 
-What is counted, for one image:
-    - Parameters: trained weights, biases and normalizations included.
-    - Multiply-adds: those of kernels, which are convolutions and dense layers, as papers count
-      them; biases, activations, normalizations and poolings are left out.
-    - Neurons: outputs of the layers with kernels.
-    - Receptive field: how much of the input one output depends on, over all branches. It counts
-      the padding, so it can be more than the image. What flattens or averages a whole map sees
-      all that any place of the map sees.
-    - Activation memory: float32 outputs of the row's layers, but not of those that can work in
-      place (one input, an output of its size, neither kernel nor window: activation,
-      normalization, dropout, flattening), nor the image itself. The sum over all rows is what has
-      to be kept for the backward pass; inference can do with less.
+- Parameters: trainable weights, with biases and normalizations.
+- Multiply-adds: of kernels, that is of convolutions and dense layers, as papers count them; not of
+  biases, activations, normalizations and poolings.
+- Neurons: outputs of the layers with kernels.
+- Receptive field: size of the input region that one output depends on, over all branches. It
+  includes padding, so it can exceed the image. A layer that flattens or averages a whole map has
+  the field of all positions together.
+- Activation memory: float32 outputs of the row's layers. Left out are the image and the layers that
+  can work in place, with one input, an output of its size, and neither kernel nor window:
+  activation, normalization, dropout, flattening. The backward pass needs the sum over all rows;
+  inference can do with less.
 
-A depthwise kernel of ones that is not trained is a strided slice in disguise (`blocks.subsample`)
-and counts as no kernel.
+A frozen depthwise kernel of ones is a strided slice (`blocks.subsample`) and not counted as a
+kernel.
 """
 
 from __future__ import annotations
@@ -35,61 +34,64 @@ FLOAT32_BYTES = 4
 
 
 class Row(NamedTuple):
-    """What a row of a network is, sees and costs."""
+    """Layers, output and costs of a row of a network."""
 
     row: str
-    layers: str  # what it is made of, in order
+    layers: str  # class names in order, separated by spaces
     output_shape: tuple[int, ...]  # (height, width, channels) or (features,)
     parameters: int  # trainable
     macs: int  # multiply-adds
     neurons: int
-    receptive_field: tuple[int, ...]  # (height, width) in pixels of the input
+    receptive_field: tuple[int, ...]  # (height, width) in input pixels
     activation_bytes: int
 
 
 SUMMED = ("parameters", "macs", "neurons", "activation_bytes")
 
 
-class Call(NamedTuple):
-    """A layer or another operation at work; or, with none, tensors passed on to a model inside."""
+class Node(NamedTuple):
+    """A call of an operation in a model's graph.
 
-    layer: Any
+    The operation is None where tensors are only passed into or out of a model inside the model.
+    """
+
+    operation: Any
     inputs: Sequence[keras.KerasTensor]
     outputs: Sequence[keras.KerasTensor]
 
 
-class Reach(NamedTuple):
-    """How a map hangs together with the input, along the longest and the widest path."""
+class Geometry(NamedTuple):
+    """How a map relates to the input, along the longest and the widest path."""
 
     depth: int  # layers with kernels
-    field: tuple[int, ...]  # input pixels that one position depends on, by axis
-    jump: tuple[float, ...]  # input pixels from one position to the next, by axis
+    receptive_field: tuple[int, ...]  # input pixels that one position depends on, by axis
+    stride: tuple[float, ...]  # input pixels from one position to the next, by axis
 
 
-def outline(build: Callable[[], keras.Model]) -> keras.Model:
-    """Build a model whose weights have shapes but never get values.
+def build_uninitialized(build: Callable[[], keras.Model]) -> keras.Model:
+    """Build a model whose weights have shapes but no values.
 
-    That is enough to take it apart, and for a VGG, whose 138 million random weights take 12 s to
-    draw, it is 100 times as fast and saves 550 MB.
+    That is enough for the functions of this module. For VGG-16, whose 138 million random weights
+    take 12 s to draw, it is 100 times as fast and saves 550 MB.
 
     Args:
-        build: Makes the model.
+        build: Builds the model.
 
     Example:
         >>> from cnn_keras import build
-        >>> outline(lambda: build("vgg16")).count_params()
+        >>> build_uninitialized(lambda: build("vgg16")).count_params()
         138357544
     """
     import keras
 
-    def without_values() -> keras.Model:
+    def build_in_scope() -> keras.Model:
         with keras.StatelessScope(initialize_variables=False):
             return build()
 
-    # Keras lists the variables that wait for a value, by thread, and draws them all when the next
-    # model is built. This thread takes its list with it.
+    # Keras keeps a list of uninitialized variables for each thread, and initializes all of them
+    # when the next model is built. The list of this thread ends with it.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(without_values).result()
+        return thread.submit(build_in_scope).result()
 
 
 def rows(model: keras.Model) -> list[Row]:
@@ -98,7 +100,7 @@ def rows(model: keras.Model) -> list[Row]:
     Layers belong to the row that their name begins with: `conv2_1_a_bn` to `conv2_1`.
 
     Args:
-        model: With a fixed input size. Models inside it are opened.
+        model: A model with a fixed input size. Layers of models inside it have rows, too.
 
     Raises:
         UsageError: The model has no graph, or no fixed input size.
@@ -110,16 +112,16 @@ def rows(model: keras.Model) -> list[Row]:
         ('Conv2D Activation', (28, 28, 6), 117600, 4704, (5, 5))
     """
     found: dict[str, Row] = {}
-    for layer in layers(model):
+    for layer in layer_rows(model):
         name = row_of(layer.row)
-        found[name] = _joined(found[name], layer) if name in found else layer._replace(row=name)
+        found[name] = _merge(found[name], layer) if name in found else layer._replace(row=name)
     return list(found.values())
 
 
-def layers(model: keras.Model) -> list[Row]:
-    """Return each layer as a row by itself, a shared one once for each call.
+def layer_rows(model: keras.Model) -> list[Row]:
+    """Return a row for each layer, and for each call of a shared layer.
 
-    Operations that are no layers, such as `keras.ops.pad`, only pass on what they see.
+    Functions such as `keras.ops.pad` have no row, but their receptive field counts.
 
     Raises:
         UsageError: The model has no graph, or no fixed input size.
@@ -128,16 +130,16 @@ def layers(model: keras.Model) -> list[Row]:
 
     counted: set[int] = set()
     found = []
-    for call, reach in _reaches(model):
-        if isinstance(call.layer, keras.Layer):
-            row = _row(call, reach)
-            found.append(row._replace(parameters=0) if id(call.layer) in counted else row)
-            counted.add(id(call.layer))
+    for node, geometry in _geometries(model):
+        if isinstance(node.operation, keras.Layer):
+            row = _row(node, geometry)
+            found.append(row._replace(parameters=0) if id(node.operation) in counted else row)
+            counted.add(id(node.operation))
     return found
 
 
 def total(found: Sequence[Row]) -> Row:
-    """Return the sum of rows, as a row without layers, output and field."""
+    """Return the sum of rows, as a row without layers, output shape and receptive field."""
     sums = {field: sum(getattr(row, field) for row in found) for field in SUMMED}
     return Row("total", "", (), receptive_field=(), **sums)
 
@@ -145,7 +147,7 @@ def total(found: Sequence[Row]) -> Row:
 def depth(model: keras.Model) -> int:
     """Return the number of layers with kernels on the longest path.
 
-    A projection shortcut is shorter than what it goes around, so it does not count.
+    A projection shortcut does not count, because it is shorter than its branch.
 
     Raises:
         UsageError: The model has no graph, or no fixed input size.
@@ -155,132 +157,133 @@ def depth(model: keras.Model) -> int:
         >>> depth(build("resnet20", shortcut="B"))
         20
     """
-    return max(reach.depth for _, reach in _reaches(model))
+    return max(geometry.depth for _, geometry in _geometries(model))
 
 
-def _joined(row: Row, layer: Row) -> Row:
-    """Return a row with one more layer at its end."""
+def _merge(row: Row, layer: Row) -> Row:
+    """Return a row with another layer at its end."""
     sums = {field: getattr(row, field) + getattr(layer, field) for field in SUMMED}
     kinds = row.layers.split()
     kinds += [] if layer.layers in kinds else [layer.layers]
     return layer._replace(row=row.row, layers=" ".join(kinds), **sums)
 
 
-def _row(call: Call, reach: Reach) -> Row:
-    """Return what one call of a layer is, sees and costs."""
-    layer, output = call.layer, call.outputs[0]
-    elements = sum(math.prod(tensor.shape[1:]) for tensor in call.outputs)
+def _row(node: Node, geometry: Geometry) -> Row:
+    """Return the row of one call of a layer."""
+    layer, output = node.operation, node.outputs[0]
+    elements = sum(math.prod(tensor.shape[1:]) for tensor in node.outputs)
     kernels = _kernels(layer)
-    # Every weight of a kernel is used once at each place of the output; where the convolution is
-    # transposed, of the input.
-    places = math.prod(_sizes(layer, call.inputs[0] if _is_transposed(layer) else output))
+    # Every weight of a kernel is used once for each position of the output, or of the input if the
+    # convolution is transposed.
+    positions = math.prod(_map_shape(layer, node.inputs[0] if _is_transposed(layer) else output))
     in_place = (
-        len(call.inputs) == 1
-        and elements == math.prod(call.inputs[0].shape[1:])
-        and not (kernels or _window(layer))
+        len(node.inputs) == 1
+        and elements == math.prod(node.inputs[0].shape[1:])
+        and not (kernels or _window_arguments(layer))
     )
     return Row(
         row=layer.name,
         layers=type(layer).__name__,
         output_shape=tuple(output.shape[1:]),
         parameters=sum(math.prod(weight.shape) for weight in layer.trainable_weights),
-        macs=places * sum(math.prod(kernel.shape) for kernel in kernels),
+        macs=positions * sum(math.prod(kernel.shape) for kernel in kernels),
         neurons=elements if kernels else 0,
-        receptive_field=reach.field,
+        receptive_field=geometry.receptive_field,
         activation_bytes=0 if in_place else FLOAT32_BYTES * elements,
     )
 
 
-def _calls(model: keras.Model) -> Iterator[Call]:
-    """Yield the calls of a model's graph in order, those of models inside it included."""
+def _nodes(model: keras.Model) -> Iterator[Node]:
+    """Yield the nodes of a model's graph in order, including those of models inside it."""
     # Keras has no public name for the nodes of its graph; `operations` and `input` know only the
-    # first call of a shared layer. A sequential model keeps its graph in another one.
-    nodes = getattr(model, "_functional", model)._nodes_by_depth
-    for node in (node for distance in sorted(nodes, reverse=True) for node in nodes[distance]):
+    # first call of a shared layer. A sequential model keeps its graph in another model.
+    by_depth = getattr(model, "_functional", model)._nodes_by_depth
+    for node in (node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]):
         operation, inputs, outputs = node.operation, node.input_tensors, node.outputs
         if getattr(operation, "outputs", None):
-            yield from map(Call, [None] * len(inputs), zip(inputs), zip(operation.inputs))
-            yield from _calls(operation)
-            yield from map(Call, [None] * len(outputs), zip(operation.outputs), zip(outputs))
+            yield from map(Node, [None] * len(inputs), zip(inputs), zip(operation.inputs))
+            yield from _nodes(operation)
+            yield from map(Node, [None] * len(outputs), zip(operation.outputs), zip(outputs))
         elif inputs:
-            yield Call(operation, inputs, outputs)
+            yield Node(operation, inputs, outputs)
 
 
-def _reaches(model: keras.Model) -> Iterator[tuple[Call, Reach]]:
-    """Yield each call with the reach of what it puts out."""
+def _geometries(model: keras.Model) -> Iterator[tuple[Node, Geometry]]:
+    """Yield each node with the geometry of its outputs."""
     inputs = getattr(model, "inputs", None)
     if not inputs:
         raise UsageError("Only a functional model, or a built sequential one, has rows.")
-    reaches = {}
+    geometries = {}
     for tensor in inputs:
         if None in tensor.shape[1:]:
             raise UsageError(
-                f"A model has rows at one input size, but this one's is open: {tensor.shape[1:]}."
+                f"A model has rows at a fixed input size, but this one's is open: "
+                f"{tensor.shape[1:]}."
             )
         rank = max(len(tensor.shape) - 2, 0)
-        reaches[id(tensor)] = Reach(0, (1,) * rank, (1.0,) * rank)
-    for call in _calls(model):
-        reach = _reach(call, [reaches[id(tensor)] for tensor in call.inputs])
-        reaches.update((id(tensor), reach) for tensor in call.outputs)
-        yield call, reach
+        geometries[id(tensor)] = Geometry(0, (1,) * rank, (1.0,) * rank)
+    for node in _nodes(model):
+        geometry = _geometry(node, [geometries[id(tensor)] for tensor in node.inputs])
+        geometries.update((id(tensor), geometry) for tensor in node.outputs)
+        yield node, geometry
 
 
-def _reach(call: Call, before: Sequence[Reach]) -> Reach:
-    """Return the reach of what a call puts out: the greatest of its inputs', and its own view."""
-    fields = [max(axis) for axis in zip_longest(*(reach.field for reach in before), fillvalue=1)]
-    jumps = [max(axis) for axis in zip_longest(*(reach.jump for reach in before), fillvalue=1.0)]
-    view = _view(call)
-    if len(view) != len(fields):  # where the axes change their number, nothing is seen of others
-        view = [(1, 1.0)] * len(fields)
-    return Reach(
-        depth=max(reach.depth for reach in before) + bool(_kernels(call.layer)),
-        field=tuple(
-            math.ceil(field + (places - 1) * jump)
-            for field, jump, (places, _) in zip(fields, jumps, view, strict=True)
+def _geometry(node: Node, inputs: Sequence[Geometry]) -> Geometry:
+    """Return the geometry of a node's outputs: the maximum over its inputs, and its own window."""
+    fields = [max(a) for a in zip_longest(*(each.receptive_field for each in inputs), fillvalue=1)]
+    strides = [max(a) for a in zip_longest(*(each.stride for each in inputs), fillvalue=1.0)]
+    window = _window(node)
+    if len(window) != len(fields):  # the number of axes changes: count nothing
+        window = [(1, 1.0)] * len(fields)
+    return Geometry(
+        depth=max(each.depth for each in inputs) + bool(_kernels(node.operation)),
+        receptive_field=tuple(
+            math.ceil(field + (size - 1) * stride)
+            for field, stride, (size, _) in zip(fields, strides, window, strict=True)
         ),
-        jump=tuple(jump * step for jump, (_, step) in zip(jumps, view, strict=True)),
+        stride=tuple(stride * step for stride, (_, step) in zip(strides, window, strict=True)),
     )
 
 
-def _view(call: Call) -> list[tuple[int, float]]:
-    """Return, by axis, the places of its input that one of its output sees, and their step."""
+def _window(node: Node) -> list[tuple[int, float]]:
+    """Return, by axis, how many input positions an output depends on, and the step between two."""
     import keras
 
-    layer, sizes = call.layer, _sizes(call.layer, call.inputs[0])
-    if window := _window(layer):
-        axes = zip(*(_by_axis(value, len(sizes)) for value in window), strict=True)
-        views = [((size - 1) * dilation + 1, strides) for size, strides, dilation in axes]
+    layer, shape = node.operation, _map_shape(node.operation, node.inputs[0])
+    if arguments := _window_arguments(layer):
+        axes = zip(*(_per_axis(value, len(shape)) for value in arguments), strict=True)
+        windows = [((size - 1) * dilation + 1, strides) for size, strides, dilation in axes]
         if _is_transposed(layer):
-            return [(-(-seen // strides), 1 / strides) for seen, strides in views]
-        return views
-    up = (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D)
-    if isinstance(layer, up):
-        return [(1, 1 / factor) for factor in _by_axis(layer.size, len(sizes))]
-    if math.prod(_sizes(layer, call.outputs[0])) == 1:  # flattened or averaged as a whole
-        return [(size, 1.0) for size in sizes]
-    return [(1, 1.0) for _ in sizes]
+            return [(-(-size // strides), 1 / strides) for size, strides in windows]
+        return windows
+    upsampling = (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D)
+    if isinstance(layer, upsampling):
+        return [(1, 1 / factor) for factor in _per_axis(layer.size, len(shape))]
+    if math.prod(_map_shape(layer, node.outputs[0])) == 1:  # a whole map is flattened or averaged
+        return [(size, 1.0) for size in shape]
+    return [(1, 1.0) for _ in shape]
 
 
-def _window(layer: Any) -> tuple[Any, Any, Any] | None:
-    """Return size, strides and dilation of a convolution's or pooling's window, if it has one."""
+def _window_arguments(layer: Any) -> tuple[Any, Any, Any] | None:
+    """Return size, strides and dilation of the window of a convolution or pooling."""
     size = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
     if size is None:
         return None
     return size, getattr(layer, "strides", None) or 1, getattr(layer, "dilation_rate", 1)
 
 
-def _by_axis(value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+def _per_axis(value: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,) * rank
 
 
-def _sizes(layer: Any, tensor: keras.KerasTensor) -> tuple[int, ...]:
-    """Return a map's sizes without its batch and channels."""
-    sizes = tuple(tensor.shape[1:])
-    return sizes[1:] if getattr(layer, "data_format", None) == "channels_first" else sizes[:-1]
+def _map_shape(layer: Any, tensor: keras.KerasTensor) -> tuple[int, ...]:
+    """Return the shape of a tensor without batch and channels."""
+    shape = tuple(tensor.shape[1:])
+    return shape[1:] if getattr(layer, "data_format", None) == "channels_first" else shape[:-1]
 
 
 def _kernels(layer: Any) -> list[Any]:
-    """Return a layer's kernels; a separable convolution has two."""
+    """Return the kernels of a layer; a separable convolution has two."""
     import keras
 
     if (

@@ -1,7 +1,7 @@
-"""Paths through a residual network: how many are so long, and how much gradient comes along one.
+"""Paths through a residual network: their number by length, and the gradients along them.
 
-Every module is a fork, through its branch or around it, so n modules make 2^n paths; a path is as
-long as the branches that it goes through. The gradient with respect to the first module's input is
+In every module a path takes the branch or the shortcut, so n modules have 2^n paths. The length of
+a path is the number of branches it takes. The gradient with respect to the first module's input is
 the sum of the gradients along all paths.
 
 Reference:
@@ -11,6 +11,7 @@ Reference:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,104 +24,101 @@ from .gradients import gradient
 
 if TYPE_CHECKING:
     from ..blocks import Tensor
-    from .surgery import Chain
+    from .surgery import ModularNetwork
 
-BATCH_SIZE = 64  # of ResNet-56 it keeps 0.5 GB of activations for the way back
+BATCH_SIZE = 64  # stores 0.5 GB of ResNet-56's activations for the backward pass
 
 
-def counts(modules: int) -> list[int]:
-    """Return how many paths go through 0, 1, ... branches of so many modules.
+def path_counts(modules: int) -> list[int]:
+    """Return the number of paths of each length, 0 to `modules`.
 
     Example:
-        >>> counts(3)
+        >>> path_counts(3)
         [1, 3, 3, 1]
     """
-    found = [1]
-    for _ in range(modules):  # through the next module's branch, or around it
-        found = [around + through for around, through in zip([*found, 0], [0, *found], strict=True)]
-    return found
+    return [math.comb(modules, length) for length in range(modules + 1)]
 
 
-def gradients_along(
-    chain: Chain, images: Float32Images, labels: Labels, paths: NDArray[np.bool_]
+def path_gradients(
+    network: ModularNetwork, images: Float32Images, labels: Labels, paths: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Return the gradient of each image's loss along one path.
 
-    Images go forward through everything, and the gradient comes back through the branches that the
-    path goes through, and around the others.
+    The forward pass uses the whole network. In the backward pass the gradient flows through the
+    branches that the path takes, and through the shortcuts of the other modules.
 
     Args:
-        chain: A residual network that ends with logits.
+        network: A residual network that ends with logits.
         images: `(n, height, width, channels)`.
         labels: `(n,)`.
-        paths: Of each image, the modules through whose branch the path goes, `(n, modules)`.
+        paths: Modules whose branches the path of each image takes, `(n, modules)`.
 
     Returns:
-        Of the cross-entropy with respect to the first module's input,
+        Gradient of the cross-entropy with respect to the first module's input,
         `(n, height, width, channels)`.
     """
     import keras
     from keras import ops
 
-    through = ops.convert_to_tensor(paths.astype(np.float32)[..., None, None, None])
+    takes_branch = ops.convert_to_tensor(paths.astype(np.float32)[..., None, None, None])
 
-    def part(x: Tensor, share: Tensor) -> Tensor:
-        """Return `x`, of whose gradient only a share comes back."""
-        still = ops.stop_gradient(x)
-        return still + share * (x - still)
+    def scale_gradient(x: Tensor, factor: Tensor) -> Tensor:
+        constant = ops.stop_gradient(x)
+        return constant + factor * (x - constant)
 
     def loss(x: Tensor) -> Tensor:
-        for place, module in enumerate(chain.modules):
-            share = through[:, place]
-            x = module.join(part(module.branch(x), share) + part(module.shortcut(x), 1 - share))
-        logits = chain.after(x)
+        for index, module in enumerate(network.modules):
+            factor = takes_branch[:, index]
+            branch = scale_gradient(module.branch(x), factor)
+            x = module.tail(branch + scale_gradient(module.shortcut(x), 1 - factor))
+        logits = network.head(x)
         return ops.sum(
             keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         )
 
-    return gradient(loss, ops.convert_to_numpy(chain.before(images)))
+    return gradient(loss, ops.convert_to_numpy(network.stem(images)))
 
 
-def magnitudes(
-    chain: Chain, images: Float32Images, labels: Labels, seed: int
+def path_gradient_norms(
+    network: ModularNetwork, images: Float32Images, labels: Labels, seed: int
 ) -> NDArray[np.float64]:
-    """Measure how much gradient comes along paths of each length.
+    """Return the L2 norm of the gradient along a random path of each length.
 
     Args:
-        chain: See `gradients_along`.
-        images: `(n, height, width, channels)`; each is a sample of every length.
+        network: See `path_gradients`.
+        images: `(n, height, width, channels)`; each is a sample for every length.
         labels: `(n,)`.
-        seed: Decides the paths.
+        seed: Seed of the random paths.
 
     Returns:
-        The gradient's L2 norm along a random path of each length, `(n, modules + 1)`.
+        Norms by image and length, `(n, modules + 1)`.
     """
-    modules = len(chain.modules)
+    modules = len(network.modules)
     lengths = np.arange(modules + 1)
     ranks = np.random.default_rng(seed).random((len(images), len(lengths), modules))
     paths = ranks.argsort(axis=2).argsort(axis=2) < lengths[:, None]
-    found = np.empty((len(images), len(lengths)))
+    norms = np.empty((len(images), len(lengths)))
     starts = range(0, len(images), BATCH_SIZE)
     with progress("gradient along paths", len(starts) * len(lengths)) as advance:
         for start in starts:
-            some = slice(start, start + BATCH_SIZE)
+            batch = slice(start, start + BATCH_SIZE)
             for length in lengths:
-                along = gradients_along(chain, images[some], labels[some], paths[some, length])
-                norms = np.linalg.norm(along.astype(float).reshape(len(along), -1), axis=1)
-                found[some, length] = norms
+                found = path_gradients(network, images[batch], labels[batch], paths[batch, length])
+                flat = found.astype(float).reshape(len(found), -1)
+                norms[batch, length] = np.linalg.norm(flat, axis=1)
                 advance()
-    return found
+    return norms
 
 
-def central(shares: NDArray[np.float64], mass: float) -> tuple[int, int]:
-    """Return the first and the last of the lengths that hold a mass, as much left out on each side.
+def central_interval(shares: NDArray[np.float64], mass: float) -> tuple[int, int]:
+    """Return the first and last length of the central interval that holds a share of the total.
 
     Args:
-        shares: Of each length from 0 on; they sum to 1.
-        mass: Between 0 and 1; what is returned holds it or more.
+        shares: Share of each length from 0; they sum to 1.
+        mass: Share that the interval holds at least; equal parts of the rest are on either side.
 
     Example:
-        >>> central(np.array([0.01, 0.29, 0.4, 0.28, 0.02]), 0.95)
+        >>> central_interval(np.array([0.01, 0.29, 0.4, 0.28, 0.02]), 0.95)
         (1, 3)
     """
     below = np.cumsum(shares)

@@ -1,6 +1,7 @@
-"""Gradients on Keras' TensorFlow, JAX and torch backends: the one place that tells them apart.
+"""Gradients on the TensorFlow, JAX and torch backends of Keras.
 
-Everything is eager, in the network's own precision, and leaves weights and statistics as they were.
+They are computed eagerly, in the network's own precision. Weights and moving statistics stay
+unchanged.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ def gradient(function: Callable[[Tensor], Tensor], at: Array) -> Array:
     """Return the gradient of a scalar function of one tensor.
 
     Args:
-        function: Made of Keras layers, models and `keras.ops`; it is called once.
-        at: Where; of any shape.
+        function: Function of Keras layers, models and `keras.ops`; it is called once.
+        at: Value of the tensor, of any shape.
 
     Returns:
-        The gradient, in the shape of `at`; zeros where the function does not depend on it.
+        The gradient in the shape of `at`, zeros if the function does not depend on the tensor.
 
     Example:
         >>> import keras
@@ -44,8 +45,8 @@ def gradients(function: Callable[..., Tensor], at: Sequence[Array]) -> list[Arra
     """Return the gradient of a scalar function with respect to each of its arguments.
 
     Args:
-        function: Takes as many tensors as there are arrays; see `gradient`.
-        at: Their values.
+        function: Function of as many tensors as `at` has arrays; see `gradient`.
+        at: Values of the tensors.
     """
     import keras
 
@@ -82,18 +83,18 @@ def weight_gradients(
     *,
     training: bool = True,
 ) -> dict[str, Array]:
-    """Return the gradient of a loss with respect to every weight that is trained.
+    """Return the gradient of a loss with respect to every trainable weight.
 
     Args:
         model: From images to one output.
-        loss: Of the labels and that output: a `keras.losses.Loss`, or a function to a scalar.
-        images: `(n, height, width, channels)`; they go through the network together.
+        loss: Scalar function of labels and output, for example a `keras.losses.Loss`.
+        images: One batch, `(n, height, width, channels)`.
         labels: `(n,)`.
-        training: As a step of training has it, where normalization is by these images' own
-            statistics; False for the network as it predicts.
+        training: Whether the network is in training mode, in which normalization uses the
+            statistics of the batch.
 
     Returns:
-        Gradients in the weights' shapes, by the weights' paths: ``"conv1/kernel"``.
+        Gradients in the weights' shapes, by the weights' paths, such as ``"conv1/kernel"``.
     """
     import keras
 

@@ -1,12 +1,12 @@
-"""A trained network as a chain of modules, any of which can be left out or change places.
+"""Splitting of a trained network into modules that can be deleted or reordered.
 
-Cutting copies nothing: the pieces are made of the network's own layers and weights, and can be
+Nothing is copied: the parts consist of the network's own layers and weights, and can be
 differentiated as the network can.
 
-A residual module without its branch keeps the way around it, and the rectification that follows. A
-layer of a network without shortcuts is put out of action by passing on what it gets; where it
-changes the shape, by what its residual twin has in its place, shortcut A: every second row and
-column where it strides, and zeros for the channels that it adds.
+A residual module without its branch keeps its shortcut and the layers after the addition. A deleted
+layer of a network without shortcuts passes its input on. If the layer changes the shape, its input
+takes shortcut A instead, as in the residual twin: every second row and column at stride 2, and
+zeros for the added channels.
 
 Reference:
     Veit, Wilber, Belongie, "Residual networks behave like ensembles of relatively shallow
@@ -38,239 +38,249 @@ from ..training.predict import uses_xla
 
 Activations: TypeAlias = NDArray[np.float32]
 
-Plan: TypeAlias = Sequence[keras.Model]
-"""Pieces, each of which takes what the one before puts out; compared by identity."""
+Variant: TypeAlias = Sequence[keras.Model]
+"""A variant of a network as a sequence of models, each applied to the output of the one before."""
 
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """One module of a chain, from `(batch, height, width, channels)` to the next one's input.
+    """A module of a network, from `(batch, height, width, channels)` to the next one's input.
 
     Attributes:
-        row: Its row in the paper, such as `conv3_1`; of a plain layer its name.
+        row: Its row in the paper, such as `conv3_1`, or the name of a plain layer.
         branch: The convolutions: F(x), before the addition.
-        shortcut: The way around them. A plain layer has none: it is what takes its place.
-        join: What follows, up to the next module: rectification in a residual network, and
+        shortcut: The shortcut, or for a plain layer what replaces the layer if it is deleted.
+        tail: The layers after the branch or the addition: the ReLU of a residual network, and
             poolings.
-        residual: Whether branch and shortcut are added.
+        residual: Whether the outputs of branch and shortcut are added.
     """
 
     row: str
     branch: keras.Model
     shortcut: keras.Model
-    join: keras.Model
+    tail: keras.Model
     residual: bool
 
     def __call__(self, x: Any) -> Any:
-        """Return `join(branch(x) + shortcut(x))`, or of a plain layer `join(branch(x))`."""
+        """Return `tail(branch(x) + shortcut(x))`, or for a plain layer `tail(branch(x))`."""
         y = self.branch(x)
-        return self.join(y + self.shortcut(x) if self.residual else y)
+        return self.tail(y + self.shortcut(x) if self.residual else y)
 
     @property
     def changes_shape(self) -> bool:
-        """Whether the branch puts out another shape than it gets, as a down-sampling one does."""
+        """Whether the output of the branch has another shape than its input."""
         return self.branch.input_shape != self.branch.output_shape
 
     @cached_property
-    def whole(self) -> keras.Model:
+    def complete(self) -> keras.Model:
         """The module as one model."""
         x = keras.Input(self.branch.input_shape[1:])
-        return _piece(x, self(x))
+        return _model(x, self(x))
 
     @cached_property
-    def deleted(self) -> keras.Model:
-        """What is left of the module without its branch, `join(shortcut(x))`, as one model."""
+    def without_branch(self) -> keras.Model:
+        """The module without its branch, `tail(shortcut(x))`, as one model."""
         x = keras.Input(self.branch.input_shape[1:])
-        return _piece(x, self.join(self.shortcut(x)))
+        return _model(x, self.tail(self.shortcut(x)))
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
-    """A network, cut into what goes before its modules, these, and what comes after them.
+class ModularNetwork:
+    """A network split into the layers before its modules, the modules, and the layers after them.
 
     Attributes:
-        before: From images `(batch, height, width, channels)` to the first module's input.
-        modules: In order.
-        after: From the last module's output to the network's.
+        stem: From images `(batch, height, width, channels)` to the first module's input.
+        modules: The modules in order.
+        head: From the last module's output to the network's.
     """
 
-    before: keras.Model
+    stem: keras.Model
     modules: tuple[Module, ...]
-    after: keras.Model
+    head: keras.Model
 
     def __call__(self, x: Any) -> Any:
         """Return the network's output."""
-        x = self.before(x)
+        x = self.stem(x)
         for module in self.modules:
             x = module(x)
-        return self.after(x)
+        return self.head(x)
 
-    def without(self, deleted: Collection[int] = ()) -> Plan:
-        """Return the plan of the network without the modules at these places."""
-        steps = [
-            module.deleted if place in deleted else module.whole
-            for place, module in enumerate(self.modules)
+    def without(self, deleted: Collection[int] = ()) -> Variant:
+        """Return the network without the branches of the modules at the given indices."""
+        modules = [
+            module.without_branch if index in deleted else module.complete
+            for index, module in enumerate(self.modules)
         ]
-        return (self.before, *steps, self.after)
+        return (self.stem, *modules, self.head)
 
-    def reordered(self, order: Sequence[int]) -> Plan:
-        """Return the plan of the network with its modules in another order.
+    def reordered(self, order: Sequence[int]) -> Variant:
+        """Return the network with its modules in another order.
 
         Args:
-            order: The place that each module is taken from.
+            order: Indices of the modules, in the new order.
         """
-        return (self.before, *(self.modules[place].whole for place in order), self.after)
+        return (self.stem, *(self.modules[index].complete for index in order), self.head)
 
     @property
-    def exchangeable(self) -> list[list[int]]:
-        """Places of modules of one shape that keep it, by shape: any of them fits in all of them.
+    def interchangeable(self) -> list[list[int]]:
+        """Indices of the modules that can replace each other, in groups of one shape.
 
-        Poolings would move along with the layers they follow, so that such layers are left out.
+        Layers before a pooling are left out, because the pooling would move with them.
         """
         groups: dict[tuple[int, ...], list[int]] = {}
-        for place, module in enumerate(self.modules):
-            shapes = {module.whole.input_shape, module.whole.output_shape}
+        for index, module in enumerate(self.modules):
+            shapes = {module.complete.input_shape, module.complete.output_shape}
             if len(shapes) == 1 and not module.changes_shape:
-                groups.setdefault(shapes.pop(), []).append(place)
+                groups.setdefault(shapes.pop(), []).append(index)
         return list(groups.values())
 
 
-def outputs(plans: Sequence[Plan], x: Activations) -> Iterator[tuple[int, Activations]]:
-    """Follow several plans, computing once what they begin with alike.
+def variant_outputs(
+    variants: Sequence[Variant], x: Activations
+) -> Iterator[tuple[int, Activations]]:
+    """Compute the outputs of several variants, and the models they begin with in common only once.
 
     Args:
-        plans: See `Chain.without`.
-        x: Input of their first pieces, one batch.
+        variants: Variants of a network, as from `ModularNetwork.without`.
+        x: A batch for their first models.
 
     Yields:
-        The place of a plan and what its last piece puts out, in no particular order.
+        The index of a variant and its output, in any order.
     """
 
-    def follow(x: Activations, places: Sequence[int], at: int) -> Iterator[tuple[int, Activations]]:
-        ways: dict[keras.Model, list[int]] = {}
-        for place in places:
-            if at == len(plans[place]):
-                yield place, x
+    def follow(
+        x: Activations, indices: Sequence[int], depth: int
+    ) -> Iterator[tuple[int, Activations]]:
+        by_model: dict[keras.Model, list[int]] = {}
+        for index in indices:
+            if depth == len(variants[index]):
+                yield index, x
             else:
-                ways.setdefault(plans[place][at], []).append(place)
-        for piece, followers in ways.items():
-            yield from follow(piece.predict_on_batch(x), followers, at + 1)
+                by_model.setdefault(variants[index][depth], []).append(index)
+        for model, users in by_model.items():
+            yield from follow(model.predict_on_batch(x), users, depth + 1)
 
-    yield from follow(x, range(len(plans)), 0)
+    yield from follow(x, range(len(variants)), 0)
 
 
-def errors(plans: Sequence[Plan], preprocessing: Preprocessing, split: Split) -> list[float]:
-    """Return the share of images that each of several networks gets wrong.
+def error_rates(
+    variants: Sequence[Variant], preprocessing: Preprocessing, split: Split
+) -> list[float]:
+    """Return the share of images that each of several variants classifies wrongly.
 
     Args:
-        plans: From images to class scores.
-        preprocessing: The network's.
+        variants: From images to class scores.
+        preprocessing: The network's preprocessing.
         split: Images in the network's size.
     """
-    # As many activations wait as there are pieces. Batches of one size are compiled for once.
+    # The activations of every depth are kept at once, so batches are half as large as usual; they
+    # have one size, for which models are compiled once.
     count = -(-len(split.labels) // max(1, inference_batch_size(preprocessing) // 2))
-    parts = np.array_split(np.arange(len(split.labels)), count)
-    wrong = np.zeros(len(plans), np.int64)
-    with progress("networks", len(plans) * count) as advance:
-        for part in map(split.take, parts):
-            for place, scores in outputs(plans, preprocessing(part.images)):
-                wrong[place] += (scores.argmax(axis=1) != part.labels).sum()
+    batches = np.array_split(np.arange(len(split.labels)), count)
+    wrong = np.zeros(len(variants), np.int64)
+    with progress("networks", len(variants) * count) as advance:
+        for batch in map(split.take, batches):
+            for index, scores in variant_outputs(variants, preprocessing(batch.images)):
+                wrong[index] += (scores.argmax(axis=1) != batch.labels).sum()
                 advance()
     return (wrong / len(split.labels)).tolist()
 
 
-def cut(model: keras.Model) -> Chain:
-    """Cut a network into its residual modules or, if it has none, its rectified convolutions.
+def split_into_modules(model: keras.Model) -> ModularNetwork:
+    """Split a network into its residual modules or, if it has none, its rectified convolutions.
 
-    Poolings between two modules go with the first of them, dense layers come after the modules.
+    Poolings between two modules belong to the first of them, dense layers to the head.
 
     Args:
-        model: Of a family of the zoo, whose layers are named by row and role (see `blocks`).
+        model: A network of the zoo, whose layers are named by row and role (see `blocks`).
 
     Raises:
-        UsageError: The network is no chain of such modules, or a plain layer changes the shape to
-            one that shortcut A does not lead to.
+        UsageError: The network is not a sequence of such modules, or a plain layer changes the
+            shape to one that shortcut A does not give.
 
     Example:
         >>> from cnn_keras import build
-        >>> [module.row for module in cut(build("resnet20")).modules if module.changes_shape]
+        >>> network = split_into_modules(build("resnet20"))
+        >>> [module.row for module in network.modules if module.changes_shape]
         ['conv3_1', 'conv4_1']
     """
     sums = [layer for layer in model.layers if isinstance(layer, layers.Add)]
-    links = [_module(model, add) for add in sums] if sums else list(_convolutions(model))
-    if not links:
+    found = [_residual_module(model, add) for add in sums] if sums else list(_plain_layers(model))
+    if not found:
         raise UsageError(f"{model.name} has no residual modules and no rectified convolutions.")
-    starts = [link.start for link in links]
+    starts = [tensors.start for tensors in found]
     try:
         modules = tuple(
             Module(
-                link.row,
-                _between(link.start, link.branch),
-                _between(link.start, link.shortcut) if sums else _stand_in(link),
-                _between(link.join, end),
+                tensors.row,
+                _submodel(tensors.start, tensors.branch),
+                _submodel(tensors.start, tensors.shortcut) if sums else _replacement(tensors),
+                _submodel(tensors.sum, end),
                 residual=bool(sums),
             )
-            for link, end in zip(links, [*starts[1:], links[-1].end], strict=True)
+            for tensors, end in zip(found, [*starts[1:], found[-1].end], strict=True)
         )
-        return Chain(
-            _between(model.input, starts[0]), modules, _between(links[-1].end, model.output)
+        return ModularNetwork(
+            _submodel(model.input, starts[0]), modules, _submodel(found[-1].end, model.output)
         )
-    except ValueError as error:  # Keras', of tensors that do not lead to each other
-        raise UsageError(f"{model.name} is no chain of modules: {error}") from error
+    except ValueError as error:  # Keras raises it for tensors that are not connected
+        raise UsageError(f"{model.name} is not a sequence of modules: {error}") from error
 
 
-class _Link(NamedTuple):
-    """A module's tensors in the network's graph."""
+class _ModuleTensors(NamedTuple):
+    """The tensors of a module in the network's graph."""
 
     row: str
     start: Tensor
     branch: Tensor
-    shortcut: Tensor  # of a plain layer the branch again
-    join: Tensor  # what branch and shortcut come together in
+    shortcut: Tensor  # for a plain layer the same as `branch`
+    sum: Tensor  # of branch and shortcut; for a plain layer the same as `branch`
     end: Tensor
 
 
-def _module(model: keras.Model, add: keras.Layer) -> _Link:
-    """Find a residual module by its row, as the names of its layers have it."""
+def _residual_module(model: keras.Model, add: keras.Layer) -> _ModuleTensors:
+    """Return the tensors of the residual module of an addition, by the row in its layers' names."""
     row = row_of(add.name)
     own = [layer for layer in model.layers if row_of(layer.name) == row]
     branch, shortcut = add.input
-    # The branch is longer than the way around it, so it is where the module begins.
-    return _Link(row, own[0].input, branch, shortcut, add.output, own[-1].output)
+    # Keras sorts layers by depth, and the branch is longer than the shortcut: it comes first.
+    return _ModuleTensors(row, own[0].input, branch, shortcut, add.output, own[-1].output)
 
 
-def _convolutions(model: keras.Model) -> Iterator[_Link]:
-    """Find each convolution, from its padding to the rectification that comes next."""
+def _plain_layers(model: keras.Model) -> Iterator[_ModuleTensors]:
+    """Yield the tensors of each convolution, from its padding to the next ReLU."""
     start = None
     for before, layer in pairwise(model.layers):
         if isinstance(layer, layers.Conv2D):
             is_padded = isinstance(before, layers.ZeroPadding2D) and before.output is layer.input
             row, start = layer.name, (before if is_padded else layer).input
         elif start is not None and isinstance(layer, layers.ReLU):
-            yield _Link(row, start, layer.output, layer.output, layer.output, layer.output)
+            y = layer.output
+            yield _ModuleTensors(row, start, branch=y, shortcut=y, sum=y, end=y)
             start = None
 
 
-def _stand_in(link: _Link) -> keras.Model:
-    """Return what takes a plain layer's place: identity or, for another shape, shortcut A."""
-    x, like = keras.Input(link.start.shape[1:]), link.branch
-    y = shortcut_to(x, like, "A", f"{link.row}_shortcut")
+def _replacement(tensors: _ModuleTensors) -> keras.Model:
+    """Return what replaces a deleted plain layer: identity or, for another shape, shortcut A."""
+    x, like = keras.Input(tensors.start.shape[1:]), tensors.branch
+    y = shortcut_to(x, like, "A", f"{tensors.row}_shortcut")
     if y.shape != like.shape or x.shape[-1] > like.shape[-1]:
         raise UsageError(
-            f"No shortcut A leads around {link.row}, from {x.shape[1:]} to {like.shape[1:]}."
+            f"{tensors.row} cannot be replaced by shortcut A, from {x.shape[1:]} to "
+            f"{like.shape[1:]}."
         )
-    return _between(x, y)
+    return _submodel(x, y)
 
 
-def _between(start: Tensor, end: Tensor) -> keras.Model:
-    """Return the part of a network that leads from one of its tensors to another."""
+def _submodel(start: Tensor, end: Tensor) -> keras.Model:
+    """Return the part of a network between two of its tensors."""
     if start is end:
         x = keras.Input(start.shape[1:])
-        return _piece(x, layers.Identity()(x))
-    return _piece(start, end)
+        return _model(x, layers.Identity()(x))
+    return _model(start, end)
 
 
-def _piece(start: Tensor, end: Tensor) -> keras.Model:
+def _model(start: Tensor, end: Tensor) -> keras.Model:
     model = keras.Model(start, end)
     model.jit_compile = uses_xla()
     return model

@@ -1,1 +1,1 @@
-"""One family of networks a file; each imports only `blocks`."""
+"""The networks, one family in each file."""

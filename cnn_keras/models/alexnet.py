@@ -1,9 +1,9 @@
-"""AlexNet, the eight layers that won ImageNet in 2012, and its later one-tower form.
+"""AlexNet, the network of eight layers that won ImageNet in 2012, and its later one-tower form.
 
 Departures from the paper:
-    - The input is 227×227: the paper prints 224, on which 11×11 windows at stride 4 do not give its
-      55×55 maps.
-    - He's initialization and zero biases, for Gaussians of 0.01 and biases of one.
+    - The input is 227×227. The paper prints 224, with which 11×11 kernels at stride 4 do not give
+      its 55×55 maps.
+    - He's initialization and zero biases, instead of Gaussians of 0.01 and biases of one.
 
 Reference:
     Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
@@ -37,7 +37,7 @@ class Conv(NamedTuple):
     filters: int
     kernel_size: int
     strides: int = 1
-    groups: int = 1  # one for each of the two GPUs
+    groups: int = 1  # two where the paper splits the channels between two GPUs
     lrn: bool = False
     pool: str = ""
 
@@ -60,7 +60,7 @@ ONE_TOWER = (
 )
 # fmt: on
 
-# The caption of figure 2, and its maps, of which it draws one half on each GPU.
+# The caption of figure 2, and its maps, one half of which is drawn on each GPU.
 PRINTED = {
     "conv1": Printed(
         (55, 55, 96),
@@ -75,7 +75,7 @@ PRINTED = {
     "fc6": Printed((4096,), neurons=exactly(4096)),
     "fc7": Printed((4096,), neurons=exactly(4096)),
     "logits": Printed((1000,), neurons=exactly(1000)),
-    # The abstract: "60 million parameters and 650,000 neurons", cut to millions and ten thousands.
+    # The abstract: "60 million parameters and 650,000 neurons", rounded down.
     "total": Printed(parameters=millions(60), neurons=Figure("650,000", 650_000, 10_000)),
 }
 
@@ -98,32 +98,34 @@ def alexnet(
 
     Args:
         image: `(batch, height, width, channels)`; 227×227×3 for the paper's maps, 67×67 or more.
-        num_classes: Number of classes; None leaves out what follows pool5.
+        num_classes: Number of classes; None leaves out the layers after pool5.
         classifier_activation: ``"softmax"`` or None for logits.
-        form: ``"2012"``, the paper's two groups, or ``"2014"``, one tower without groups or LRN, on
-            224×224 images padded by two.
-        lrn: Whether the form of 2012 has its local response normalization.
-        stem: ``"small"`` begins with 3×3 windows at stride 1, for images from 15×15.
+        form: ``"2012"`` for the paper's two groups, or ``"2014"`` for one tower without groups and
+            LRN, on 224×224 images padded by two.
+        lrn: Whether the form of 2012 has local response normalization.
+        stem: ``"small"`` begins with 3×3 kernels at stride 1, for images of 15×15 or more.
 
     Returns:
         Class scores `(batch, num_classes)`, or the maps of pool5.
 
     Raises:
-        UsageError: An image of which the poolings leave nothing.
+        UsageError: The image is too small for the poolings.
     """
     require_size(image, {"paper": 67, "small": 15}[stem], "AlexNet")
     x = image
     if form == "2014" and stem == "paper":
         x = layers.ZeroPadding2D(2, name="conv1_pad")(x)
     for row in FIGURE_2 if form == "2012" else ONE_TOWER:
-        size, strides = (3, 1) if row.strides > 1 and stem == "small" else row[2:4]
+        size, strides = row.kernel_size, row.strides
+        if stem == "small" and strides > 1:
+            size, strides = 3, 1
         padding = "valid" if strides > 1 else "same"
         x = conv_relu(
             x, row.filters, size, strides, groups=row.groups, padding=padding, name=row.row
         )
         if row.lrn and lrn:  # k = 2, n = 5, alpha = 1e-4, beta = 0.75 (section 3.3)
             x = local_response_norm(x, bias=2, alpha=1e-4, name=f"{row.row}_lrn")
-        if row.pool:  # windows of 3 at every 2: they overlap (section 3.4)
+        if row.pool:  # overlapping windows of 3 at stride 2 (section 3.4)
             x = max_pool(x, 3, 2, padding="valid", name=row.pool)
     if num_classes is None:
         return x

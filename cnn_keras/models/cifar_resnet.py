@@ -1,6 +1,6 @@
-"""The residual networks for 32×32 images, and their plain twins, of 6n + 2 layers.
+"""The residual networks of 6n + 2 layers for 32×32 images, and their plain twins.
 
-Departures from the paper: none in the network. The last layer is a softmax or, on request, logits.
+Departures from the paper: none in the network. The last layer is a softmax or gives logits.
 
 Reference:
     He, Zhang, Ren, Sun, "Deep residual learning for image recognition", arXiv:1512.03385,
@@ -54,7 +54,7 @@ TABLE_6 = {
 def printed(*, depth: int, shortcut: Shortcut = "A", branches: int = 0) -> dict[str, Printed]:
     """Return the paper's figures: maps at the end of each stage, and Table 6.
 
-    How many `branches` are trained in a step changes none of them.
+    `branches` does not change them.
     """
     if shortcut not in ("A", "none"):
         return {}
@@ -68,20 +68,22 @@ def printed(*, depth: int, shortcut: Shortcut = "A", branches: int = 0) -> dict[
     return {"conv1": Printed((32, 32, 16)), **maps, "logits": Printed((10,)), "total": total}
 
 
+# Saved models contain the name of the class, and the arguments of each call, such as `place`.
 @keras.saving.register_keras_serializable("cnn_keras")
 class DrawnBranches(layers.Layer):
-    """Let some modules' branches alone be trained in a step, drawn anew for each.
+    """Train the branches of a few random modules in each step.
 
-    It is called once for each module, in order, with what the branch puts out. In training that
-    passes as it is or becomes zero; in inference every branch counts by how often it passes.
+    The layer is called once for each module, in order, with the output of its branch. In training
+    it returns the output of a selected branch and zeros for the others. In inference it scales
+    every output by the share of steps in which a branch is selected.
 
     Args:
-        modules: How many there are.
-        branches: How many are let through.
+        modules: Number of modules.
+        branches: Number of branches that are selected in a step.
 
     Reference:
         Veit, Wilber, Belongie, arXiv:1605.06431, train so with the effective paths alone. Huang et
-        al., "Deep networks with stochastic depth", arXiv:1603.09382, draw each module by itself.
+        al., "Deep networks with stochastic depth", arXiv:1603.09382, select each module by itself.
     """
 
     def __init__(self, modules: int, branches: int, **kwargs: Any) -> None:
@@ -90,13 +92,13 @@ class DrawnBranches(layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the place for what was drawn at the first module."""
+        """Create the variable that holds the selection of a step."""
         self.passing = self.add_weight(
             (self.modules,), "zeros", trainable=False, name="passing", dtype="float32"
         )
 
     def call(self, y: Tensor, place: int, training: bool = False) -> Tensor:
-        """Return what is added to the way around the module at this place."""
+        """Return what is added to the shortcut of the module at the index `place`."""
         if not training:
             return y * (self.branches / self.modules)
         if place == 0:
@@ -106,24 +108,24 @@ class DrawnBranches(layers.Layer):
         return y * ops.cast(self.passing[place], y.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the arguments of the layer."""
         own = {"modules": self.modules, "branches": self.branches}
         return super().get_config() | own
 
 
-def module(
+def residual_module(
     x: Tensor,
     filters: int,
     strides: int,
     shortcut: Shortcut,
     row: str,
-    drawn: Callable[[Tensor], Tensor] | None = None,
+    select: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Two 3×3 convolutions and, in a residual network, the way around them (Fig. 2)."""
+    """Two 3×3 convolutions and, in a residual network, the shortcut (Fig. 2)."""
     y = conv_bn_relu(x, filters, 3, strides, name=f"{row}_a")
     y = conv_bn(y, filters, 3, name=f"{row}_b")
-    if drawn is not None:
-        y = drawn(y)
+    if select is not None:
+        y = select(y)
     if shortcut != "none":
         y = layers.Add(name=f"{row}_add")([y, shortcut_to(x, y, shortcut, f"{row}_shortcut")])
     return relu(y, f"{row}_relu")
@@ -147,30 +149,31 @@ def cifar_resnet(
         depth: Number of weighted layers, 6n + 2.
         shortcut: ``"A"`` zero-padded identity, ``"B"`` projection where the shape changes, ``"C"``
             projection everywhere, ``"none"`` for the plain twin.
-        branches: Train only so many modules' branches in each step, see `DrawnBranches`; 0 for all.
+        branches: Number of branches that each step trains, see `DrawnBranches`; 0 for all.
 
     Returns:
         Class scores `(batch, num_classes)`, or the last module's maps.
 
     Raises:
-        UsageError: `depth` is not 6n + 2, or there are not so many branches with a way around them.
+        UsageError: `depth` is not 6n + 2, or `branches` exceeds the number of shortcuts.
     """
     n, rest = divmod(depth - 2, 6)
     if n < 1 or rest:
         raise UsageError(f"A depth of 6n + 2 is expected (8, 14, 20, ...), not {depth}.")
 
-    if branches and (shortcut == "none" or branches > 3 * n):
-        ways = 0 if shortcut == "none" else 3 * n
+    num_shortcuts = 0 if shortcut == "none" else 3 * n
+    if branches > num_shortcuts:
         raise UsageError(
-            f"{branches} branches cannot be drawn: this network has {ways} with a way around them."
+            f"A step cannot train {branches} branches: this network has {num_shortcuts} with a "
+            "shortcut."
         )
 
-    drawn: Any = DrawnBranches(3 * n, branches, name="branches") if branches else None
+    random_branches: Any = DrawnBranches(3 * n, branches, name="branches") if branches else None
     x = conv_bn_relu(image, SECTION_4_2[0].filters, 3, name="conv1")
-    for place, (stage, i) in enumerate(product(SECTION_4_2, range(1, n + 1))):
+    for index, (stage, i) in enumerate(product(SECTION_4_2, range(1, n + 1))):
         strides = 2 if i == 1 and stage is not SECTION_4_2[0] else 1
-        passing = partial(drawn, place=place) if drawn else None
-        x = module(x, stage.filters, strides, shortcut, f"{stage.row}_{i}", passing)
+        select = partial(random_branches, place=index) if branches else None
+        x = residual_module(x, stage.filters, strides, shortcut, f"{stage.row}_{i}", select)
     if num_classes is None:
         return x
     x = layers.GlobalAveragePooling2D(name="pool")(x)

@@ -1,12 +1,12 @@
 """GoogLeNet: 22 layers of Inception modules, row for row as in its Table 1.
 
 Departures from the paper:
-    - Strided convolutions are padded on all sides alike, as in the authors' Caffe release.
+    - Strided convolutions have symmetric padding, as in the authors' Caffe release.
     - He's initialization; the paper does not state its own.
 
 Reference:
     Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, section 5. The constants of
-    LRN, which the paper leaves out, are those of Caffe's `bvlc_googlenet`.
+    LRN, which the paper does not state, are those of Caffe's `bvlc_googlenet`.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ TABLE_1 = (
 )
 # fmt: on
 
-# K = 1024 here and in the paper, as far as its rows can tell.
+# K = 1024 here and in the paper, judging by its rows.
 CONTRADICTIONS = {
-    "conv1": "7×7×3×64 weights are 9.2K (K = 1024), at 112×112 places 118M multiply-adds. 2.7K and "
-    "34M fit no 7×7 convolution of an image with three channels.",
+    "conv1": "7×7×3×64 weights are 9.2K (K = 1024), at 112×112 positions 118M multiply-adds. 2.7K "
+    "and 34M fit no 7×7 convolution of an image with three channels.",
     "4c": "the row's own widths have 497.5K weights (K = 1024), which are its 100M multiply-adds "
-    "at 14×14 places; 463K are not.",
+    "at 14×14 positions; 463K are not.",
     "5a": "the row's own widths have 1,018K weights (K = 1024), which are 51M multiply-adds at 7×7 "
-    "places.",
+    "positions.",
 }
 
 
 def _printed(row: str, output: tuple[int, ...], params: float, ops: float) -> Printed:
-    # Biases are not in the column. It is good to 1 %, which counts as its rounding here, but for
-    # the contradictions and for 4d and 5b, whose operations fit their widths.
+    # The column leaves out biases. A difference of 1 % counts as rounding here. The contradictions
+    # differ by more, and so do 4d and 5b, whose operations fit their widths.
     parameters = Figure(f"{params}K", params * 1024, 0.01 * params * 1024)
     return Printed(output, parameters, millions(ops), contradiction=CONTRADICTIONS.get(row, ""))
 
@@ -98,7 +98,7 @@ def printed(
 def auxiliary_classifier(
     x: Tensor, num_classes: int, activation: str | None, name: str, conv: Callable[..., Tensor]
 ) -> Tensor:
-    """Classify from the middle of the network, for the gradient of its first half (section 5)."""
+    """Classify from the middle of the network, to train its first half (section 5)."""
     require_size(x, 5, "An auxiliary classifier", "maps")
     x = layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)
     x = conv(x, 128, 1, name=f"{name}_conv")
@@ -121,22 +121,22 @@ def googlenet(
 
     Args:
         image: `(batch, height, width, channels)`; 224×224×3 in the paper.
-        num_classes: Number of classes; None leaves out what follows 5b.
+        num_classes: Number of classes; None leaves out the layers after 5b.
         classifier_activation: ``"softmax"`` or None for logits.
         normalization: ``"lrn"`` as in the paper, ``"batch_norm"`` after each convolution instead,
             or ``"none"``.
-        auxiliary: Also classify after 4a and 4d, to train with 0.3 of either loss.
-        stem: ``"small"`` begins with 3×3 windows at stride 1 and without pool1, for images of
+        auxiliary: Also classify after 4a and 4d, for training with 0.3 of each loss.
+        stem: ``"small"`` begins with a 3×3 kernel at stride 1 and without pool1, for images of
             about 32×32.
-        form: ``"torchvision"`` has 3×3 windows in the 5×5 branches and a 2×2 pool4, as the weights
-            published there.
+        form: ``"torchvision"`` has 3×3 kernels in the 5×5 branches and a 2×2 pool4, like its
+            published weights.
 
     Returns:
-        Class scores `(batch, num_classes)`, followed by those of the auxiliary classifiers if they
-        are asked for; or the maps of 5b.
+        Class scores `(batch, num_classes)`, or a list of them and those of the auxiliary
+        classifiers, or the maps of 5b.
 
     Raises:
-        UsageError: Auxiliary classifiers on maps smaller than their 5×5 window.
+        UsageError: The maps are smaller than the 5×5 window of auxiliary classifiers.
     """
     convolution = conv_bn_relu if normalization == "batch_norm" else conv_relu
     conv = partial(convolution, padding="symmetric")

@@ -1,4 +1,4 @@
-"""The Inception module, naive and with dimension reduction, usable alone.
+"""The Inception module, naive and with dimension reduction.
 
 Reference:
     Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, section 4 and figure 2.
@@ -34,7 +34,7 @@ def naive_inception(
     name: str,
     conv: Callable[..., Tensor] = conv_relu,
 ) -> Tensor:
-    """Look at a map through 1×1, 3×3 and 5×5 windows and a pooling, side by side (Fig. 2a).
+    """Apply 1×1, 3×3 and 5×5 convolutions and a pooling in parallel (Fig. 2a).
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
@@ -42,11 +42,11 @@ def naive_inception(
         conv3: Filters of the 3×3 convolution.
         conv5: Filters of the 5×5 convolution.
         name: Row that the layers belong to.
-        conv: The convolution, with its nonlinearity.
+        conv: Function that convolves and rectifies.
 
     Returns:
-        Feature map `(batch, height, width, conv1 + conv3 + conv5 + channels)`: the pooling keeps
-        all channels, so the maps grow from module to module.
+        Feature map `(batch, height, width, conv1 + conv3 + conv5 + channels)`. The pooling keeps
+        all channels, so their number grows from module to module.
     """
     branches = [
         conv(x, conv1, 1, name=f"{name}_1x1"),
@@ -65,14 +65,14 @@ def inception(
     conv: Callable[..., Tensor] = conv_relu,
     kernel5: int = 5,
 ) -> Tensor:
-    """Do the same on maps that 1×1 convolutions have made thin (Fig. 2b).
+    """Apply the same after 1×1 convolutions that reduce the channels (Fig. 2b).
 
     Args:
         x: Feature map `(batch, height, width, channels)`.
         widths: Filters of the six convolutions.
         name: Row that the layers belong to.
-        conv: The convolution, with its nonlinearity.
-        kernel5: Side of the third branch's windows.
+        conv: Function that convolves and rectifies.
+        kernel5: Kernel size of the third branch.
 
     Returns:
         Feature map `(batch, height, width, conv1 + conv3 + conv5 + pool_proj)`.

@@ -1,16 +1,17 @@
-"""LeNet-5, the network that reads characters.
+"""LeNet-5, a network for handwritten characters.
 
-Two forms: `"taught"`, as lectures draw it (dense C3, plain averaging, a trained output layer:
-61,706 parameters at 32×32×1), and `"1998"`, as the paper states it (Table I's partial connections,
-trainable subsampling, scaled tanh, fixed output codes: 60,000 trainable parameters).
+It has two forms. `"taught"` is the one of lectures, with full connections in C3, average pooling
+and a trained output layer, 61,706 parameters at 32×32×1. `"1998"` is the one of the paper, with the
+partial connections of Table I, trainable subsampling, scaled tanh and fixed output codes, 60,000
+trainable parameters.
 
 Departures of the 1998 form from the paper:
-    - The output units compare with random ±1 codes instead of hand-drawn 7×12 bitmaps (the paper
-      itself names random codes as the alternative), so any class count has codes.
+    - The output units compare with random ±1 codes, which the paper names as an alternative,
+      instead of hand-drawn 7×12 bitmaps. So there are codes for any number of classes.
     - Their Euclidean distances, divided by √84, go through a softmax. `-|x - w|²` and `2 x·w` give
-      the same probabilities there, because `|x|²` and `|w|² = 84` are the same for every class; the
-      root of the width keeps the gradient at a size that the taught form's learning rate fits
-      (undivided, the units saturate in the first epoch and nothing is learned).
+      the same probabilities there, because `|x|²` and `|w|² = 84` are the same for every class. The
+      division scales the gradient to the taught form's learning rate. Without it the units
+      saturate in the first epoch and the network does not learn.
     - C5 is a dense layer, which equals the paper's 5×5 convolution on its 5×5 map.
 
 Reference:
@@ -29,7 +30,7 @@ from keras import layers, ops
 from ..blocks import Tensor, activate, classifier, require_size
 from ..paper import Printed, exactly
 
-# Table I: the six maps of S2 (rows) that each of the sixteen maps of C3 (columns) looks at.
+# Table I: maps of S2 (rows) that each of the sixteen maps of C3 (columns) is connected to.
 # fmt: off
 TABLE_I = (
     #0 1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
@@ -63,16 +64,16 @@ def printed(*, form: Form = "taught", **_: Any) -> dict[str, Printed]:
 
 @keras.saving.register_keras_serializable("cnn_keras")
 class PartialConv2D(layers.Layer):
-    """Convolution whose output maps each see only some input maps.
+    """Convolution in which each output map is connected to some of the input maps.
 
-    The kernel holds one `kernel_size²` patch for each connection that exists; a constant scatters
-    them into a dense kernel, which conversion folds into an ordinary convolution.
+    The kernel holds one `kernel_size²` patch for each connection. A constant scatters the patches
+    into a dense kernel, which conversion folds into an ordinary convolution.
 
     Input `(batch, height, width, 6)`, output `(batch, height - 4, width - 4, 16)` for Table I and a
     5×5 kernel.
 
     Args:
-        table: One string for each input map, an `X` for each output map that sees it.
+        table: A string for each input map, with an `X` for each output map connected to it.
         kernel_size: Side of the square kernel.
     """
 
@@ -82,7 +83,7 @@ class PartialConv2D(layers.Layer):
         self.kernel_size = kernel_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights: one patch for each connection, one bias for each output map."""
+        """Create the weights: a patch for each connection, a bias for each output map."""
         connected = np.array([[cell == "X" for cell in row.split()] for row in self.table])
         self._shape = connected.shape
         fan_in = connected.sum(axis=0).mean() * self.kernel_size**2
@@ -108,7 +109,7 @@ class PartialConv2D(layers.Layer):
         return (batch, *smaller, len(self.table[0].split()))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the arguments of the layer."""
         return super().get_config() | {"table": self.table, "kernel_size": self.kernel_size}
 
 
@@ -121,7 +122,7 @@ def plus_minus_codes(shape: tuple[int, ...], dtype: str | None = None) -> Any:
 
 @keras.saving.register_keras_serializable("cnn_keras")
 def scaled_tanh(x: Tensor) -> Tensor:
-    """Squash by `f(a) = 1.7159 tanh(2/3 a)`, so that f(±1) = ±1 (appendix A)."""
+    """Apply `f(a) = 1.7159 tanh(2/3 a)`, so that f(±1) = ±1 (appendix A)."""
     return 1.7159 * ops.tanh(x * (2 / 3))
 
 
@@ -137,33 +138,33 @@ def lenet5(
 
     Args:
         image: `(batch, height, width, channels)`, 16×16 or more; 32×32×1 in the paper.
-        num_classes: Number of classes; None leaves out what follows S4.
+        num_classes: Number of classes; None leaves out the layers after S4.
         classifier_activation: ``"softmax"`` or None for logits.
         form: ``"taught"`` or ``"1998"``.
-        activation: Squashing function of the taught form; the 1998 form has its scaled tanh.
+        activation: Activation of the taught form; the 1998 form always has the scaled tanh.
 
     Returns:
         Class scores `(batch, num_classes)`, or the maps of S4.
 
     Raises:
-        UsageError: An image on which nothing is left for C5.
+        UsageError: The image is too small for C5.
     """
     require_size(image, 16, "LeNet-5")
-    partial = form == "1998"
+    is_original = form == "1998"
 
     def squash(x: Tensor, row: str) -> Tensor:
-        function = scaled_tanh if partial else activation
+        function = scaled_tanh if is_original else activation
         return layers.Activation(function, name=f"{row}_activation")(x)
 
     def subsample(x: Tensor, row: str) -> Tensor:
         x = layers.AveragePooling2D(2, name=row)(x)
-        if partial:  # section II-B: a trainable coefficient and bias for each map, then squashed
+        if is_original:  # section II-B: a trainable coefficient and bias for each map
             x = squash(layers.DepthwiseConv2D(1, name=f"{row}_coefficient")(x), row)
         return x
 
     x = squash(layers.Conv2D(6, 5, name="c1")(image), "c1")
     x = subsample(x, "s2")
-    c3 = PartialConv2D(TABLE_I, 5, name="c3") if partial else layers.Conv2D(16, 5, name="c3")
+    c3 = PartialConv2D(TABLE_I, 5, name="c3") if is_original else layers.Conv2D(16, 5, name="c3")
     x = squash(c3(x), "c3")
     x = subsample(x, "s4")
     if num_classes is None:
@@ -171,7 +172,7 @@ def lenet5(
     x = layers.Flatten(name="flatten")(x)
     x = squash(layers.Dense(120, name="c5")(x), "c5")
     x = squash(layers.Dense(84, name="f6")(x), "f6")
-    if not partial:
+    if not is_original:
         return classifier(x, num_classes, classifier_activation)
     codes = layers.Dense(
         num_classes,

@@ -1,10 +1,10 @@
-"""Network in network: convolutions followed by 1×1 convolutions, and no dense layer at all.
+"""Network in network: convolutions followed by 1×1 convolutions, and no dense layer.
 
-The form for 32×32 images, with the sizes of the authors' release, which the paper does not print.
+This is the form for 32×32 images, with the sizes of the authors' release; the paper prints none.
 
 Departures from the paper:
-    - The last 1×1 convolution is not rectified: a map that is all zero would never come back.
-    - He's initialization, for Gaussians of 0.05.
+    - The last 1×1 convolution has no ReLU: a map of zeros would have no gradient and stay zero.
+    - He's initialization, instead of Gaussians of 0.05.
 
 Reference:
     Lin, Chen, Yan, "Network in network", arXiv:1312.4400, sections 3 and 4.
@@ -21,7 +21,7 @@ from ..paper import Printed
 
 
 class MLPConv(NamedTuple):
-    """An mlpconv layer: a convolution, then a perceptron that slides over its maps (Fig. 1b)."""
+    """An mlpconv layer: a convolution, then a perceptron at each position (Fig. 1b)."""
 
     conv: str
     kernel_size: int
@@ -40,7 +40,7 @@ LAYERS = (
 
 
 def printed() -> dict[str, Printed]:
-    """Return the paper's figures: it prints none about its layers."""
+    """Return the paper's figures: there are none about its layers."""
     return {}
 
 
@@ -51,8 +51,8 @@ def nin(
 
     Args:
         image: `(batch, height, width, channels)`; 32×32×3 in the paper.
-        num_classes: Number of classes; None leaves out the last 1×1 convolution, which makes one
-            map of each class, and the averaging.
+        num_classes: Number of classes; None leaves out the last 1×1 convolution, which gives a
+            map for each class, and the average pooling.
         classifier_activation: ``"softmax"`` or None for logits.
 
     Returns:

@@ -1,7 +1,7 @@
 """The residual networks for ImageNet, 18 to 152 layers, and their plain twins.
 
 Departures from the paper: none in the network. Options beyond it: the stride of a bottleneck on its
-3×3 convolution ("v1.5", as torchvision and most others have it), and the pre-activation form.
+3×3 convolution ("v1.5", as in torchvision and most other libraries), and the pre-activation form.
 
 Reference:
     He, Zhang, Ren, Sun, "Deep residual learning for image recognition", arXiv:1512.03385,
@@ -22,14 +22,14 @@ from ..paper import Figure, Printed
 
 
 class Conv(NamedTuple):
-    """A line in the brackets of Table 1: windows, and filters as a multiple of the stage's."""
+    """A line in the brackets of Table 1: kernel size, and filters as a multiple of the stage's."""
 
     kernel_size: int
     expansion: int
 
 
 class Column(NamedTuple):
-    """A column of Table 1: a building block, and how often it stands in each stage."""
+    """A column of Table 1: a building block, and its number in each stage."""
 
     block: tuple[Conv, ...]
     conv2: int  # 56×56 maps,  64 filters
@@ -61,7 +61,7 @@ def printed(
     preactivation: bool = False,
     stem: Stem = "paper",
 ) -> dict[str, Printed]:
-    """Return the figures of Table 1: maps at the end of each stage, multiply-adds of them all."""
+    """Return the figures of Table 1: maps at the end of each stage, and all multiply-adds."""
     block, *counts, flops = TABLE_1[depth]
     shortcuts = ("A", "B", "none") if block is BASIC else ("B",)
     if shortcut not in shortcuts or stride_on != "1x1" or preactivation or stem != "paper":
@@ -78,14 +78,14 @@ def printed(
     }
 
 
-# Padding on all sides alike, as in the authors' Caffe release and in torch.
+# Padding is symmetric, as in the authors' Caffe release and in torch.
 conv = partial(blocks.conv, use_bias=False, padding="symmetric")
 conv_bn = partial(blocks.conv_bn, padding="symmetric")
 conv_bn_relu = partial(blocks.conv_bn_relu, padding="symmetric")
 
 
 class Step(NamedTuple):
-    """One convolution of a module, ready to be connected."""
+    """The arguments of a convolution of a module."""
 
     name: str
     filters: int
@@ -94,36 +94,42 @@ class Step(NamedTuple):
 
 
 def residual_module(x: Tensor, steps: list[Step], shortcut: Shortcut, row: str) -> Tensor:
-    """Convolve and normalize, with the way around it, then rectify (Fig. 2 and 5)."""
+    """Convolve and normalize, add the shortcut, then rectify (Fig. 2 and 5)."""
+    *others, last = steps
     y = x
-    for name, *shape in steps[:-1]:
-        y = conv_bn_relu(y, *shape, name=name)
-    name, *shape = steps[-1]
-    y = conv_bn(y, *shape, name=name)
+    for step in others:
+        y = conv_bn_relu(y, step.filters, step.kernel_size, step.strides, name=step.name)
+    y = conv_bn(y, last.filters, last.kernel_size, last.strides, name=last.name)
     if shortcut != "none":
-        around = shortcut_to(x, y, shortcut, f"{row}_shortcut")
-        y = layers.Add(name=f"{row}_add")([y, around])
+        y = layers.Add(name=f"{row}_add")([y, shortcut_to(x, y, shortcut, f"{row}_shortcut")])
     return relu(y, f"{row}_relu")
 
 
 def preactivated_module(
     x: Tensor, steps: list[Step], shortcut: Shortcut, row: str, *, is_activated: bool
 ) -> Tensor:
-    """Normalize, rectify, convolve; the way around it stays clear (arXiv:1603.05027, Fig. 1b).
+    """Normalize, rectify, convolve; add the shortcut and nothing after it (arXiv:1603.05027).
 
-    As in the paper's appendix the first module takes conv1 as it is, activated before the split;
-    a projection, as in the authors' release, takes the activated maps.
+    The module is that of Fig. 1b. The first module does not activate the output of conv1 again
+    (the paper's appendix), and a projection takes the activated maps (the authors' release).
+
+    Args:
+        x: Feature map `(batch, height, width, channels)`.
+        steps: The convolutions.
+        shortcut: The shortcut.
+        row: Row that the layers belong to.
+        is_activated: Whether `x` is normalized and rectified.
     """
-    (name, *shape), *others = steps
-    activated = x if is_activated else norm_relu(x, name)
-    y = conv(activated, *shape, name=name)
-    for name, *shape in others:
-        y = conv(norm_relu(y, name), *shape, name=name)
+    activated = x if is_activated else norm_relu(x, steps[0].name)
+    y = activated
+    for index, step in enumerate(steps):
+        y = y if index == 0 else norm_relu(y, step.name)
+        y = conv(y, step.filters, step.kernel_size, step.strides, name=step.name)
     if shortcut != "none":
-        identity = shortcut == "A" or (shortcut == "B" and x.shape == y.shape)
-        source, name = x if identity else activated, f"{row}_shortcut"
-        around = shortcut_to(source, y, shortcut, name, project=conv)
-        y = layers.Add(name=f"{row}_add")([y, around])
+        is_identity = shortcut == "A" or (shortcut == "B" and x.shape == y.shape)
+        source = x if is_identity else activated
+        z = shortcut_to(source, y, shortcut, f"{row}_shortcut", project=conv)
+        y = layers.Add(name=f"{row}_add")([y, z])
     return y
 
 
@@ -162,11 +168,12 @@ def resnet(
         Class scores `(batch, num_classes)`, or the last module's maps.
     """
     block, *counts, _ = TABLE_1[depth]
-    strided = 1 if block is BOTTLENECK and stride_on == "3x3" else 0
+    strided = 1 if block is BOTTLENECK and stride_on == "3x3" else 0  # index in the block
 
     x = conv_bn_relu(image, 64, *(7, 2) if stem == "paper" else (3, 1), name="conv1")
     if stem == "paper":
         x = max_pool(x, 3, 2, padding="symmetric", name="pool1")
+    is_activated = True  # conv1 ends with a ReLU
     for stage, (count, filters) in enumerate(zip(counts, (64, 128, 256, 512), strict=True), 2):
         for index in range(1, count + 1):
             row = f"conv{stage}_{index}"
@@ -178,8 +185,8 @@ def resnet(
                 for letter, layer, step in zip("abc", block, strides, strict=False)
             ]
             if preactivation:
-                is_first = (stage, index) == (2, 1)
-                x = preactivated_module(x, steps, shortcut, row, is_activated=is_first)
+                x = preactivated_module(x, steps, shortcut, row, is_activated=is_activated)
+                is_activated = False
             else:
                 x = residual_module(x, steps, shortcut, row)
     if preactivation:

@@ -1,8 +1,8 @@
-"""VGG: nothing but 3×3 convolutions, 11 to 19 layers deep.
+"""VGG: 11 to 19 layers with only 3×3 convolutions.
 
-Departures from the paper: none in the network; He's initialization for the paper's (the deeper
-configurations were started from trained shallow ones). Batch normalization, which came later, is an
-option.
+Departures from the paper:
+    - He's initialization; the paper initializes deep configurations from trained shallow ones.
+    - Batch normalization, which is newer, is an option.
 
 Reference:
     Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition",
@@ -26,7 +26,7 @@ from ..blocks import (
 )
 from ..paper import Printed, millions
 
-# Table 1: the widths of the 3×3 convolutions between one pooling and the next.
+# Table 1: filters of the 3×3 convolutions, in groups that each end with a pooling.
 # fmt: off
 TABLE_1 = {
     # 224×224      112×112     56×56                 28×28                 14×14
@@ -60,7 +60,7 @@ def vgg(
 
     Args:
         image: `(batch, height, width, channels)`; 224×224×3 in the paper, 32×32 or more.
-        num_classes: Number of classes; None leaves out what follows pool5.
+        num_classes: Number of classes; None leaves out the layers after pool5.
         classifier_activation: ``"softmax"`` or None for logits.
         configuration: Column of Table 1: 11, 13, 16 or 19 layers.
         batch_normalization: Normalize after each convolution, which then has no bias.
@@ -69,7 +69,7 @@ def vgg(
         Class scores `(batch, num_classes)`, or the maps of pool5.
 
     Raises:
-        UsageError: An image of which five poolings leave nothing.
+        UsageError: The image is too small for five poolings.
     """
     require_size(image, 32, "VGG")
     conv3 = conv_bn_relu if batch_normalization else conv_relu

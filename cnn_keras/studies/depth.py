@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..experiments.record import Claim, write_record
 from ..inspection import anatomy
-from ..inspection.summary import short
+from ..inspection.summary import abbreviate
 from ..zoo import ZOO
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def module(row: str, input_shape: tuple[int, int, int], widths: Widths, *, reduc
         naive = (widths.conv1, widths.conv3, widths.conv5)
         return keras.Model(image, naive_inception(image, *naive, name=row))
 
-    layers = anatomy.layers(anatomy.outline(build))
+    layers = anatomy.layer_rows(anatomy.build_uninitialized(build))
     total = anatomy.total(layers)
     return Module(
         row,
@@ -286,10 +286,10 @@ def tables(record: dict[str, Any]) -> RenderableType:
         costs_table.add_row(
             row["row"],
             "×".join(map(str, row["input_shape"])),
-            *(short(row["naive"][field]) for field in costs),
-            *(short(row["reduced"][field]) for field in costs),
+            *(abbreviate(row["naive"][field]) for field in costs),
+            *(abbreviate(row["reduced"][field]) for field in costs),
             f"{row['ratio']:.2f}",
-            *(short(link[field]) for field in costs),
+            *(abbreviate(link[field]) for field in costs),
         )
     return Group(convolutions, costs_table, claims_table(record))
 

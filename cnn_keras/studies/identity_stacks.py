@@ -34,11 +34,11 @@ def stack(shape: tuple[int, int, int], layers: int, form: str) -> keras.Model:
     """Return a model of the paper's modules one after the other; the shape of the maps stays."""
     import keras
 
-    from ..models.cifar_resnet import module
+    from ..models.cifar_resnet import residual_module
 
     x = y = keras.Input(shape)
     for index in range(layers // 2):
-        y = module(y, shape[-1], 1, FORMS[form], f"module{index + 1}")
+        y = residual_module(y, shape[-1], 1, FORMS[form], f"module{index + 1}")
     return keras.Model(x, y)
 
 

@@ -34,7 +34,13 @@ from ..experiments.estimates import (
     smallest_step,
 )
 from ..experiments.record import Claim, write_record
-from ..inspection.surgery import Chain, Plan, cut, errors, outputs
+from ..inspection.surgery import (
+    ModularNetwork,
+    Variant,
+    error_rates,
+    split_into_modules,
+    variant_outputs,
+)
 from ..training.config import Training
 from ..training.evaluate import wilson
 from ..training.run_folder import Run
@@ -176,13 +182,13 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
     """Return the errors of a run's network without one module and without several, cached."""
 
     @cache
-    def chain() -> Chain:
-        return cut(run.model())
+    def chain() -> ModularNetwork:
+        return split_into_modules(run.model())
 
     def single() -> dict[str, Any]:
         indices = range(len(chain().modules))
         plans = [chain().without(), *(chain().without([index]) for index in indices)]
-        intact, *rest = errors(plans, run.preprocessing, test)
+        intact, *rest = error_rates(plans, run.preprocessing, test)
         return {
             "rows": [module.row for module in chain().modules],
             "changes_shape": [module.changes_shape for module in chain().modules],
@@ -199,7 +205,7 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
             [sorted(order[:size]) for order in drawn] for size in range(1, min(count, modules) + 1)
         ]
         plans = [chain().without(indices) for choices in deleted for indices in choices]
-        by_size = np.reshape(errors(plans, run.preprocessing, test), (-1, draws))
+        by_size = np.reshape(error_rates(plans, run.preprocessing, test), (-1, draws))
         return {"deleted": deleted, "errors": by_size.tolist()}
 
     settings = {"test_images": len(test.labels)}
@@ -214,14 +220,14 @@ def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
     """Time the deletion of each module, separately and with shared computation; cached."""
 
     def measure() -> list[tuple[float, float]]:
-        chain = cut(run.model())
+        chain = split_into_modules(run.model())
         plans = [chain.without([index]) for index in range(len(chain.modules))]
         images = run.preprocessing(test.sample(TIMED_IMAGES).images)
 
-        def seconds(groups: Sequence[Sequence[Plan]]) -> float:
+        def seconds(groups: Sequence[Sequence[Variant]]) -> float:
             began = time.perf_counter()
             for group in groups:
-                list(outputs(group, images))
+                list(variant_outputs(group, images))
             return time.perf_counter() - began
 
         separate, shared = [[plan] for plan in plans], [plans]

@@ -23,8 +23,8 @@ from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import difference, geometric_mean, mean
 from ..experiments.record import Claim, write_record
-from ..inspection.gradient_paths import central, counts, magnitudes
-from ..inspection.surgery import cut
+from ..inspection.gradient_paths import central_interval, path_counts, path_gradient_norms
+from ..inspection.surgery import split_into_modules
 from ..training.config import Training
 from ..training.run_folder import Run
 
@@ -59,7 +59,7 @@ class PathGradients:
     @property
     def paths(self) -> NDArray[np.float64]:
         """Share of all paths that have each length, `(modules + 1,)`."""
-        return np.array([count / 2**self.modules for count in counts(self.modules)])
+        return np.array([count / 2**self.modules for count in path_counts(self.modules)])
 
     @property
     def norms(self) -> NDArray[np.float64]:
@@ -82,14 +82,14 @@ class PathGradients:
     @property
     def effective(self) -> tuple[int, int]:
         """Shortest and longest effective path: together they carry `EFFECTIVE_SHARE`."""
-        return central(self.shares.mean(axis=0), EFFECTIVE_SHARE)
+        return central_interval(self.shares.mean(axis=0), EFFECTIVE_SHARE)
 
     def held_out_shares(self) -> list[float]:
         """Return the gradient share of one half's effective paths in the other half."""
         held_out_shares = []
         for first, second in _normalized(self.magnitudes * self.paths):
             for one, other in ((first, second), (second, first)):
-                low, high = central(one, EFFECTIVE_SHARE)
+                low, high = central_interval(one, EFFECTIVE_SHARE)
                 held_out_shares.append(float(other[low : high + 1].sum()))
         return held_out_shares
 
@@ -224,15 +224,17 @@ def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
     train = run.prepare_dataset(dataset).train
     sample = train.sample(images, seed)
     model = run.model()
-    chain = cut(keras.Model(model.input, model.get_layer("logits").output, name=model.name))
-    norms = magnitudes(chain, run.preprocessing(sample.images), sample.labels, seed)
+    chain = split_into_modules(
+        keras.Model(model.input, model.get_layer("logits").output, name=model.name)
+    )
+    norms = path_gradient_norms(chain, run.preprocessing(sample.images), sample.labels, seed)
     return [norms[half::2].mean(axis=0).tolist() for half in (0, 1)]
 
 
 def claims(gradients: PathGradients, control: Control | None = None) -> list[Claim]:
     """Return the claims of the paper about paths and their gradients, with the measured values."""
     network, modules, half = gradients.network, gradients.modules, gradients.modules / 2
-    all_low, all_high = central(gradients.paths, EFFECTIVE_SHARE)
+    all_low, all_high = central_interval(gradients.paths, EFFECTIVE_SHARE)
     low, high = gradients.effective
     effective_paths = float(gradients.paths[low : high + 1].sum())
     slopes, _, explained = zip(*gradients.lines(), strict=True)
@@ -318,7 +320,7 @@ def _document(gradients: PathGradients) -> dict[str, Any]:
             {"length": length, "paths": count, "norm": norm, "gradient": share}
             for length, (count, norm, share) in enumerate(
                 zip(
-                    counts(gradients.modules),
+                    path_counts(gradients.modules),
                     gradients.norms.mean(axis=0).tolist(),
                     gradients.shares.mean(axis=0).tolist(),
                     strict=True,
@@ -338,7 +340,7 @@ def _figure(gradients: PathGradients) -> Figure:
     lengths = np.arange(gradients.modules + 1)
     number, norm, share = figure.subplots(1, 3)
 
-    number.bar(lengths, counts(gradients.modules))
+    number.bar(lengths, path_counts(gradients.modules))
     number.set_title("a: number of paths", fontsize="medium")
     number.set_ylabel("paths")
 

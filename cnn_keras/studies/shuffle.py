@@ -25,7 +25,7 @@ from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import largest_step_share, rank_correlation, smallest_step
 from ..experiments.record import Claim, write_record
-from ..inspection.surgery import cut, errors
+from ..inspection.surgery import error_rates, split_into_modules
 from ..training.config import Training
 from ..training.run_folder import Run
 
@@ -83,7 +83,7 @@ def orders(
     Args:
         modules: Number of modules.
         groups: Indices of modules that may be swapped with each other, such as
-            `Chain.exchangeable`.
+            `ModularNetwork.interchangeable`.
         count: Number of swaps in a sequence.
         draws: Number of sequences, each of which begins with the original order.
 
@@ -167,8 +167,8 @@ def shuffle(
 
 
 def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
-    chain = cut(run.model())
-    groups = chain.exchangeable
+    chain = split_into_modules(run.model())
+    groups = chain.interchangeable
     if max(map(len, groups), default=0) < 2:
         raise UsageError(
             f"{run.config['network']} has no two modules of the same shape: choose a deeper "
@@ -176,7 +176,7 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
         )
     drawn = orders(len(chain.modules), groups, count, draws)
     plans = [chain.without(), *map(chain.reordered, drawn)]
-    intact, *rest = errors(plans, run.preprocessing, test)
+    intact, *rest = error_rates(plans, run.preprocessing, test)
     return {"orders": drawn, "intact": intact, "errors": rest}
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from cnn_keras.inspection.gradient_paths import gradients_along
+from cnn_keras.inspection.gradient_paths import path_gradients
 from cnn_keras.inspection.gradients import gradient, weight_gradients
-from cnn_keras.inspection.surgery import cut
+from cnn_keras.inspection.surgery import split_into_modules
 
 
 def gradients(model: keras.Model, images: Any, labels: Any) -> dict[str, Any]:
@@ -24,9 +24,9 @@ def gradients(model: keras.Model, images: Any, labels: Any) -> dict[str, Any]:
     before = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
     found = weight_gradients(model, loss, images, labels)
     found["images"] = gradient(lambda x: loss(labels, model(x, training=False)), images)
-    chain = cut(model)
-    paths = np.random.default_rng(0).random((len(images), len(chain.modules))) < 0.5
-    found["paths"] = gradients_along(chain, images, labels, paths)
+    network = split_into_modules(model)
+    paths = np.random.default_rng(0).random((len(images), len(network.modules))) < 0.5
+    found["paths"] = path_gradients(network, images, labels, paths)
     for value, variable in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
     return found

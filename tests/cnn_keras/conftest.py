@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import outline
+from cnn_keras.inspection.anatomy import build_uninitialized
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,6 @@ def model_of() -> Callable[[str], keras.Model]:
 
     @cache
     def build(name: str) -> keras.Model:
-        return outline(lambda: cnn_keras.build(name))
+        return build_uninitialized(lambda: cnn_keras.build(name))
 
     return build

@@ -52,7 +52,7 @@ def test_depth_equals_the_rows(named: tuple[str, keras.Model]) -> None:
         ("vgg16", {"batch_normalization": "yes"}, "batch_normalization of vgg16 is true, false"),
         ("resnet20", {"shortcut": "D"}, "The shortcut of resnet20 is A, B, C, none, not 'D'."),
         ("resnet20", {"depth": 21}, "6n + 2 is expected"),
-        ("resnet20", {"branches": 10}, "10 branches cannot be drawn: this network has 9"),
+        ("resnet20", {"branches": 10}, "A step cannot train 10 branches: this network has 9"),
         ("plain20", {"branches": 1}, "this network has 0"),
         ("resnet20", {"depth": "deep"}, "The depth of resnet20 is a number, not 'deep'."),
         ("resnet20", {"depth": "2²"}, "The depth of resnet20 is a number, not '2²'."),
@@ -86,7 +86,7 @@ def test_weights_of_a_file_fill_the_whole_network_or_its_trunk(suffix: str, tmp_
         for ours, theirs in zip(layer.weights, whole.get_layer(layer.name).weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     for network, options, message in (
-        ("resnet20", {"num_classes": 10}, "is not of 10 classes"),
+        ("resnet20", {"num_classes": 10}, "does not have 10 classes"),
         ("resnet20", {"num_classes": 3, "shortcut": "B"}, "do not fit resnet20"),
         ("resnet32", {"num_classes": 3}, "do not fit resnet32"),
     ):

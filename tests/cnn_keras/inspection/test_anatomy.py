@@ -12,7 +12,7 @@ from keras import layers
 
 import cnn_keras
 from cnn_keras.errors import UsageError
-from cnn_keras.inspection.anatomy import depth, outline, rows, total
+from cnn_keras.inspection.anatomy import build_uninitialized, depth, rows, total
 from cnn_keras.zoo import ZOO
 from tests.fixtures.networks import OUTPUT_SHAPES, ModelOf, rows_by_name
 
@@ -167,7 +167,9 @@ def region_with_gradient(model: keras.Model) -> tuple[int, ...]:
 def test_receptive_fields_equal_the_region_with_a_gradient(
     name: str, side: int, options: dict[str, str]
 ) -> None:
-    features = outline(lambda: cnn_keras.build(name, (side, side, 1), include_top=False, **options))
+    features = build_uninitialized(
+        lambda: cnn_keras.build(name, (side, side, 1), include_top=False, **options)
+    )
     assert region_with_gradient(summing(features)) == rows(features)[-1].receptive_field
 
 
@@ -271,7 +273,7 @@ def test_multiply_adds_of_other_convolutions() -> None:
     ],
 )
 def test_networks_of_keras_applications(name: str, macs: int | None, layers_deep: int) -> None:
-    model = outline(lambda: getattr(keras.applications, name)(weights=None))
+    model = build_uninitialized(lambda: getattr(keras.applications, name)(weights=None))
     whole = total(rows(model))
     assert macs in (None, whole.macs)
     assert depth(model) == layers_deep
@@ -279,7 +281,7 @@ def test_networks_of_keras_applications(name: str, macs: int | None, layers_deep
 
 
 def test_an_outline_leaves_no_pending_initialization() -> None:
-    model = outline(lambda: cnn_keras.build("resnet20"))
+    model = build_uninitialized(lambda: cnn_keras.build("resnet20"))
     assert cnn_keras.build("lenet5").get_weights()  # Keras would initialize pending variables here
     assert all(weight._value is None for weight in model.weights)
 

@@ -10,7 +10,7 @@ from cnn_keras.inspection import gradients
 
 
 def small() -> keras.Model:
-    """A convolution, a normalization and a classifier, with weights of a seed."""
+    """A convolution, a normalization and a classifier, with seeded weights."""
     keras.utils.set_random_seed(0)
     image = keras.Input((6, 6, 2))
     x = layers.GlobalAveragePooling2D()(conv_bn_relu(image, 3, 3, name="conv1"))
@@ -21,7 +21,7 @@ def random(*shape: int) -> gradients.Array:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def test_of_a_convolution_it_is_the_transposed_one() -> None:
+def test_the_gradient_of_a_convolution_is_a_transposed_convolution() -> None:
     layer = layers.Conv2D(3, 3, padding="same")
     image, back = random(2, 5, 5, 2), random(2, 5, 5, 3)
     layer.build(image.shape)
@@ -30,26 +30,26 @@ def test_of_a_convolution_it_is_the_transposed_one() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_what_does_not_count_has_none() -> None:
+def test_the_gradient_of_an_unused_argument_is_zero() -> None:
     one, two = gradients.gradients(lambda x, y: ops.sum(x**3), [random(3), random(2, 2)])
     np.testing.assert_allclose(one, 3 * random(3) ** 2, rtol=1e-5)
     np.testing.assert_array_equal(two, np.zeros((2, 2)))
 
 
-def test_of_a_softmax_it_is_what_probabilities_lack() -> None:
+def test_the_gradient_of_a_softmax_is_probabilities_minus_labels() -> None:
     image = keras.Input((5,))
     model = keras.Model(image, layers.Dense(3, activation="softmax", name="logits")(image))
     images, labels = random(4, 5), np.array([0, 2, 1, 2])
     loss = keras.losses.SparseCategoricalCrossentropy()
     found = gradients.weight_gradients(model, loss, images, labels)
-    lack = (ops.convert_to_numpy(model(images)) - np.eye(3)[labels]) / 4
+    residual = (ops.convert_to_numpy(model(images)) - np.eye(3)[labels]) / 4
     assert list(found) == ["logits/kernel", "logits/bias"]
-    np.testing.assert_allclose(found["logits/kernel"], images.T @ lack, atol=1e-6)
-    np.testing.assert_allclose(found["logits/bias"], lack.sum(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found["logits/kernel"], images.T @ residual, atol=1e-6)
+    np.testing.assert_allclose(found["logits/bias"], residual.sum(axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_it_is_the_slope_of_the_loss(training: bool) -> None:
+def test_the_gradient_is_the_slope_of_the_loss(training: bool) -> None:
     model, images, labels = small(), random(8, 6, 6, 2), np.arange(8) % 4
     loss = keras.losses.SparseCategoricalCrossentropy()
     before = [np.array(variable) for variable in model.variables]
@@ -61,16 +61,16 @@ def test_it_is_the_slope_of_the_loss(training: bool) -> None:
         start = np.array(weight)
         direction = found[weight.path] / np.linalg.norm(found[weight.path])
         values = []
-        for way in (1, -1):
-            weight.assign(start + way * step * direction)
+        for sign in (1, -1):
+            weight.assign(start + sign * step * direction)
             values.append(float(loss(labels, model(images, training=training))))
         weight.assign(start)
         slope = (values[0] - values[1]) / (2 * step)
         assert slope == pytest.approx(np.linalg.norm(found[weight.path]), rel=2e-2)
 
 
-def test_normalization_by_the_images_themselves_forgets_a_kernels_scale() -> None:
-    """So in training the gradient stands at right angles to the kernel, and else it does not."""
+def test_normalization_by_the_batch_makes_a_kernels_scale_irrelevant() -> None:
+    """So in training the gradient is orthogonal to the kernel, and at inference it is not."""
     model, images, labels = small(), random(8, 6, 6, 2), np.arange(8) % 4
     loss = keras.losses.SparseCategoricalCrossentropy()
     kernel = np.array(model.get_layer("conv1").kernel)

@@ -6,7 +6,7 @@ import pytest
 
 import cnn_keras
 from cnn_keras.inspection.responses import module_changes, response_deviations
-from cnn_keras.inspection.surgery import cut
+from cnn_keras.inspection.surgery import split_into_modules
 from tests.fixtures.published_weights import randomize
 
 
@@ -23,8 +23,8 @@ IMAGES = np.random.default_rng(1).normal(size=(4, 16, 16, 1)).astype(np.float32)
 
 def test_the_change_of_a_residual_module_is_its_branch(networks: dict[str, keras.Model]) -> None:
     found = module_changes(networks["resnet20"], IMAGES)
-    chain = cut(networks["resnet20"])
-    x, expected = chain.before(IMAGES), {}
+    chain = split_into_modules(networks["resnet20"])
+    x, expected = chain.stem(IMAGES), {}
     for module in chain.modules:
         if not module.changes_shape:
             sizes = [np.linalg.norm(np.reshape(a, (4, -1)), axis=1) for a in (module.branch(x), x)]

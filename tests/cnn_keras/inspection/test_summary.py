@@ -11,7 +11,7 @@ from cnn_keras.inspection import summary
 from cnn_keras.inspection.summary import notes, summarize
 from cnn_keras.zoo import ZOO
 
-# Networks that their papers print figures of; `lenet5` is the taught form.
+# Networks with figures in their papers; `lenet5` is the taught form.
 PRINTED = set(ZOO) - {"lenet5", "nin"}
 
 
@@ -24,7 +24,7 @@ def printed_rows(found: summary.Summary) -> set[str]:
     return {row.row for row, printed in (*found.rows, found.total) if any(printed)}
 
 
-def test_only_rows_in_which_papers_err_have_a_note(network: summary.Summary) -> None:
+def test_only_rows_that_differ_from_their_paper_have_a_note(network: summary.Summary) -> None:
     marked = {note.row: note.fields for note in notes(network)}
     assert marked == {
         "alexnet": {"conv1": ["neurons"]},
@@ -66,19 +66,19 @@ def test_every_printed_row_is_a_row_of_the_network(network: summary.Summary) -> 
         ("lenet5", {}),
     ],
 )
-def test_nothing_is_printed_of_what_is_not_in_the_paper(
+def test_variants_that_are_not_in_the_paper_have_no_figures(
     name: str, arguments: dict[str, Any]
 ) -> None:
     assert printed_rows(summarize(name, **arguments)) == set()
 
 
-def test_auxiliary_heads_leave_the_papers_rows_alone() -> None:
+def test_auxiliary_classifiers_do_not_change_the_papers_rows() -> None:
     found = summarize("googlenet", options={"auxiliary": True})
     assert [row.row for row, _ in found.rows if "aux" in row.row]
     assert len(notes(found)) == 5
 
 
-def test_other_disagreements_are_said_in_numbers() -> None:
+def test_other_differences_are_given_in_numbers() -> None:
     (note,) = (note for note in notes(summarize("googlenet")) if note.row == "4d")
     assert note.mark == "³"
     assert note.text == (
@@ -114,7 +114,7 @@ def test_json_is_exact_and_has_the_papers_figures(capsys: pytest.CaptureFixture[
         assert document[field] == sum(row[field] for row in document["rows"])
 
 
-def test_a_pipe_gets_the_table_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_is_not_shortened(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv=["summary", "lenet5", "--options", "form=1998"]) == 0
     out = capsys.readouterr().out
     assert "…" not in out
@@ -124,7 +124,7 @@ def test_a_pipe_gets_the_table_whole(capsys: pytest.CaptureFixture[str]) -> None
     assert "| c3 | Conv2D Activation | 10×10×16 | 14 | 2,416 |" in capsys.readouterr().out
 
 
-def test_list_has_what_the_zoo_knows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_the_figures_of_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv=["list", "--json"]) == 0
     rows = {row.pop("name"): row for row in json.loads(capsys.readouterr().out)}
     assert rows["googlenet"] == {

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import outline, rows, total
+from cnn_keras.inspection.anatomy import build_uninitialized, rows, total
 from tests.fixtures.networks import ModelOf, rows_by_name
 
 
@@ -14,5 +14,5 @@ def test_neurons_and_multiply_adds(
     assert list(neurons.values()) == [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
     assert sum(neurons.values()) == 659_272
     assert total(list(found.values())).macs == 724_406_816
-    one_tower = outline(lambda: cnn_keras.build("alexnet", (224, 224, 3), form="2014"))
+    one_tower = build_uninitialized(lambda: cnn_keras.build("alexnet", (224, 224, 3), form="2014"))
     assert total(rows(one_tower)).macs == 714_188_480

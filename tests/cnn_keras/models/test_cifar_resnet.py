@@ -79,3 +79,12 @@ def test_projection_shortcuts_add_two_convolutions() -> None:
     projected = count_trainable(cnn_keras.build("resnet20", shortcut="B"))
     convolutions = 16 * 32 + 32 * 64
     assert projected == ZOO["resnet20"].parameters + convolutions + 2 * (32 + 64)
+
+
+def test_the_names_in_saved_models_are_stable() -> None:
+    layer = small(branches=2).get_layer("branches")
+    config = keras.saving.serialize_keras_object(layer)
+    assert (config["class_name"], config["registered_name"]) == (
+        "DrawnBranches",
+        "cnn_keras>DrawnBranches",
+    )

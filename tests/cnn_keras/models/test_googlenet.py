@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import outline
+from cnn_keras.inspection.anatomy import build_uninitialized
 from cnn_keras.layer_names import row_of
 from tests.fixtures.networks import GOOGLENET_TABLE_1, ModelOf, rows_by_name
 
@@ -30,7 +30,9 @@ def test_rows_equal_table_1_unless_it_contradicts_itself(
 
 
 def test_auxiliary_classifiers_follow_4a_and_4d() -> None:
-    model = outline(lambda: cnn_keras.build("googlenet", (224, 224, 3), 5, auxiliary=True))
+    model = build_uninitialized(
+        lambda: cnn_keras.build("googlenet", (224, 224, 3), 5, auxiliary=True)
+    )
     assert [tensor.shape for tensor in model.outputs] == [(None, 5)] * 3
     heads = {layer.name: layer for layer in model.layers if "_aux_" in layer.name}
     assert heads["4a_aux_pool"].output.shape == (None, 4, 4, 512)

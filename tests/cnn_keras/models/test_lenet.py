@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import depth, outline, rows
+from cnn_keras.inspection.anatomy import build_uninitialized, depth, rows
 from cnn_keras.models.lenet import TABLE_I, PartialConv2D
 from tests.fixtures.networks import ModelOf, count_trainable, rows_by_name
 
@@ -39,7 +39,7 @@ def test_parameters_of_1998_equal_the_papers() -> None:
 
 
 def test_connections_of_1998_equal_the_papers() -> None:
-    found = rows_by_name(outline(lambda: cnn_keras.build("lenet5", form="1998")))
+    found = rows_by_name(build_uninitialized(lambda: cnn_keras.build("lenet5", form="1998")))
     assert found["c3"].macs == 10 * 10 * 5 * 5 * 60  # 60 crosses in Table I
     # Every unit adds up its inputs and a bias; a subsampling unit has four inputs.
     connections = {row: found[row].macs + found[row].neurons for row in ("c1", "c3", "c5", "f6")}
@@ -53,7 +53,9 @@ def test_connections_of_1998_equal_the_papers() -> None:
         "s4": 2_000,
     }
     assert sum(connections.values()) + found["logits"].macs == 340_908
-    assert depth(outline(lambda: cnn_keras.build("lenet5", form="1998"))) == 7  # "seven layers"
+    assert (
+        depth(build_uninitialized(lambda: cnn_keras.build("lenet5", form="1998"))) == 7
+    )  # "seven layers"
 
 
 def test_table_i_has_the_papers_connections() -> None:

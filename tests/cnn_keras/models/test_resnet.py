@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import outline, rows, total
+from cnn_keras.inspection.anatomy import build_uninitialized, rows, total
 from tests.fixtures.networks import ModelOf
 
 
@@ -16,13 +16,15 @@ def test_the_paper_truncates_multiply_adds_of_34_and_50_layers(model_of: ModelOf
         "resnet34": 3.6,
         "resnet50": 3.8,
     }
-    v15 = outline(lambda: cnn_keras.build("resnet50", stride_on="3x3"))
+    v15 = build_uninitialized(lambda: cnn_keras.build("resnet50", stride_on="3x3"))
     assert round(total(rows(v15)).macs / 1e9, 1) == 4.1
 
 
 def test_stride_on_selects_the_convolution_with_the_stride() -> None:
     for stride_on, letter in (("1x1", "a"), ("3x3", "b")):
-        model = outline(partial(cnn_keras.build, "resnet50", (64, 64, 3), stride_on=stride_on))
+        model = build_uninitialized(
+            partial(cnn_keras.build, "resnet50", (64, 64, 3), stride_on=stride_on)
+        )
         strided = [
             layer.name
             for layer in model.layers
@@ -34,7 +36,9 @@ def test_stride_on_selects_the_convolution_with_the_stride() -> None:
 
 
 def test_preactivation_keeps_the_shortcut_an_identity() -> None:
-    model = outline(lambda: cnn_keras.build("resnet18", (32, 32, 3), preactivation=True))
+    model = build_uninitialized(
+        lambda: cnn_keras.build("resnet18", (32, 32, 3), preactivation=True)
+    )
     names = [layer.name for layer in model.layers]
     assert "conv2_1_a_bn" not in names  # conv1 is activated already
     module = names[names.index("conv2_2_a_bn") : names.index("conv2_2_add") + 1]

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import cnn_keras
-from cnn_keras.inspection.anatomy import outline
+from cnn_keras.inspection.anatomy import build_uninitialized
 from cnn_keras.models.vgg import TABLE_1, TABLE_2
 from cnn_keras.zoo import ZOO
 from tests.fixtures.networks import ModelOf
@@ -25,7 +25,9 @@ def test_configurations_of_table_1(configuration: str, depth: int, model_of: Mod
 
 
 def test_batch_normalization_replaces_the_biases() -> None:
-    model = outline(lambda: cnn_keras.build("vgg11", (32, 32, 3), batch_normalization=True))
+    model = build_uninitialized(
+        lambda: cnn_keras.build("vgg11", (32, 32, 3), batch_normalization=True)
+    )
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
             assert not layer.use_bias

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn_keras.inspection.surgery import cut
+from cnn_keras.inspection.surgery import split_into_modules
 from cnn_keras.studies.identity_stacks import (
     FORMS,
     dirac,
@@ -102,9 +102,9 @@ def test_maps_are_the_inputs_of_the_last_module(tmp_path: Path) -> None:
     assert (train.shape, held_out.shape) == ((40, 8, 8, 64), (180, 8, 8, 64))
     assert train.var(axis=(0, 1, 2)).mean() == pytest.approx(1, rel=1e-4)
     assert train.min() == held_out.min() == 0
-    chain = cut(run.model())
+    chain = split_into_modules(run.model())
     x = run.preprocessing(run.dataset().validation.images)
-    for piece in (chain.before, *(module.whole for module in chain.modules[:-1])):
+    for piece in (chain.stem, *(module.complete for module in chain.modules[:-1])):
         x = np.array(piece(x))
     ratios = held_out[x > 0.1] / x[x > 0.1]
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-3)

@@ -10,7 +10,7 @@ import pytest
 
 from cnn_keras.data.splits import stratified_indices
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.inspection.surgery import cut
+from cnn_keras.inspection.surgery import split_into_modules
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
 from cnn_keras.training.config import Training
@@ -41,11 +41,11 @@ def error(folder: Path, network: str, *deleted: int) -> float:
     run = Run.open(folder / "runs" / f"{network}_digits_0")
     test = run.dataset().test
     test = test.take(stratified_indices(test.labels, 60, 0))
-    parts = cut(run.model())
-    x = parts.before(run.preprocessing(test.images))
+    parts = split_into_modules(run.model())
+    x = parts.stem(run.preprocessing(test.images))
     for index, module in enumerate(parts.modules):
-        x = module.join(module.shortcut(x)) if index in deleted else module(x)
-    return (np.argmax(parts.after(x), axis=1) != test.labels).mean()
+        x = module.tail(module.shortcut(x)) if index in deleted else module(x)
+    return (np.argmax(parts.head(x), axis=1) != test.labels).mean()
 
 
 @pytest.mark.parametrize(("network", "modules"), [("resnet20", 3), ("plain20", 7)])

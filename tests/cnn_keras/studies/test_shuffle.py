@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import UsageError
-from cnn_keras.inspection.surgery import cut
+from cnn_keras.inspection.surgery import split_into_modules
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
 from cnn_keras.training.config import Training
@@ -36,13 +36,13 @@ def test_errors_are_those_of_the_networks_in_these_orders(
 ) -> None:
     run = Run.open(folder / "runs" / "resnet20_digits_0")
     test = run.test_split(50)
-    network = cut(run.model())
+    network = split_into_modules(run.model())
 
     def error(order: list[int]) -> float:
-        x = network.before(run.preprocessing(test.images))
+        x = network.stem(run.preprocessing(test.images))
         for index in order:
             x = network.modules[index](x)
-        return (np.argmax(network.after(x), axis=1) != test.labels).mean()
+        return (np.argmax(network.head(x), axis=1) != test.labels).mean()
 
     # Only the two modules of the first stage have the same shape: two swaps undo each other.
     own, other = [0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 4, 5]
