@@ -16,7 +16,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 
-from .benchmark.cli import Benchmark
+from .benchmark.measurements import MeasurementOptions, measure_files
 from .pipeline import export
 from .recipes import DEFAULT
 from .report.facts import Entry
@@ -32,6 +32,8 @@ RESNET = Training.of(
     recipe={"epochs": 4, "batch_size": 64, "learning_rate": 0.05},
     train_images=9_000,
 )
+
+BENCHMARK = MeasurementOptions()
 
 
 def demo(out: Path, data_dir: Path | None, threads: Sequence[int]) -> dict[str, Any]:
@@ -99,6 +101,5 @@ def _entry(run: Run, out: Path, data_dir: Path | None, threads: tuple[int, ...])
     source = SourceModel.of_run(run, data_dir)
     document = export(source, folder, list(DEFAULT.values()))
     files = tuple(folder / row["file"] for row in document["files"] if row["accepted"])
-    benchmark = Benchmark(files, threads=threads, run=run.path, data_dir=data_dir)
-    measured: Any = benchmark().document if files else {"rows": []}
-    return Entry(run, document, measured["rows"])
+    options = BENCHMARK._replace(threads=threads, run=run.path, data_dir=data_dir)
+    return Entry(run, document, measure_files(files, options).documents)

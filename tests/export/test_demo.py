@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import pytest
 from cnn_keras.errors import Error
 from cnn_keras.training.config import Training
 from export import demo as demo_module
-from export.benchmark.cli import Benchmark
+from export.benchmark.measurements import MeasurementOptions
+from export.benchmark.runner import TimingOptions
 from export.cli import main
 from export.recipes import DEFAULT
 
@@ -18,15 +18,15 @@ from export.recipes import DEFAULT
 def test_the_chain_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With short trainings, and without the second data set: no cache, and a proxy that refuses."""
+    """With short trainings, and without the second data set: no cache, no reachable proxy."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setattr(demo_module, "LENET", Training.of("lenet5", "digits", recipe={"epochs": 4}))
     short = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05}
     small = Training.of("resnet20", "mnist", recipe=short, image_size=16)
     monkeypatch.setattr(demo_module, "RESNET", small)
-    quick = partial(Benchmark, min_secs=0.1, warmup_secs=0.05)  # of each of ten files
-    monkeypatch.setattr(demo_module, "Benchmark", quick)
+    quick = MeasurementOptions(timing=TimingOptions(min_secs=0.1), warmup_secs=0.05)  # of ten files
+    monkeypatch.setattr(demo_module, "BENCHMARK", quick)
 
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--threads", "1", "--json"]) == 0
@@ -52,7 +52,7 @@ def test_the_chain_ends_with_a_report(
     ],
     ids=["diverged", "options", "damaged"],
 )
-def test_only_data_that_cannot_be_had_is_replaced(
+def test_only_a_missing_data_set_is_replaced(
     recipe: dict[str, Any], data: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"cut off")

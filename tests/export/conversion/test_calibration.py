@@ -8,7 +8,7 @@ from export.conversion.calibration import sample
 
 
 def draw(sizes, count, seed=0):
-    """Draw from classes of these sizes; each image is its own number."""
+    """Draw from classes of these sizes; each image is its index."""
     labels = np.repeat(np.arange(len(sizes)), sizes)
     labels = np.random.default_rng(1).permutation(labels)
     chosen = sample(np.arange(len(labels)), labels, count, seed)
@@ -26,12 +26,12 @@ def test_count_is_exact_and_each_class_has_its_share(sizes, count):
     assert (np.abs(np.bincount(labels, minlength=len(sizes)) - shares) < 1).all()
 
 
-def test_all_where_there_are_fewer():
+def test_a_smaller_set_is_drawn_whole():
     chosen, _ = draw([3, 2], 200)
     assert sorted(chosen) == [0, 1, 2, 3, 4]
 
 
-def test_seed_decides():
+def test_the_seed_determines_the_draw():
     assert (draw([50, 50], 20)[0] == draw([50, 50], 20)[0]).all()
     assert (draw([50, 50], 20)[0] != draw([50, 50], 20, seed=1)[0]).any()
 
@@ -42,6 +42,6 @@ def test_order_is_mixed():
 
 
 @pytest.mark.parametrize(("sizes", "count"), [([5], 0), ([0], 10)])
-def test_nothing_to_draw(sizes, count):
+def test_an_empty_draw_is_refused(sizes, count):
     with pytest.raises(UsageError, match="Cannot draw"):
         draw(sizes, count)

@@ -34,7 +34,7 @@ def test_batch_norm_relu_and_padding_are_folded(trained):
         "CONV_2D": 3,
         "DEPTHWISE_CONV_2D": 1,
         "PAD": 1,  # the shortcut's channels
-        "ADD": 1,  # the shortcut's end
+        "ADD": 1,  # of shortcut and residual branch
         "TANH": 1,
         "AVERAGE_POOL_2D": 1,
         "RESHAPE": 1,
@@ -48,14 +48,14 @@ def test_outputs_equal_the_model(trained):
     np.testing.assert_allclose(outputs, trained.reference, atol=1e-5)  # sums in another order
 
 
-def test_same_weights_give_same_bytes_and_leave_nothing(trained, tmp_path, monkeypatch, capfd):
+def test_same_weights_give_same_bytes_and_no_temporary_files(trained, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert export.convert(trained.model) == trained.float32
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
 
 
-def test_buffers_are_aligned_as_the_schema_asks(trained):
+def test_buffers_are_aligned_as_the_schema_requires(trained):
     from ai_edge_litert import schema_py_generated as schema
 
     for recipe in ("float32", "dynamic_wi8_afp32"):
@@ -103,7 +103,7 @@ def test_another_precision_is_converted_in_float32(trained, policy):
         keras.config.set_dtype_policy("float32")
     model.set_weights(trained.model.get_weights())
     outputs = Interpreter(export.convert(model))(trained.images[:100])
-    # bfloat16 keeps 8 bits of the weights, the others all that an answer depends on
+    # bfloat16 keeps 8 bits of the weights, the others more
     tolerance = 0.1 if policy == "bfloat16" else 2e-3
     np.testing.assert_allclose(outputs, trained.reference[:100], atol=tolerance)
 
@@ -148,7 +148,7 @@ def test_a_model_of_integer_pixels_takes_floats(front, dtype):
     assert Interpreter(file).input.dtype == "uint8"
 
 
-def test_integers_that_are_computed_with_stay():
+def test_casts_around_integer_arithmetic_stay():
     data = export.convert(of_integers(lambda layers, ops, x: ops.cast(x // 2, "float32"), "int32"))
     assert ops_of(data)["CAST"] == 2
 
@@ -168,7 +168,7 @@ def test_layers_written_with_keras_ops_convert():
 
 
 def classifier(*inner):
-    """Return a small classifier with layers of somebody's own between two of Keras'."""
+    """Return a small classifier with custom layers between two of Keras'."""
     from keras import Sequential, layers
 
     first = layers.Conv2D(2, 3, name="first"), layers.Rescaling(2.0, name="scale")
@@ -177,7 +177,7 @@ def classifier(*inner):
 
 
 def own(name, function):
-    """Return a layer that calls a function, as people write them."""
+    """Return a layer that calls a function, as users write them."""
     from keras import layers
 
     class Own(layers.Layer):
@@ -233,7 +233,7 @@ def bicubic():
     ],
     ids=["nested", "built_in", "type", "loop", "variable"],
 )  # fmt: skip
-def test_what_cannot_be_converted_is_said_by_layer_and_cause(layer, expected):
+def test_a_failed_conversion_names_layer_and_cause(layer, expected):
     with pytest.raises(Error) as caught:
         export.convert(classifier(layer()))
     assert expected in str(caught.value)
@@ -250,7 +250,7 @@ def test_an_operation_without_a_layer_class_is_named():
         export.convert(model)
 
 
-def test_a_layer_that_takes_no_single_image_is_named_with_what_it_says():
+def test_a_layer_that_refuses_a_single_image_is_named():
     def halves(_, x):
         if x.shape[0] == 1:
             raise ValueError("An even batch,\nplease.")
@@ -263,7 +263,7 @@ def test_a_layer_that_takes_no_single_image_is_named_with_what_it_says():
 @pytest.mark.parametrize(
     ("shape", "units"), [((None, None, 3), None), ((8, 8), None), ((8, 8, 3), 2)]
 )
-def test_what_is_no_image_classifier_is_refused(shape, units):
+def test_a_model_other_than_an_image_classifier_is_refused(shape, units):
     import keras
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""Integer inputs and outputs, and weights with one scale a layer."""
+"""Integer inputs and outputs, and weights with one scale for each layer."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_probabilities_sum_to_one(files, name, trained):
 
 
 @pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
-def test_same_input_gives_same_bytes_and_silence(files, name, trained, capfd):
+def test_same_input_gives_same_bytes_and_prints_nothing(files, name, trained, capfd):
     again = export.quantize(trained.float32, name, trained.calibration)
     assert again == files[name]
     assert capfd.readouterr() == ("", "")
@@ -81,7 +81,7 @@ def test_recipes_share_the_ranges_of_one_run(files, trained):
     assert ranges == before
 
 
-def test_progress_advances_once_an_image(trained):
+def test_progress_advances_once_per_image(trained):
     steps = []
     images = trained.calibration[:7]
     export.quantize(trained.float32, "static_wi8_ai8", images, lambda: steps.append(1))
@@ -93,7 +93,7 @@ def test_static_needs_calibration(trained):
         export.quantize(trained.float32, "static_wi8_ai8")
 
 
-def test_calibration_images_have_the_input_s_size(trained):
+def test_calibration_images_have_the_size_of_the_input(trained):
     images = np.zeros((3, 9, 9, 1), np.float32)
     with pytest.raises(UsageError, match=r"are \(9, 9, 1\); the file's input is \(8, 8, 1\)"):
         export.quantize(trained.float32, "static_wi8_ai8", images)
@@ -106,12 +106,12 @@ def test_calibration_images_are_finite(trained):
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(127.5, 127.5), (0.5, 0.5), (2.0, 0.0)])
-def test_calibration_images_are_normalized_as_the_file_says(trained, scale, shift):
+def test_calibration_images_are_normalized_as_in_the_metadata(trained, scale, shift):
     stated = {"height": 8, "width": 8, "channels": 1, "mean": [127.5], "std": [127.5]}
     file = metadata.write(
         trained.float32, metadata.Metadata("small", "", tuple("0123456789"), stated)
     )
-    export.quantize(file, "static_wi8_ai8", trained.calibration[:5])  # from -1 to 1, as they should
+    export.quantize(file, "static_wi8_ai8", trained.calibration[:5])  # from -1 to 1
     with pytest.raises(UsageError, match=r"by the file's preprocessing they have from -1 to 1"):
         export.quantize(file, "static_wi8_ai8", scale * trained.calibration[:5] + shift)
 

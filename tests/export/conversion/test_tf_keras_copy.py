@@ -49,7 +49,7 @@ def test_networks_of_the_zoo_have_an_equal_copy(name: str) -> None:
     shape = (64, 64, 3) if name == "googlenet" else ZOO[name].input_shape
     images = photographs_of(shape)
     model = settled(build(name, shape, 10), images)
-    tf_keras.backend.set_floatx("float16")  # as a keras.json may say
+    tf_keras.backend.set_floatx("float16")  # as a keras.json may set it
     tf_keras.backend.set_image_data_format("channels_first")
     try:
         copy = copy_to_tf_keras(model).model
@@ -86,7 +86,7 @@ def test_a_model_of_integer_pixels_has_a_copy_of_floats() -> None:
     assert require_equal(model, copy, pixels) <= MAX_RELATIVE_ERROR
 
 
-def test_what_users_build_has_an_equal_copy(image: keras.KerasTensor) -> None:
+def test_a_model_of_a_user_has_an_equal_copy(image: keras.KerasTensor) -> None:
     nested = keras.Sequential(
         [
             keras.Input((None, None, 3)),
@@ -163,7 +163,7 @@ def test_models_that_are_not_functional_are_refused() -> None:
         copy_to_tf_keras(Subclassed(name="own"))
 
 
-def test_statistics_of_data_stay() -> None:
+def test_normalization_by_statistics_of_data_is_copied() -> None:
     images = photographs_of((8, 8, 3), 4)
     normalization = layers.Normalization()
     normalization.adapt(images)

@@ -47,7 +47,7 @@ def test_every_recipe_is_one_partition_without_problems(trained, name):
 @pytest.mark.parametrize(
     ("network", "side", "options"),
     [
-        # Deeper networks for 32×32 have more of the same.
+        # Deeper networks for 32×32 repeat the same operations.
         *((n, 32, {}) for n, row in ZOO.items() if row.input_shape[0] == 32 and row.depth <= 20),
         ("lenet5", 32, {"form": "1998"}),
         ("resnet20", 32, {"shortcut": "B"}),
@@ -121,7 +121,7 @@ def test_flex_operations_are_a_problem():
     ],
 )
 @pytest.mark.parametrize(("dtype", "recipe"), [("uint8", None), ("int8", "static_wi8_ai8")])
-def test_custom_operations_refuse_a_file_of_any_recipe_or_none(name, said, dtype, recipe, tmp_path):
+def test_custom_operations_refuse_a_file_of_any_recipe(name, said, dtype, recipe, tmp_path):
     path = tmp_path / "compiled.tflite"
     path.write_bytes(custom_file(name, dtype))
     document = describe(path)
@@ -133,7 +133,7 @@ def test_custom_operations_refuse_a_file_of_any_recipe_or_none(name, said, dtype
         assert ("runs only on" in str(caught.value)) == ("runs only on" in said)
 
 
-def test_mixed_integers_are_refused_for_what_is_wrong_with_any_file(trained):
+def test_mixed_integers_are_refused_for_problems_of_any_file(trained):
     model = flatbuffer.parse(
         export.quantize(trained.float32, "static_wi8_ai8", trained.calibration)
     )
@@ -155,7 +155,7 @@ def test_a_command_refuses_a_compiled_file(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["reasons"]
 
 
-def test_a_compiled_detector_is_named_as_that(tmp_path):
+def test_a_compiled_detector_is_refused_with_its_device(tmp_path):
     model = flatbuffer.parse(custom_file("edgetpu-custom-op"))
     model.subgraphs[0].outputs = [2, 2]
     path = tmp_path / "detector.tflite"
@@ -174,7 +174,7 @@ def test_a_compiled_detector_is_named_as_that(tmp_path):
         (([0, 1], [2]), "has 2 inputs and 1 output; an image classifier has one of each"),
     ],
 )
-def test_other_ends_than_a_classifiers_are_counted(ends, said, tmp_path):
+def test_inputs_and_outputs_of_other_models_are_counted(ends, said, tmp_path):
     model = flatbuffer.parse(custom_file("TFLite_Detection_PostProcess"))
     model.subgraphs[0].inputs, model.subgraphs[0].outputs = ends
     path = tmp_path / "detector.tflite"
@@ -184,7 +184,7 @@ def test_other_ends_than_a_classifiers_are_counted(ends, said, tmp_path):
 
 
 @pytest.mark.parametrize("codes", [0, 1])
-def test_a_file_without_operations_is_said_to_be_one(codes, tmp_path):
+def test_a_file_without_operations_is_reported(codes, tmp_path):
     model = flatbuffer.parse(custom_file("any"))
     graph = model.subgraphs[0]
     graph.operators, graph.outputs = [], [0]
@@ -196,7 +196,7 @@ def test_a_file_without_operations_is_said_to_be_one(codes, tmp_path):
     assert "truncated" not in str(caught.value)
 
 
-def test_raw_pixels_are_no_activations():
+def test_raw_pixels_do_not_count_as_activations():
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((1, 4, 4, 1), tf.uint8)])
@@ -212,7 +212,7 @@ def test_raw_pixels_are_no_activations():
 
 
 @pytest.mark.parametrize("size", [1, 0, 4])
-def test_a_dynamic_batch_is_a_remark_where_all_else_is_fixed(size):
+def test_a_dynamic_batch_alone_is_a_remark(size):
     found = export.audit(with_batch(size))
     assert found.dynamic_batch
     assert len(found.dynamic_dimensions) > 1
@@ -263,7 +263,7 @@ def test_random_bytes_are_refused():
 
 
 def test_altered_files_are_read_or_refused(whole):
-    """Neither a crash nor another exception, whatever is changed outside the weights.
+    """Neither a crash nor another exception, for a change of any byte outside the weights.
 
     With seed 0 an altered size makes LiteRT work for many seconds before it fails.
     """
@@ -280,8 +280,8 @@ def test_missing_file(tmp_path):
         export.audit(tmp_path / "nothing.tflite")
 
 
-def test_where_all_is_ascii_names_and_labels_are_read_and_shown(trained, tmp_path):
-    """A process of its own, for a locale is chosen when Python starts."""
+def test_names_and_labels_are_read_and_shown_in_an_ascii_locale(trained, tmp_path):
+    """In a subprocess, because Python chooses the locale at its start."""
     labels = ("größe", "模型", *"23456789")
     path = tmp_path / "größe.tflite"
     path.write_bytes(metadata.write(trained.float32, metadata.Metadata("模型", "", labels, None)))

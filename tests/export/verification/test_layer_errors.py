@@ -16,7 +16,7 @@ from tests.fixtures.trained_network import Trained
 STATIC = recipe("static_wi8_ai8")
 
 
-def test_no_layer_of_a_sound_file_stands_out(trained: Trained) -> None:
+def test_layers_of_a_valid_file_lose_little(trained: Trained) -> None:
     file = export.quantize(trained.float32, STATIC, trained.calibration)
     layers = compare_layers(trained.float32, file, trained.images[:8])
     assert all(layer.lost < 0.02 for layer in layers)
@@ -25,17 +25,19 @@ def test_no_layer_of_a_sound_file_stands_out(trained: Trained) -> None:
     assert {(layer.mse, layer.snr_db, layer.lost) for layer in same} == {(0, None, 0)}
 
 
-def test_the_ruined_layer_comes_first(trained: Trained, ruined_float32: bytes) -> None:
+def test_the_layer_with_the_scaled_channel_comes_first(
+    trained: Trained, ruined_float32: bytes
+) -> None:
     file = export.quantize(ruined_float32, STATIC, trained.calibration)
     first, second, *_ = compare_layers(ruined_float32, file, trained.images[:8])
     assert "conv1" in first.tensor
     assert first.lost == pytest.approx(15 / 16, abs=0.01)  # of 16 channels one is loud
     assert first.snr_db is not None
-    assert first.snr_db > 30  # and hides the others
+    assert first.snr_db > 30  # which hides the loss of the others
     assert second.added < 0.1
 
 
-def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None:
+def test_files_of_different_networks_are_refused(trained: Trained) -> None:
     other = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     other.add(keras.layers.Dense(10, activation="softmax"))
     with pytest.raises(UsageError, match="it is of another network"):
@@ -44,7 +46,7 @@ def test_files_that_do_not_belong_together_are_refused(trained: Trained) -> None
         compare_layers(trained.float32, trained.float32, trained.images[:0])
 
 
-def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Trained) -> None:
+def test_a_file_with_a_dynamic_batch_is_compared_at_batch_1(trained: Trained) -> None:
     import tensorflow as tf
 
     file = bytes(tf.lite.TFLiteConverter.from_keras_model(trained.model).convert())
@@ -58,7 +60,7 @@ def test_what_tensorflow_converts_by_default_is_compared_at_batch_1(trained: Tra
 
 @pytest.fixture(scope="module")
 def flattened() -> bytes:
-    """The float32 file of a network that flattens a map, then goes on value by value."""
+    """The float32 file of a network that flattens a map, then computes element by element."""
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 1))
     x = keras.layers.Conv2D(4, 3, activation="relu", name="conv1")(image)
@@ -71,7 +73,7 @@ def flattened() -> bytes:
     return export.convert(keras.Model(image, x, name="net"))
 
 
-def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -> None:
+def test_operations_that_move_integers_lose_nothing(flattened: bytes, trained: Trained) -> None:
     file = export.quantize(flattened, STATIC, trained.calibration[:16])
     layers = compare_layers(flattened, file, trained.images[:4])
     found = {layer.op: layer for layer in layers}
@@ -79,19 +81,19 @@ def test_what_moves_integers_loses_nothing(flattened: bytes, trained: Trained) -
         assert (found[op].rounds, found[op].added) == (False, 0.0)
     assert {found[op].rounds for op in ("CONV_2D", "FULLY_CONNECTED", "TANH")} == {True}
     assert layers[0].rounds
-    # Both halves of the split are known, so the concatenation is not taken for what lost them.
+    # Both halves of the split are known, so the loss is not attributed to the concatenation.
     assert abs(found["CONCATENATION"].added) < found["CONV_2D"].lost
 
 
-def test_what_was_flattened_keeps_its_channels(flattened: bytes, trained: Trained) -> None:
+def test_a_flattened_map_keeps_its_channels(flattened: bytes, trained: Trained) -> None:
     file = export.quantize(flattened, STATIC, trained.calibration[:16])
     found = {layer.op: layer for layer in compare_layers(flattened, file, trained.images[:4])}
-    # Value by value, and then flattened: 36 values have no other loss than their 4 channels.
+    # Element by element, and then flattened: 36 values lose as much as their 4 channels.
     assert found["RESHAPE"].lost == pytest.approx(found["TANH"].lost)
 
 
 @pytest.mark.parametrize("name", ["dynamic_wi8_afp32", "weight_only_wi8_afp32", "float16"])
-def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
+def test_operations_with_rounded_weights_round(trained: Trained, name: str) -> None:
     layers = compare_layers(
         trained.float32,
         export.quantize(trained.float32, name),
@@ -106,9 +108,9 @@ def test_weights_that_are_rounded_count(trained: Trained, name: str) -> None:
     ("tensor", "scope", "layer"),
     [
         ("net_1/conv2_1_1/convolution", "net_1/conv2_1_1", "conv2_1"),
-        ("net_1/body_1/conv_3/convolution", "net_1/body_1/conv_3", "conv"),  # of a model inside
+        ("net_1/body_1/conv_3/convolution", "net_1/body_1/conv_3", "conv"),  # of a nested model
         ("net_1/norm_1/moments/mean", "net_1/norm_1", "norm"),
-        ("net_1/Square", None, None),  # of keras.ops: of no layer
+        ("net_1/Square", None, None),  # of keras.ops, without a layer
         ("net_1/moments/mean", None, None),
         ("probabilities", None, None),
         # Keras 2, whose models are called "model_1" or after their size
@@ -122,7 +124,7 @@ def test_a_tensor_belongs_to_its_layer(tensor: str, scope: str | None, layer: st
     assert (scope_of(tensor), layer_of(tensor)) == (scope or tensor, layer or tensor)
 
 
-def test_an_operation_of_no_layer_is_kept_float_by_itself(trained: Trained) -> None:
+def test_an_operation_without_a_layer_is_kept_float_alone(trained: Trained) -> None:
     image = keras.Input((8, 8, 1))
     x = keras.ops.square(keras.layers.Conv2D(4, 3, name="conv1")(image))
     x = -keras.layers.Conv2D(4, 3, name="conv2")(-x)

@@ -31,7 +31,7 @@ def changed(trained, layer, weights):
 
 
 @pytest.mark.parametrize("name", POST_TRAINING_RECIPES)
-def test_sound_files_are_accepted(trained, name):
+def test_valid_files_are_accepted(trained, name):
     data = export.quantize(trained.float32, name, trained.calibration)
     verdict = verify(data, trained, RECIPES[name])
     assert verdict.accepted, verdict.reasons
@@ -80,7 +80,7 @@ def test_a_constant_is_refused(trained):
     assert verdict.reasons == ("gives the same probabilities for every image",)
 
 
-def test_one_answer_for_all_is_refused(trained):
+def test_one_class_for_every_image_is_refused(trained):
     def biased(weights):
         kernel, bias = weights
         bias[3] = 30  # far above the other logits, and still not exactly 1
@@ -90,11 +90,11 @@ def test_one_answer_for_all_is_refused(trained):
     assert verdict.reasons == ("predicts class 3 for every image; the Keras model for 8%",)
 
 
-def test_one_answer_for_most_is_refused(trained):
+def test_one_class_for_most_images_is_refused(trained):
     answers = trained.reference.argmax(axis=1)
     chosen = np.concatenate([np.flatnonzero(answers == 3)[:8], np.flatnonzero(answers != 3)[:4]])
     reference = trained.reference[chosen]
-    reference[:8] = np.roll(reference[:8], 1, axis=1)  # the model says 4
+    reference[:8] = np.roll(reference[:8], 1, axis=1)  # the model predicts 4
     labels = reference.argmax(axis=1)
     verdict = export.verify(trained.float32, reference, trained.images[chosen], labels, STATIC)
     assert verdict.reasons == ("predicts class 3 for 67% of the images; the Keras model for 0%",)
@@ -143,7 +143,7 @@ def test_a_drop_refuses_unless_chance_explains_it(trained, num_images, lost, acc
         ("dynamic_wi4_afp32", 9, 4, False),
     ],
 )
-def test_other_answers_refuse_unless_chance_explains_them(
+def test_disagreement_refuses_unless_chance_explains_it(
     trained, name, num_images, others, accepted
 ):
     images, recipe = trained.images[:num_images], RECIPES[name]
@@ -159,8 +159,8 @@ def test_other_answers_refuse_unless_chance_explains_them(
 
 
 @pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if row.techniques])
-def test_a_file_is_held_against_the_network_it_was_made_from(trained, name):
-    """Which answers 20 % of the images otherwise than before it was trained on, and 5 % better."""
+def test_a_file_is_compared_with_the_network_it_was_made_from(trained, name):
+    """Further training changes 20 % of its predictions, 5 % of them for the better."""
     recipe, images = RECIPES[name], trained.images[:200]
     stored = export.quantize(trained.float32, recipe.stored_as, trained.calibration)
     made_from = trained.reference[:200]
@@ -183,12 +183,12 @@ def test_a_file_is_held_against_the_network_it_was_made_from(trained, name):
         ("static_wi8_ai8", ENOUGH_IMAGES - 1, True),
         ("static_wi8_ai8", ENOUGH_IMAGES, False),
         ("weight_only_wi8_afp32", 3, True),
-        ("float32", 3, False),  # every probability of theirs is right
+        ("float32", 3, False),  # their limits hold for every probability
         ("float16", 3, False),
-        ("pruned", 3, True),  # what it lost in training is to be counted
+        ("pruned", 3, True),  # its loss in training needs statistics
     ],
 )
-def test_too_few_images_are_said(trained, name, num_images, too_few):
+def test_too_few_images_are_remarked(trained, name, num_images, too_few):
     data = export.quantize(trained.float32, RECIPES[name].stored_as, trained.calibration)
     images, reference = trained.images[:num_images], trained.reference[:num_images]
     verdict = export.verify(data, reference, images, reference.argmax(axis=1), RECIPES[name])
@@ -197,7 +197,7 @@ def test_too_few_images_are_said(trained, name, num_images, too_few):
     assert verdict.remarks == ((said,) if too_few else ())
 
 
-def test_enough_images_are_the_least_that_show_a_tenth_lost():
+def test_enough_images_is_the_least_number_that_reveals_a_tenth_lost():
     fewest = next(n for n in range(5, 1000) if binom.sf(4, n, 0.1) >= 0.8)
     assert fewest == ENOUGH_IMAGES
 
@@ -210,7 +210,7 @@ def test_enough_images_are_the_least_that_show_a_tenth_lost():
         (lambda w: np.roll(w, 1, axis=-1), "agrees with the Keras model on 0.00% of the images; "),
     ],
 )
-def test_few_images_refuse_what_chance_does_not_explain(trained, spoil, reason):
+def test_few_images_refuse_a_loss_beyond_chance(trained, spoil, reason):
     data = changed(trained, "probabilities", lambda weights: [spoil(w) for w in weights])
     chosen = [list(trained.labels).index(label) for label in (1, 4, 7)]
     rows = trained.reference[chosen], trained.images[chosen], trained.labels[chosen]
@@ -245,7 +245,7 @@ def test_classes_must_agree(trained):
         )
 
 
-def test_logits_are_no_reference(trained):
+def test_logits_are_refused_as_reference(trained):
     with pytest.raises(UsageError, match=r"references range from .*: add a softmax"):
         verify(trained.float32, trained._replace(reference=20 * trained.reference - 10), STATIC)
 
