@@ -22,11 +22,12 @@ from cnn_keras.training.predict import predict
 from .conversion import further_training
 from .conversion.calibration import SEED, calibration_images
 from .conversion.convert import convert
-from .conversion.quantize import Ranges, calibrate, quantize
+from .conversion.quantize import Ranges, calibrate, quantize_model
 from .provenance import EXPORT_JSON
 from .recipes import Recipe, Technique
 from .source_model import SourceModel
 from .tflite import metadata
+from .tflite.flatbuffer import ModelFile
 from .verification.audit import audit, reasons_to_refuse, remarks
 from .verification.reference_kernels import slowdown_remark
 from .verification.verify import Verdict, require_finite, verify
@@ -124,7 +125,7 @@ class _Job:
     images: Float32Images
     labels: Labels | None
     reference: Probabilities
-    float32: bytes
+    float32: ModelFile
     float32_bytes: int
     calibration: Float32Images
     metadata: metadata.Metadata
@@ -143,7 +144,7 @@ class _Network(NamedTuple):
         remarks: Remarks about the further training.
     """
 
-    float32: bytes
+    float32: ModelFile
     probabilities: Probabilities | None = None
     sha256: str | None = None
     remarks: Sequence[str] = ()
@@ -156,7 +157,7 @@ def _start(source: SourceModel, split: str, tuning_epochs: int | None, flip: boo
     reference = predict(source.model, run.preprocessing, pixels)
     require_finite(reference)
     log(f"{source.name}: convert")
-    float32 = convert(source.model)
+    float32 = ModelFile(convert(source.model))
     calibration = calibration_images(run, dataset)
     about = metadata.Metadata(
         source.name,
@@ -197,21 +198,22 @@ def _network_for(job: _Job, recipe: Recipe) -> _Network:
     setup = further_training.training_setup(source, job.tuning_epochs, job.flip)
     model, training_remarks = further_training.train(source, recipe.techniques, setup)
     return _Network(
-        convert(model),
+        ModelFile(convert(model)),
         predict(model, source.run.preprocessing, job.pixels),
         further_training.weights_sha256(model),
         training_remarks,
     )
 
 
-def _quantize(job: _Job, recipe: Recipe, float32: bytes) -> bytes:
+def _quantize(job: _Job, recipe: Recipe, float32: ModelFile) -> bytes:
     """Calibrate a float32 file if necessary, quantize it, and add the metadata."""
     if recipe.needs_calibration and recipe.techniques not in job.ranges:
         with progress(f"{job.source.name}: calibrate", len(job.calibration)) as advance:
             job.ranges[recipe.techniques] = calibrate(float32, job.calibration, advance)
     ranges = job.ranges.get(recipe.techniques)
-    content = quantize(float32, recipe, ranges, input_range=job.source.run.preprocessing.range)
-    return metadata.write(content, job.metadata)
+    input_range = job.source.run.preprocessing.range
+    model = quantize_model(float32, recipe, ranges, input_range=input_range)
+    return metadata.write_model(model, job.metadata)
 
 
 def _check(job: _Job, recipe: Recipe, content: bytes, network: _Network) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def _check(job: _Job, recipe: Recipe, content: bytes, network: _Network) -> dict
     reasons = reasons_to_refuse(audited, recipe, verdict.reasons)
     slowdown = []
     if audited.delegated_nodes == 0:
-        slowdown = slowdown_remark(content, job.float32, job.images[:1])
+        slowdown = slowdown_remark(content, job.float32.content, job.images[:1])
     return {
         **verdict.to_dict(),
         "accepted": not reasons,

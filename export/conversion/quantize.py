@@ -18,7 +18,15 @@ from cnn_keras.errors import Error, UsageError
 from ..recipes import IOType, Recipe
 from ..recipes import recipe as find_recipe
 from ..tflite import metadata
-from ..tflite.flatbuffer import name_of, op_names, pack, parse, shape_of
+from ..tflite.flatbuffer import (
+    ModelFile,
+    as_model_file,
+    name_of,
+    op_names,
+    pack,
+    parse,
+    shape_of,
+)
 from ..tflite.lrn import lrn_tensors
 from ..tflite.quantization import inferred_recipe, integer_activations
 from . import input_output_types
@@ -46,7 +54,7 @@ _MAX_THREADS = 4
 
 
 def quantize(
-    flatbuffer: bytes,
+    flatbuffer: bytes | ModelFile,
     recipe: str | Recipe,
     calibration: Float32Images | Ranges | None = None,
     advance: Callable[[], None] | None = None,
@@ -89,9 +97,25 @@ def quantize(
     """
     row = find_recipe(recipe) if isinstance(recipe, str) else recipe
     row = row.with_io_types(input_type or row.input_type, output_type or row.output_type)
-    model = _parse_float32(flatbuffer)
+    file = as_model_file(flatbuffer)
+    model = quantize_model(file, row, calibration, advance, input_range)
+    return file.content if model is file.model else pack(model)
+
+
+def quantize_model(
+    file: ModelFile,
+    row: Recipe,
+    calibration: Float32Images | Ranges | None = None,
+    advance: Callable[[], None] | None = None,
+    input_range: tuple[float, float] | None = None,
+) -> Any:
+    """Return a quantized file as the schema's ``ModelT``; see `quantize`.
+
+    For a recipe that stores float32 it is the model of the file itself.
+    """
+    model = _parse_float32(file)
     if row.stored_as == "float32":
-        return flatbuffer
+        return model
     ranges = None
     if row.needs_calibration:
         if calibration is None or not len(calibration):
@@ -100,19 +124,21 @@ def quantize(
                 "images."
             )
         if not isinstance(calibration, dict):
-            calibration = calibrate(flatbuffer, calibration, advance)
+            calibration = calibrate(file, calibration, advance)
         # A copy, because the quantizer adds the fixed ranges of softmax and tanh to it.
         ranges = copy.deepcopy(calibration) | _known_ranges(model, row, input_range)
-    quantized = parse(_run_quantizer(flatbuffer, _rules(row, model), ranges))
+    quantized = parse(_run_quantizer(file.content, _rules(row, model), ranges))
     if row.input_type == "uint8":
         input_output_types.make_input_unsigned(quantized)
     if row.output_type == "uint8":
         input_output_types.make_output_unsigned(quantized)
-    return pack(quantized)
+    return quantized
 
 
 def calibrate(
-    flatbuffer: bytes, images: Float32Images, advance: Callable[[], None] | None = None
+    flatbuffer: bytes | ModelFile,
+    images: Float32Images,
+    advance: Callable[[], None] | None = None,
 ) -> Ranges:
     """Run calibration images and return the range of every tensor.
 
@@ -134,13 +160,14 @@ def calibrate(
     from litert_quantizer import calibrator, recipe_manager
     from litert_quantizer.utils import qsv_utils
 
-    model = _parse_float32(flatbuffer)
+    file = as_model_file(flatbuffer)
+    model = _parse_float32(file)
     images = _check_images(images, model)
-    _require_normalized(images, flatbuffer)
+    _require_normalized(images, file)
     signature, input_name = _signature_names(model)
     with quiet(1, 2):
         runner = calibrator.Calibrator(
-            flatbuffer,
+            file.content,
             num_threads=min(_MAX_THREADS, os.cpu_count() or 1),
             mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
             qsv_update_func=qsv_utils.min_max_update,
@@ -160,9 +187,9 @@ def calibrate(
     return ranges
 
 
-def _parse_float32(flatbuffer: bytes) -> Any:
-    """Parse a file, and refuse it unless it is float32."""
-    model = parse(flatbuffer)
+def _parse_float32(file: ModelFile) -> Any:
+    """Return the parsed file, and refuse it unless it is float32."""
+    model = file.model
     if (found := inferred_recipe(model)) != "float32":
         types = " and ".join(sorted(integer_activations(model)))
         state = f"is {found}" if found else f"has activations in {types}"
@@ -243,13 +270,13 @@ def _known_ranges(model: Any, row: Recipe, input_range: tuple[float, float] | No
     }
 
 
-def _require_normalized(images: Float32Images, flatbuffer: bytes) -> None:
+def _require_normalized(images: Float32Images, file: ModelFile) -> None:
     """Refuse calibration images that are not normalized as the file's metadata state.
 
     Some of 200 images are dark and some are bright: together they reach into the outer quarters of
     the range of normalized pixels.
     """
-    about = metadata.read(flatbuffer)
+    about = metadata.read(file)
     if about is None or not about.preprocessing:
         return
     mean, std = (np.array(about.preprocessing[key]) for key in ("mean", "std"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..recipes import RECIPES, Recipe
 from ..tflite import flatbuffer, metadata
-from ..tflite.flatbuffer import scope_of
+from ..tflite.flatbuffer import ModelFile, scope_of
 from ..tflite.interpreter import (
     COMPILED_FOR,
     DYNAMIC_BATCH_REMARK,
@@ -105,9 +105,13 @@ def audit(file: str | Path | bytes) -> Audit:
     Example:
         audit("resnet20.tflite").partitions  # 1
     """
-    data = file if isinstance(file, bytes) else read_file(file)
+    return _audit(file, ModelFile(file if isinstance(file, bytes) else read_file(file)))
+
+
+def _audit(file: str | Path | bytes, parsed: ModelFile) -> Audit:
+    """Inspect a file whose content has been read."""
     try:
-        model, about = flatbuffer.parse(data), metadata.read(data)
+        model, about = parsed.model, metadata.read(parsed)
     except ModelFileError as error:
         raise error if isinstance(file, bytes) else ModelFileError(f"{file}: {error}") from None
     graph, names = model.subgraphs[0], flatbuffer.op_names(model)
@@ -121,8 +125,8 @@ def audit(file: str | Path | bytes) -> Audit:
     runs = not custom_ops and (dynamic_batch or not dynamic)
     delegation = Interpreter(file).delegation() if runs else Delegation(len(names), 0, 0, False)
     return Audit(
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(parsed.content),
+        sha256=hashlib.sha256(parsed.content).hexdigest(),
         recipe=recipe,
         input=_spec(graph.tensors[graph.inputs[0]]),
         output=_spec(graph.tensors[graph.outputs[0]]),
@@ -148,7 +152,8 @@ def describe(file: Path) -> dict[str, Any]:
     Raises:
         ModelFileError: See `audit`.
     """
-    found, about = audit(file), metadata.read(read_file(file))
+    parsed = ModelFile(read_file(file))
+    found, about = _audit(file, parsed), metadata.read(parsed)
     return {
         "file": str(file),
         **found.to_dict(),

@@ -12,7 +12,7 @@ from cnn_keras.errors import Error
 
 from ..conversion.quantize import Ranges, quantize
 from ..recipes import Recipe
-from ..tflite.flatbuffer import name_of, parse, scope_of
+from ..tflite.flatbuffer import ModelFile, name_of, scope_of
 from .audit import audit, problems, unexpected_islands
 from .layer_errors import LayerError, compare_layers
 from .verify import Verdict
@@ -42,6 +42,7 @@ class _Attempt(NamedTuple):
     content: bytes
     recipe: Recipe
     verdict: Verdict
+    islands: list[str]  # unexpected ones, see `audit`
 
 
 def repair(
@@ -71,7 +72,8 @@ def repair(
     Raises:
         Error: The file fails even with all layers in floating point.
     """
-    tensors = _tensors_by_layer(float32)
+    file = ModelFile(float32)
+    tensors = _tensors_by_layer(file)
     num_files = 0
 
     def attempt(layers: Sequence[LayerError]) -> _Attempt:
@@ -81,11 +83,11 @@ def repair(
         mixed = recipe
         if names:
             mixed = recipe.with_float_layers(f"^({'|'.join(map(re.escape, names))})$")
-        content = quantize(float32, mixed, ranges, input_range=input_range)
-        verdict, found = check(content, mixed), problems(audit(content), mixed)
-        if found:
+        content = quantize(file, mixed, ranges, input_range=input_range)
+        verdict, audited = check(content, mixed), audit(content)
+        if found := problems(audited, mixed):
             verdict = replace(verdict, accepted=False, reasons=(*verdict.reasons, *found))
-        return _Attempt(content, mixed, verdict)
+        return _Attempt(content, mixed, verdict, unexpected_islands(audited, mixed))
 
     float_layers: list[LayerError] = []
     best = attempt(float_layers)
@@ -103,10 +105,10 @@ def repair(
     return Repaired(best.content, best.verdict, best.recipe, tuple(float_layers), num_files)
 
 
-def _tensors_by_layer(float32: bytes) -> dict[str, list[str]]:
+def _tensors_by_layer(float32: ModelFile) -> dict[str, list[str]]:
     """Return the names of the tensors that each layer computes, by the layer's scope."""
     tensors: dict[str, list[str]] = {}
-    graph = parse(float32).subgraphs[0]
+    graph = float32.model.subgraphs[0]
     for index in (index for op in graph.operators for index in op.outputs):
         name = name_of(graph.tensors[index])
         tensors.setdefault(scope_of(name), []).append(name)
@@ -122,8 +124,7 @@ def _worst_layer(
         Error: No layer is left.
     """
     known = {scope_of(layer.tensor) for layer in float_layers}
-    audited = audit(attempt.content)
-    islands = {island.partition(" ")[2] for island in unexpected_islands(audited, attempt.recipe)}
+    islands = {island.partition(" ")[2] for island in attempt.islands}
     candidates = [
         layer
         for layer in compare_layers(float32, attempt.content, images)

@@ -81,6 +81,17 @@ def test_recipes_share_the_ranges_of_one_run(files, trained):
     assert ranges == before
 
 
+def test_a_float32_file_is_parsed_once_for_all_recipes(files, trained, monkeypatch):
+    parsed = []
+    parse = flatbuffer.parse
+    monkeypatch.setattr(flatbuffer, "parse", lambda data: parsed.append(data) or parse(data))
+    file = flatbuffer.ModelFile(trained.float32)
+    ranges = calibrate(file, trained.calibration)
+    for name in ("float32", "dynamic_wi8_afp32", "static_wi8_ai8"):
+        assert export.quantize(file, name, ranges) == files[name]
+    assert parsed == [trained.float32]
+
+
 def test_progress_advances_once_per_image(trained):
     steps = []
     images = trained.calibration[:7]
