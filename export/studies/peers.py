@@ -216,7 +216,9 @@ def _measure(
                 refusals.append(Refusal(network, count, engine, str(error)))
             else:
                 processes[count, engine] = process
-        errors = {key: check(key, process.scores, expected) for key, process in processes.items()}
+        errors = {
+            key: check_scores(key, process.scores, expected) for key, process in processes.items()
+        }
         for count in threads:
             processes[count, SGEMM] = stack.enter_context(EngineProcess(load_sgemm, folder, count))
         samples = _take_turns(network, processes, secs, rounds)
@@ -250,8 +252,8 @@ def photograph(shape: tuple[int, int, int]) -> NDArray[np.float32]:
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
-    middle = (127.5,) * shape[-1]
-    preprocessing = Preprocessing(*shape, mean=middle, std=middle)
+    center = (127.5,) * shape[-1]
+    preprocessing = Preprocessing(*shape, mean=center, std=center)
     pixels = preprocessing.pixels(Image.fromarray(load_sample_image(PHOTOGRAPH)))
     return preprocessing(pixels)[np.newaxis]
 
@@ -268,7 +270,7 @@ def _scale_logits(model: keras.Model, image: NDArray[np.float32]) -> None:
     layer.set_weights([weight / spread for weight in layer.get_weights()])
 
 
-def check(key: Key, scores: Scores, expected: Scores) -> float:
+def check_scores(key: Key, scores: Scores, expected: Scores) -> float:
     """Return the largest difference between scores, relative to the largest score.
 
     Args:

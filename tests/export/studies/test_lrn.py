@@ -25,11 +25,16 @@ def test_every_cost_is_recorded_and_every_file_is_one_partition(tmp_path: Path) 
 
 
 def test_a_cost_above_its_limit_or_a_split_file_fails_its_claim() -> None:
-    dear = Cost("alexnet", "float32", 1, 1.07, 1.0, 1.07, (1.0, 1.1), [1.07])
+    expensive = Cost("alexnet", "float32", 1, 1.07, 1.0, 1.07, (1.0, 1.1), [1.07])
     cheap = Cost("alexnet", "float32", 2, 1.07, 1.0, 1.07, (1.0, 1.1), [1.07])
     split = File("alexnet", "float32", True, nodes=47, delegated_nodes=45, partitions=3)
     whole = split._replace(delegated_nodes=47, partitions=1)
-    assert [claim.holds for claim in claims([dear, cheap], [whole])] == [False, True, True, True]
+    assert [claim.holds for claim in claims([expensive, cheap], [whole])] == [
+        False,
+        True,
+        True,
+        True,
+    ]
     assert [claim.value for claim in claims([cheap], [whole, split])] == [1.07, 3, 2]
     assert [claim.holds for claim in claims([cheap], [whole, split])] == [True, False, False]
 

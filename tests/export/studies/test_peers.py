@@ -10,7 +10,7 @@ import pytest
 from cnn_keras.errors import Error
 from export.benchmark.engine_process import Inference
 from export.studies.engines import ENGINES, PEERS, Engine, require_installed
-from export.studies.peers import MAX_ERROR, Row, check, claims, peers, photograph
+from export.studies.peers import MAX_ERROR, Row, check_scores, claims, peers, photograph
 
 
 def test_engines_agree_with_keras_and_are_recorded_beside_litert(tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def wrong(folder: Path, threads: int) -> Inference:
 @pytest.mark.parametrize("shift", [2e-4, np.nan])
 def test_scores_must_be_equal(shift: float) -> None:
     expected = np.array([[0.5, 0.25, 0.25]], np.float32)
-    assert check((1, "x"), expected, expected) == 0
+    assert check_scores((1, "x"), expected, expected) == 0
     with pytest.raises(Error):
-        check((1, "x"), expected + np.float32(shift), expected)
+        check_scores((1, "x"), expected + np.float32(shift), expected)
 
 
 def test_a_peer_is_faster_when_its_whole_interval_is() -> None:
