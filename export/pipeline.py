@@ -70,7 +70,7 @@ def export(
     """
     further_training.require_trainable(source, recipes)
     _require_writable(out)
-    job = _start(source, split, tuning_epochs, flip)
+    job = _prepare(source, split, tuning_epochs, flip)
     rows = []
     for recipe in recipes:
         start = time.perf_counter()
@@ -150,7 +150,7 @@ class _Network(NamedTuple):
     remarks: Sequence[str] = ()
 
 
-def _start(source: SourceModel, split: str, tuning_epochs: int | None, flip: bool | None) -> _Job:
+def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: bool | None) -> _Job:
     """Compute the reference and convert the source model."""
     run, dataset = source.run, source.dataset
     pixels, labels = dataset.split(split)

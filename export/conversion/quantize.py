@@ -154,7 +154,7 @@ def calibrate(
     Raises:
         UsageError: The file is quantized already, or the images do not have its input size or the
             normalization in its metadata.
-        Error: The images hold NaN or infinity.
+        Error: The images contain NaN or infinity.
         ModelFileError: `flatbuffer` is not a TFLite file.
     """
     from litert_quantizer import calibrator, recipe_manager
@@ -172,7 +172,7 @@ def calibrate(
             mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
             qsv_update_func=qsv_utils.min_max_update,
         )
-    # Without operations to count, it does not draw its own progress bar over ours.
+    # With no operations to count, the calibrator does not draw its own progress bar over ours.
     runner._get_total_operations = lambda dataset: 0
 
     def samples() -> Iterator[dict[str, Float32Images]]:
@@ -206,7 +206,7 @@ def _check_images(images: Float32Images, model: Any) -> Float32Images:
             f"Calibration images are {images.shape[1:]}; the file's input is {expected}."
         )
     if not np.isfinite(images).all():
-        raise Error("The calibration images hold NaN or infinity; check the data set.")
+        raise Error("The calibration images contain NaN or infinity; check the data set.")
     return images.astype(np.float32, copy=False)
 
 

@@ -58,7 +58,7 @@ class ExportedFile(NamedTuple):
     Attributes:
         provenance: The file, its recipe and its run.
         dataset: The run's data set.
-        split: Float32Images and labels of the split that the file is verified on.
+        split: Images and labels of the split that the file is verified on.
         images: The images, preprocessed.
         labels: Their classes `(n,)`; None without labels.
         reference: The Keras model's probabilities `(n, num_classes)`.
@@ -114,7 +114,7 @@ def load(provenance: Provenance, split: str, data_dir: Path | None = None) -> Ex
     Args:
         provenance: The file, its recipe and its run.
         split: Name of the split: ``"train"``, ``"validation"`` or ``"test"``.
-        data_dir: Folder in which the data set is searched first.
+        data_dir: Folder in which the data set is looked for first.
 
     Raises:
         UsageError: There is no such split, or the run lacks the network after further training.
