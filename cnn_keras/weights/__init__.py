@@ -1,1 +1,1 @@
-"""Published weights and any Keras model as a run folder."""
+"""Import of published weights and external Keras models as run folders."""

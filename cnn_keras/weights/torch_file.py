@@ -1,12 +1,13 @@
-"""torch's files of weights, read without torch and without running what is in them.
+"""Reading of torch's weight files without torch, and without running code in them.
 
-A `.pth` file holds a pickle, and a pickle can call any function. Here it can call two, which note
-where a tensor lies in the file's raw numbers; every other name in it is refused before it is
-looked up. torch itself guards `torch.load` so with `weights_only=True`, but has gigabytes.
+A `.pth` file holds a pickle, and a pickle can call any function. Here it can only name the classes
+and functions of `_ALLOWED`, which record where a tensor is in the file's raw numbers; every other
+name is refused before it is imported. `torch.load` does the same with `weights_only=True`, but
+torch takes gigabytes.
 
-Two formats are read: the zip archive that `torch.save` writes since torch 1.6, and the stream of
-pickles from before it, in which a part of torchvision's weights is still published. Of a
-checkpoint, which keeps more of a training, the state dict is taken.
+Two formats are read: the zip archive that `torch.save` writes since torch 1.6, and the older stream
+of pickles, in which some of torchvision's weights are still published. From a checkpoint, which
+also holds other state of a training, the state dict is read.
 
 Reference:
     torch/serialization.py and torch/_weights_only_unpickler.py of torch 2.15.
@@ -22,24 +23,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import ml_dtypes  # noqa: F401 (tells numpy of bfloat16)
+import ml_dtypes  # noqa: F401 (registers bfloat16 with numpy)
 import numpy as np
 from numpy.typing import NDArray
 
 from ..downloads import require_downloaded
 from ..errors import Error
 
-# The first of the pickles in a file from before torch 1.6, and the version in the second.
+# The first pickle of a file from before torch 1.6, and the version in the second.
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
-# Under which of its names a checkpoint has the state dict: in PyTorch's ImageNet example and
-# Lightning, torchvision's references, PyTorch's tutorials.
+# Keys of the state dict in a checkpoint: of PyTorch's ImageNet example and Lightning, of
+# torchvision's references, of PyTorch's tutorials.
 CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict")
 
 
 class Storage(NamedTuple):
-    """Numbers in the file, that one tensor or several are made of."""
+    """A buffer of numbers in the file, which one or more tensors use."""
 
     key: str
     dtype: str
@@ -47,7 +48,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """Where a tensor lies in its storage; offset and strides in numbers, not in bytes."""
+    """The position of a tensor in its storage, with offset and strides in elements, not bytes."""
 
     storage: Storage
     offset: int
@@ -55,7 +56,7 @@ class Tensor(NamedTuple):
     strides: tuple[int, ...]
 
     def array(self, buffer: bytes) -> NDArray[Any]:
-        """Return the tensor; numpy checks that it lies within the storage's bytes."""
+        """Return the tensor; numpy checks that it is within the buffer."""
         dtype = np.dtype(self.storage.dtype)
         strides = [stride * dtype.itemsize for stride in self.strides]
         return np.ndarray(self.shape, dtype, buffer, self.offset * dtype.itemsize, strides)
@@ -72,7 +73,7 @@ def _parameter(tensor: Any, *_: Any) -> Any:
 
 
 class _Parameter:
-    """A `torch.nn.Parameter` of 2017, whose tensor comes in its state."""
+    """A `torch.nn.Parameter` as torch pickled it in 2017, with the tensor in its state."""
 
     tensor: Any = None
 
@@ -87,13 +88,13 @@ class _Parameter:
 
 
 class _Arguments:
-    """The command line that a checkpoint keeps, left out."""
+    """The command line in a checkpoint, which is ignored."""
 
     def __setstate__(self, _: Any) -> None:
         pass
 
 
-# All that a pickle may name. Storages are strings, which have no state to be tampered with.
+# All that a pickle may name. Storages are strings, which have no state that a pickle could set.
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("argparse", "Namespace"): _Arguments,
     ("collections", "Counter"): Counter,
@@ -131,7 +132,7 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, identity: Any) -> Storage:
         kind, dtype, key, _, size, *view = identity
         if kind != "storage" or any(part is not None for part in view):
-            raise pickle.UnpicklingError("it holds something else than whole storages")
+            raise pickle.UnpicklingError("it holds something other than whole storages")
         self.storages[key] = Storage(key, dtype, size)
         return self.storages[key]
 
@@ -140,10 +141,10 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     """Read a state dict that `torch.save` wrote, alone or in a checkpoint.
 
     Returns:
-        The tensors by name; those that share numbers in the file share memory.
+        The tensors by name; those that share a storage share memory.
 
     Raises:
-        Error: The file holds something else, or is broken.
+        Error: The file is not a state dict, or is broken.
 
     Example:
         list(read(Path("resnet18-f37072fd.pth")))[:2]  # ['conv1.weight', 'bn1.running_mean']
@@ -156,12 +157,12 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
             return _read_zip(file) if is_zip else _read_stream(file)
     except OSError:
         raise
-    except Exception as error:  # by where it is broken, anything that pickle or numpy raises
+    except Exception as error:  # pickle and numpy raise many kinds for broken files
         reason = str(error) or type(error).__name__
         if isinstance(error, zipfile.BadZipFile):
-            reason = "the archive is cut off or broken; download it again"
+            reason = "the archive is truncated or broken; download it again"
         elif _is_tar(path):
-            reason = "torch before 0.1.10 wrote it; load and save it with a newer one"
+            reason = "torch before 0.1.10 wrote it; load and save it with a newer version"
         raise Error(
             f"{path} cannot be read as a state dict of torch: {reason.rstrip('.')}."
         ) from error
@@ -180,8 +181,8 @@ def _read_zip(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 def _read_stream(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     if _Unpickler(file).load() != MAGIC_NUMBER or _Unpickler(file).load() != PROTOCOL_VERSION:
-        raise ValueError("it begins with something else")
-    _Unpickler(file).load()  # of the system that wrote it: all were little-endian
+        raise ValueError("it does not begin with torch's magic number")
+    _Unpickler(file).load()  # properties of the system that wrote it, always little-endian
     unpickler = _Unpickler(file)
     tensors = _named_tensors(unpickler.load())
     buffers = {}
@@ -194,8 +195,8 @@ def _read_stream(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 def _named_tensors(loaded: Any) -> dict[str, Tensor]:
     if not isinstance(loaded, dict):
         raise TypeError(f"it holds a {type(loaded).__name__}, not a dict of tensors")
-    inside = (loaded.get(key) for key in CHECKPOINT_KEYS)
-    loaded = next((state for state in inside if isinstance(state, dict)), loaded)
+    nested = (loaded.get(key) for key in CHECKPOINT_KEYS)
+    loaded = next((state for state in nested if isinstance(state, dict)), loaded)
     tensors = {
         name: value.tensor if isinstance(value, _Parameter) else value
         for name, value in loaded.items()
@@ -203,7 +204,7 @@ def _named_tensors(loaded: Any) -> dict[str, Tensor]:
     for name, value in tensors.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise TypeError(
-                f"its '{name}' is no tensor; save the state dict alone: "
+                f"its '{name}' is not a tensor; save the state dict alone: "
                 "torch.save(model.state_dict(), FILE)"
             )
     return tensors

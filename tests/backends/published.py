@@ -1,4 +1,4 @@
-"""Write torchvision's networks with random weights, and what they answer to photographs.
+"""Write torchvision's networks with random weights, and their logits for photographs.
 
 Run by a Python that has torch: `published.py FOLDER NETWORK...` writes NETWORK.pth, .safetensors
 and .npz for each network; layouts.json, the tensors of every network by name and shape; and
@@ -48,7 +48,7 @@ FORMATS = {
     "number": torch.tensor(7),
 }
 
-# Those whose input torchvision normalizes otherwise than with ImageNet's mean and deviation.
+# Networks that change the normalization of their input.
 OPTIONS = {"googlenet": {"transform_input": True, "init_weights": False}}
 
 
@@ -57,12 +57,12 @@ def build(name: str) -> torch.nn.Module:
 
 
 def layout(name: str) -> dict[str, list[int]]:
-    with torch.device("meta"):  # shapes without numbers
+    with torch.device("meta"):  # shapes without values
         return {key: list(tensor.shape) for key, tensor in build(name).state_dict().items()}
 
 
 def photographs() -> torch.Tensor:
-    """224×224 of either sample photograph, as torchvision's transforms leave them."""
+    """Crops of 224×224 from both sample photographs, after torchvision's transforms."""
     squares = np.stack([image[100:324, 200:424] for image in load_sample_images().images])
     weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
     transform = weights.transforms(resize_size=224)  # which then resizes nothing
@@ -70,7 +70,7 @@ def photographs() -> torch.Tensor:
 
 
 def randomize(model: torch.nn.Module) -> None:
-    """Give every layer numbers of its own, that let what is in an image reach the logits."""
+    """Randomize all weights, so that logits depend on the image."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)

@@ -1,4 +1,4 @@
-"""Equality with torchvision, and of the backends, in an environment that has torch and JAX."""
+"""Equality with torchvision and between backends, in an environment with torch and JAX."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from cnn_keras.weights.model_import import import_model
 from cnn_keras.weights.normalization import rescaled_range
 from cnn_keras.weights.source_options import SourceOptions
 from export import convert
-from tests.fixtures.external_models import CODE, pixels
+from tests.fixtures.external_models import CUSTOM_LAYER, pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 
@@ -251,7 +251,7 @@ def test_custom_layers_are_imported_from_a_module(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own: dict[str, Any] = {}
-    exec(CODE.replace("keras", "tf_keras"), own)
+    exec(CUSTOM_LAYER.replace("keras", "tf_keras"), own)
     model = classifier(lambda x: kinds.DepthwiseConv2D(3)(own["Twice"]()(x)))
     file = saved(model, tmp_path / name)
     with pytest.raises(Error, match=r"needs 'Twice', which .* with --modules\.$"):
@@ -259,7 +259,7 @@ def test_custom_layers_are_imported_from_a_module(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     module = f"layers_of_{name.replace('.', '_')}"
-    (tmp_path / f"{module}.py").write_text(CODE)
+    (tmp_path / f"{module}.py").write_text(CUSTOM_LAYER)
     with patch.dict(keras.saving.get_custom_objects()):
         run, _ = import_model(file, replace(PHOTOGRAPHS, modules=(module,)), tmp_path / "runs")
         np.testing.assert_allclose(run.predict(pixels()), answers(model), atol=1e-6)

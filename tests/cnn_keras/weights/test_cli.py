@@ -19,16 +19,16 @@ from tests.fixtures.command_line import run_main
 from tests.fixtures.published_weights import SIDE, logits
 
 
-def pictures(folder: Path, names: tuple[str, ...]) -> Path:
-    """Write five crops for each class."""
-    for place, name in enumerate(names):
+def write_images(folder: Path, names: tuple[str, ...]) -> Path:
+    """Write five images for each class."""
+    for seed, name in enumerate(names):
         (folder / name).mkdir(parents=True)
-        for index, crop in enumerate(photographs.crops((80, 80, 3), 5, 0, place)):
+        for index, crop in enumerate(photographs.crops((80, 80, 3), 5, 0, seed)):
             Image.fromarray(crop).save(folder / name / f"{index}.png")
     return folder
 
 
-def test_the_run_is_like_a_trained_one(
+def test_the_run_folder_is_like_a_trained_one(
     resnet18: keras.Model,
     resnet18_file: Path,
     tmp_path: Path,
@@ -36,13 +36,15 @@ def test_the_run_is_like_a_trained_one(
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("palace\nflower\nboat\n")
-    folder = pictures(tmp_path / "pictures", ("flower", "palace"))  # other order, one less
+    folder = write_images(
+        tmp_path / "pictures", ("flower", "palace")
+    )  # in another order, and one is missing
     out = tmp_path / "runs" / "mine"
     command = ("import-weights", "resnet18", resnet18_file, "--out", out, "--image-size", SIDE)
     given = ("--labels", labels, "--data", f"folder:{folder}")
-    code, said, _ = run_main(capsys, *command, *given, "--json")
+    code, stdout, _ = run_main(capsys, *command, *given, "--json")
     assert code == 0
-    document = json.loads(said)
+    document = json.loads(stdout)
     assert document["imported"]["publisher"] == "torchvision"
     assert set(document["guesses"]) == {"china.jpg", "flower.jpg"}
     names = {path.name for path in out.iterdir()}
@@ -59,13 +61,13 @@ def test_the_run_is_like_a_trained_one(
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(run.predict(dataset.test.images), expected, atol=1e-5)
 
-    code, said, _ = run_main(capsys, "evaluate", out)
+    code, stdout, _ = run_main(capsys, "evaluate", out)
     assert code == 0
-    assert "palace" in said
-    assert "boat" not in said  # no picture shows one
-    picture = next(folder.rglob("*.png"))
-    code, said, _ = run_main(capsys, "predict", out, picture, "--top", "3", "--json")
-    guessed = [guess["label"] for guess in json.loads(said)[0]["top"]]
+    assert "palace" in stdout
+    assert "boat" not in stdout  # no image is of this class
+    image = next(folder.rglob("*.png"))
+    code, stdout, _ = run_main(capsys, "predict", out, image, "--top", "3", "--json")
+    guessed = [guess["label"] for guess in json.loads(stdout)[0]["top"]]
     assert (code, set(guessed)) == (0, set(run.classes))
     assert run_main(capsys, *command)[0] == 2  # the folder is not empty
 
@@ -75,17 +77,17 @@ def test_without_labels_nothing_is_evaluated(
 ) -> None:
     out = tmp_path / "run"
     command = ("import-weights", "resnet18", resnet18_file, "--out", out, "--image-size", SIDE)
-    code, said, _ = run_main(capsys, *command)
+    code, stdout, _ = run_main(capsys, *command)
     assert code == 0
-    assert "resnet18 and the weights of torchvision, 3 classes" in said
+    assert "resnet18 and the weights of torchvision, 3 classes" in stdout
     run = Run.open(out)
     assert run.classes == ("0", "1", "2")
     dataset = run.dataset()
     assert (dataset.labeled, dataset.classes) == (False, ())
     sizes = [len(split.images) for split in (dataset.train, dataset.validation, dataset.test)]
     assert sizes == [200, 100, 100]
-    code, said, err = run_main(capsys, "evaluate", out)
-    assert (code, said, err.count("\n")) == (2, "", 1)
+    code, stdout, err = run_main(capsys, "evaluate", out)
+    assert (code, stdout, err.count("\n")) == (2, "", 1)
     assert "have no labels" in err
     training = ("train", "resnet18", "--data", "photographs", "--out", tmp_path / "trained")
     assert run_main(capsys, *training)[0] == 2
@@ -93,7 +95,7 @@ def test_without_labels_nothing_is_evaluated(
 
 @pytest.fixture
 def changed(resnet18_file: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Write the file with tensors changed, added, or (None) left out."""
+    """Write the file with tensors changed, added, or removed (None)."""
 
     def write(name: str, **changes: NDArray[Any] | None) -> Path:
         tensors = load_file(resnet18_file) | changes
@@ -108,7 +110,7 @@ def changed(resnet18_file: Path, tmp_path: Path) -> Iterator[Callable[..., Path]
 def bad(
     changed: Callable[..., Path], resnet18_file: Path, tmp_path: Path
 ) -> Iterator[Callable[[str], str]]:
-    """Fill the names of bad files into a command."""
+    """Write bad files, and insert their names into a command."""
     key = "layer2.0.conv1.weight"
     whole = load_file(resnet18_file)[key]
     nan = whole.copy()
@@ -128,7 +130,7 @@ def bad(
     (tmp_path / "labels.txt").write_text("a\nb\n")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
-    pictures(tmp_path / "pictures", ("1", "cat"))
+    write_images(tmp_path / "pictures", ("1", "cat"))
     return lambda command: command.replace("{good}", str(resnet18_file)).replace(
         "{}", str(tmp_path)
     )

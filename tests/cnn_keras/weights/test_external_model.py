@@ -22,7 +22,7 @@ from cnn_keras.weights.external_model import is_external
 from cnn_keras.weights.model_import import import_model
 from cnn_keras.weights.source_options import SourceOptions
 from export.tflite.interpreter import Interpreter
-from tests.fixtures.external_models import CODE, SIDE, pixels, rgb, saved
+from tests.fixtures.external_models import CUSTOM_LAYER, SIDE, pixels, rgb, saved
 from tests.fixtures.published_weights import randomize
 
 PHOTOGRAPHS = SourceOptions(data="photographs", pixel_range=(0, 1))
@@ -222,9 +222,9 @@ def test_custom_layers_are_imported_from_a_module(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "my_layers.py").write_text(CODE)
+    (tmp_path / "my_layers.py").write_text(CUSTOM_LAYER)
     own: dict[str, Any] = {}
-    exec(CODE, own)
+    exec(CUSTOM_LAYER, own)
     end = [layers.Flatten(), layers.Dense(3, "softmax")]
     model = keras.Sequential([layers.Input((8, 8, 3)), own["Twice"](), *end])
     file = saved(model, tmp_path / "a.keras")

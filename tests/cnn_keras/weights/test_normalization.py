@@ -144,9 +144,9 @@ def test_pixels_that_are_rescaled_twice_are_reported(
 ) -> None:
     file = saved(in_front([layers.Rescaling(1 / 255)]), tmp_path / "a.keras")
     run, _ = import_model(file, SourceOptions(data="photographs", **options), tmp_path / "runs")
-    said = "rescales pixels of 0 to 255 by itself"
-    assert [said in remark for remark in run.config["remarks"]] == [True] * twice
-    assert (said in capsys.readouterr().err) == twice
+    text = "rescales pixels of 0 to 255 by itself"
+    assert [text in remark for remark in run.config["remarks"]] == [True] * twice
+    assert (text in capsys.readouterr().err) == twice
 
 
 @pytest.mark.parametrize(

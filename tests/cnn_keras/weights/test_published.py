@@ -48,7 +48,7 @@ def test_bfloat16_is_read_exactly(
 
 
 def test_biases_and_epsilons_are_folded_in() -> None:
-    """A convolution with a bias, another epsilon: `vgg11_bn` has the one, `googlenet` the other."""
+    """`vgg11_bn` has convolutions with a bias, `googlenet` another epsilon."""
     for name, epsilon in (("vgg11_bn", 1e-5), ("googlenet", 1e-3)):
         assert find(name, Path("x.pth")).epsilon == epsilon
     image = keras.Input((8, 8, 2))

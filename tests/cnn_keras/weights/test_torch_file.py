@@ -1,4 +1,4 @@
-"""Both fixtures are torch's own; `tests/backends/published.py` wrote them."""
+"""Torch wrote both fixtures, in `tests/backends/published.py`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_reads_what_torch_wrote(name: str) -> None:
 
 
 def literal(value: object) -> bytes:
-    """Pickle a number, string, tuple or None, without the frame around it."""
+    """Pickle a number, string, tuple or None, without its frame."""
     return pickle.dumps(value, 2)[2:-1]
 
 
@@ -39,7 +39,7 @@ def stream(pickled: bytes, *storages: np.ndarray) -> bytes:
         pickle.dumps(value, 2)
         for value in (torch_file.MAGIC_NUMBER, torch_file.PROTOCOL_VERSION, {"little_endian": True})
     )
-    keys = pickle.dumps([str(place) for place in range(len(storages))], 2)
+    keys = pickle.dumps([str(position) for position in range(len(storages))], 2)
     data = b"".join(len(part).to_bytes(8, "little") + part.tobytes() for part in storages)
     return head + pickled + keys + data
 
@@ -47,12 +47,12 @@ def stream(pickled: bytes, *storages: np.ndarray) -> bytes:
 def tensor(key: str, size: int, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]):
     storage = literal("storage") + b"ctorch\nFloatStorage\n" + literal(key) + literal("cuda:0")
     storage = b"(" + storage + literal(size) + literal(None) + b"tQ"
-    place = literal(offset) + literal(shape) + literal(strides)
-    return b"ctorch._utils\n_rebuild_tensor\n(" + storage + place + b"tR"
+    position = literal(offset) + literal(shape) + literal(strides)
+    return b"ctorch._utils\n_rebuild_tensor\n(" + storage + position + b"tR"
 
 
 def test_reads_the_parameters_of_2017(tmp_path: Path) -> None:
-    """resnet18-5c106cde.pth has them so: made empty, the tensor in their state."""
+    """As in resnet18-5c106cde.pth: created empty, with the tensor in their state."""
     values = np.arange(4, dtype=np.float32)
     parameter = b"ctorch.nn.parameter\nParameter\n)\x81(" + tensor("0", 4, 0, (2, 2), (2, 1))
     parameter += literal(None) * 2 + literal(True) + literal(False) + b"tb"
@@ -63,8 +63,8 @@ def test_reads_the_parameters_of_2017(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["stream", "zip"])
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])
-def test_a_checkpoint_has_its_state_dict_taken(key: str, kind: str, tmp_path: Path) -> None:
-    """Beside it: the optimizer's tensors and counts, the command line, the epoch."""
+def test_the_state_dict_of_a_checkpoint_is_read(key: str, kind: str, tmp_path: Path) -> None:
+    """It also holds the optimizer's tensors and counts, the command line and the epoch."""
     values = np.arange(8, dtype=np.float32)
     optimizer = b"}" + literal("momentum") + tensor("0", 4, 0, (4,), (1,)) + b"s"
     state = b"}" + literal("weight") + tensor("1", 4, 0, (2, 2), (2, 1)) + b"s"
@@ -89,7 +89,7 @@ def test_a_checkpoint_has_its_state_dict_taken(key: str, kind: str, tmp_path: Pa
 
 
 class Touch:
-    """Pickled, it makes a file when it is loaded."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -99,13 +99,13 @@ class Touch:
 
 
 def attribute_of_an_allowed_name(_: Path) -> bytes:
-    """Protocol 4 follows the dots of a name: `OrderedDict.__init__.__globals__` would lead out."""
+    """Protocol 4 resolves dots: `OrderedDict.__init__.__globals__` would give access to all."""
     name = "OrderedDict.fromkeys"
     return b"\x80\x04" + literal("collections") + literal(name) + b"\x93)R."
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "message"),
     [
         (lambda marker: pickle.dumps({"weight": Touch(marker)}, 2), "posix.system"),
         (lambda marker: pickle.dumps(Touch(marker), 4), "posix.system"),
@@ -115,7 +115,7 @@ def attribute_of_an_allowed_name(_: Path) -> bytes:
 )
 @pytest.mark.parametrize("kind", ["bare", "stream", "zip"])
 def test_no_code_in_a_file_is_run(
-    payload: Callable[[Path], bytes], said: str, kind: str, tmp_path: Path
+    payload: Callable[[Path], bytes], message: str, kind: str, tmp_path: Path
 ) -> None:
     marker, path = tmp_path / "it_ran", tmp_path / "evil.pth"
     content = payload(marker)
@@ -124,16 +124,16 @@ def test_no_code_in_a_file_is_run(
             archive.writestr("archive/data.pkl", content)
     else:
         path.write_bytes(content if kind == "bare" else stream(content))
-    with pytest.raises(Error, match=f"it holds {said}, and nothing but tensors is loaded"):
+    with pytest.raises(Error, match=f"it holds {message}, and nothing but tensors is loaded"):
         torch_file.read(path)
     assert not marker.exists()
-    if "posix" in said:  # the payload does what it is thought to do
+    if "posix" in message:  # the payload works
         pickle.loads(content)
         assert marker.exists()
 
 
 @pytest.mark.parametrize(
-    "place",
+    "position",
     [
         (0, (5,), (1,)),
         (2, (3,), (1,)),
@@ -142,16 +142,18 @@ def test_no_code_in_a_file_is_run(
         (0, (2,), (-1,)),
     ],
 )
-def test_a_tensor_outside_its_storage_is_refused(place: tuple[object, ...], tmp_path: Path) -> None:
+def test_a_tensor_outside_its_storage_is_refused(
+    position: tuple[object, ...], tmp_path: Path
+) -> None:
     path = tmp_path / "outside.pth"
-    state = b"}" + literal("weight") + tensor("0", 4, *place) + b"s."
+    state = b"}" + literal("weight") + tensor("0", 4, *position) + b"s."
     path.write_bytes(stream(state, np.zeros(4, np.float32)))
     with pytest.raises(Error, match="cannot be read as a state dict"):
         torch_file.read(path)
 
 
 @pytest.mark.parametrize("name", ["formats.pth", "formats_stream.pth"])
-def test_a_cut_off_file_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(name: str, tmp_path: Path) -> None:
     whole = (FIXTURES / name).read_bytes()
     path = tmp_path / name
     for length in range(0, len(whole) - 1, 37):
@@ -162,13 +164,13 @@ def test_a_cut_off_file_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_other_contents_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
-    for state, said in (
+    for state, message in (
         (literal(3) + b".", "it holds a int, not a dict of tensors"),
-        (b"}" + literal("epoch") + literal(3) + b"s.", "its 'epoch' is no tensor"),
+        (b"}" + literal("epoch") + literal(3) + b"s.", "its 'epoch' is not a tensor"),
         (b"ctorchvision.models.resnet\nResNet\n)R.", "torchvision.models.resnet.ResNet"),
     ):
         path.write_bytes(stream(state))
-        with pytest.raises(Error, match=said):
+        with pytest.raises(Error, match=message):
             torch_file.read(path)
     path.write_text("no weights at all")
     with pytest.raises(Error, match="cannot be read as a state dict"):
