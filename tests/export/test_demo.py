@@ -30,9 +30,9 @@ def test_the_chain_ends_with_a_report(
 
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--threads", "1", "--json"]) == 0
-    said = capsys.readouterr()
-    document = json.loads(said.out)
-    assert "Continue with digits." in said.err
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert "Continue with digits." in captured.err
     assert len(document["exports"]) == 2
     assert len(document["benchmarks"]) == 2 * len(DEFAULT)
     pages = Path(document["report"]), Path(document["markdown"])

@@ -128,7 +128,7 @@ def test_a_bad_file_is_refused_and_removed(
     names = ("float32", "static_wi8_ai8")
     with copies_before_each_rename(out, tmp_path / "states") as states:
         options = ("--out", out, "--android", "--recipes", *names)
-        code, said, err = run_main(capsys, "export", ruined.path, *options)
+        code, table, err = run_main(capsys, "export", ruined.path, *options)
     assert f"removed from the app, because it is refused: {app / stale.name}" in err
     assert sorted(path.name for path in app.iterdir()) == [others.name, "ruined_float32.tflite"]
     # A kill leaves no file beside another export's manifest.
@@ -136,7 +136,7 @@ def test_a_bad_file_is_refused_and_removed(
     assert not [s for s in states if (s / new).exists() and (s / before).exists()]
     assert [s for s in states if (s / new).exists()]
     assert code == 1
-    assert "refused" in said
+    assert "refused" in table
     rows = {r["recipe"]: r for r in json.loads((out / "export.json").read_text())["files"]}
     assert rows["float32"]["accepted"]
     assert (out / "ruined_float32.tflite").exists()
@@ -167,7 +167,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
 
 
 def test_a_recipe_that_fails_does_not_stop_the_others(failing: tuple[Path, int, str]) -> None:
-    folder, code, said = failing
+    folder, code, table = failing
     document = json.loads((folder / "files" / "export.json").read_text())
     float32, static, aware, float16 = document["files"]
     assert code == 1
@@ -176,14 +176,14 @@ def test_a_recipe_that_fails_does_not_stop_the_others(failing: tuple[Path, int, 
     }
     assert float32["accepted"]
     assert float16["accepted"]
-    for row, why in ((static, "cannot be loaded"), (aware, "counterpart in tf_keras")):
+    for row, cause in ((static, "cannot be loaded"), (aware, "counterpart in tf_keras")):
         assert set(row) == set(float32)
         assert (row["accepted"], row["file"], row["sha256"], row["audit"]) == (False, *3 * [None])
         assert row["top1_float"] == float32["top1_float"]
         [reason] = row["reasons"]
         assert reason.startswith("cannot be made: ")
-        assert why in reason
-        assert " ".join(reason.split()[:3]) in " ".join(said.split())
+        assert cause in reason
+        assert " ".join(reason.split()[:3]) in " ".join(table.split())
 
 
 def test_the_study_and_the_report_accept_rows_of_failures(

@@ -27,7 +27,7 @@ UINT8 = 3  # TensorType
 
 
 @pytest.fixture(scope="session")
-def whole(trained):
+def labeled_file(trained):
     """A float32 file with metadata."""
     labels = tuple("0123456789")
     return metadata.write(trained.float32, metadata.Metadata("small", "", labels, None))
@@ -109,7 +109,7 @@ def test_flex_operations_are_a_problem():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("edgetpu-custom-op", "runs only on a Coral Edge TPU: edgetpu-custom-op"),
         ("ethos-u", "runs only on an Arm Ethos-U (compiled by Vela): ethos-u"),
@@ -121,16 +121,16 @@ def test_flex_operations_are_a_problem():
     ],
 )
 @pytest.mark.parametrize(("dtype", "recipe"), [("uint8", None), ("int8", "static_wi8_ai8")])
-def test_custom_operations_refuse_a_file_of_any_recipe(name, said, dtype, recipe, tmp_path):
+def test_custom_operations_refuse_a_file_of_any_recipe(name, message, dtype, recipe, tmp_path):
     path = tmp_path / "compiled.tflite"
     path.write_bytes(custom_file(name, dtype))
     document = describe(path)
     assert (document["recipe"], document["custom_ops"]) == (recipe, (name,))
-    assert document["reasons"] == [said]
+    assert document["reasons"] == [message]
     if dtype == "uint8":
         with pytest.raises(ModelFileError, match=re.escape(f" the operation {name}")) as caught:
             Interpreter(path)
-        assert ("runs only on" in str(caught.value)) == ("runs only on" in said)
+        assert ("runs only on" in str(caught.value)) == ("runs only on" in message)
 
 
 def test_mixed_integers_are_refused_for_problems_of_any_file(trained):
@@ -168,18 +168,18 @@ def test_a_compiled_detector_is_refused_with_its_device(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ends", "said"),
+    ("indices", "message"),
     [
         (([0], [2, 2, 2, 2]), "has 1 input and 4 outputs; an image classifier has one of each"),
         (([0, 1], [2]), "has 2 inputs and 1 output; an image classifier has one of each"),
     ],
 )
-def test_inputs_and_outputs_of_other_models_are_counted(ends, said, tmp_path):
+def test_inputs_and_outputs_of_other_models_are_counted(indices, message, tmp_path):
     model = flatbuffer.parse(custom_file("TFLite_Detection_PostProcess"))
-    model.subgraphs[0].inputs, model.subgraphs[0].outputs = ends
+    model.subgraphs[0].inputs, model.subgraphs[0].outputs = indices
     path = tmp_path / "detector.tflite"
     path.write_bytes(flatbuffer.pack(model))
-    with pytest.raises(ModelFileError, match=rf"detector\.tflite' {said}"):
+    with pytest.raises(ModelFileError, match=rf"detector\.tflite' {message}"):
         export.audit(path)
 
 
@@ -237,20 +237,20 @@ def test_dynamic_sizes_are_a_problem(trained, tensor, signature):
     assert remarks(found) == []
 
 
-def test_dictionary_is_json(whole, tmp_path):
-    path = tmp_path / "whole.tflite"
-    path.write_bytes(whole)
+def test_dictionary_is_json(labeled_file, tmp_path):
+    path = tmp_path / "labeled_file.tflite"
+    path.write_bytes(labeled_file)
     document = json.loads(json.dumps(export.audit(path).to_dict()))
-    assert document["size_bytes"] == len(whole)
+    assert document["size_bytes"] == len(labeled_file)
     assert document["metadata"] is True
     assert document["flex_ops"] == []
     assert document["input"]["shape"] == [1, 8, 8, 1]
 
 
-def test_truncated_files_are_refused_in_one_line(whole):
-    for length in np.linspace(0, len(whole) - 1, 100, dtype=int):
+def test_truncated_files_are_refused_in_one_line(labeled_file):
+    for length in np.linspace(0, len(labeled_file) - 1, 100, dtype=int):
         with pytest.raises(ModelFileError) as caught:
-            export.audit(whole[:length])
+            export.audit(labeled_file[:length])
         assert "\n" not in str(caught.value)
 
 
@@ -262,14 +262,14 @@ def test_random_bytes_are_refused():
                 export.audit(head + generator.bytes(length))
 
 
-def test_altered_files_are_read_or_refused(whole):
+def test_altered_files_are_read_or_refused(labeled_file):
     """Neither a crash nor another exception, for a change of any byte outside the weights.
 
     With seed 0 an altered size makes LiteRT work for many seconds before it fails.
     """
     generator = np.random.default_rng(1)
-    for position in generator.choice(offsets_outside_weights(whole), 300):
-        altered = bytearray(whole)
+    for position in generator.choice(offsets_outside_weights(labeled_file), 300):
+        altered = bytearray(labeled_file)
         altered[position] ^= int(generator.integers(1, 256))
         with contextlib.suppress(ModelFileError):
             export.audit(bytes(altered))
@@ -310,6 +310,6 @@ def test_names_and_labels_are_read_and_shown_in_an_ascii_locale(trained, tmp_pat
             capture_output=True,
             check=False,
         )
-        said = (done.stdout + done.stderr).decode()
-        assert (done.returncode, "Traceback" in said) == (code, False)
-        assert expected in said
+        printed = (done.stdout + done.stderr).decode()
+        assert (done.returncode, "Traceback" in printed) == (code, False)
+        assert expected in printed

@@ -193,8 +193,8 @@ def test_too_few_images_are_remarked(trained, name, num_images, too_few):
     images, reference = trained.images[:num_images], trained.reference[:num_images]
     verdict = export.verify(data, reference, images, reference.argmax(axis=1), RECIPES[name])
     assert (verdict.accepted, verdict.too_few_images) == (True, too_few)
-    said = f"too few pictures to judge: {num_images}, and {ENOUGH_IMAGES} would be enough"
-    assert verdict.remarks == ((said,) if too_few else ())
+    remark = f"too few pictures to judge: {num_images}, and {ENOUGH_IMAGES} would be enough"
+    assert verdict.remarks == ((remark,) if too_few else ())
 
 
 def test_enough_images_is_the_least_number_that_reveals_a_tenth_lost():
