@@ -67,7 +67,6 @@ def train(
     # Parsed, so that "true" and "True" are the same configuration.
     training = replace(training, options=zoo.checked_options(training.network, training.options))
     config = json.loads(json.dumps(asdict(training)))  # with lists for tuples, as in the file
-    has_description = all((out / name).is_file() for name in DESCRIPTION)
     if (out / "config.json").is_file():
         _require_same(run, config)
         if (out / "metrics.json").is_file():
@@ -77,47 +76,72 @@ def train(
         raise UsageError(f"{out} exists and is not a run folder: choose another --out.")
 
     keras.utils.set_random_seed(training.seed)
-    recipe = training.recipe
     last = out / "last.keras"
     pretrained = None
     if training.weights is not None and not last.is_file():
         pretrained = Pretrained.open(Path(training.weights))
-    if has_description:
-        dataset, preprocessing = run.raw_dataset(data_dir), run.preprocessing
-        if run.classes != dataset.classes:
-            raise Error(
-                f"{out / 'labels.txt'} has {len(run.classes)} lines, which are not the "
-                f"{len(dataset.classes)} classes of {dataset.name}: restore the file, or delete "
-                f"{out} to train again."
-            )
-    else:
-        shape = input_shape(training, pretrained)
-        dataset = datasets.load(training.data, data_dir, shape)
-        preprocessing = _preprocessing(dataset, shape, pretrained)
-    num_images = _num_train_images(training, dataset)
-    steps = num_images // recipe.batch_size
-    if steps == 0:
-        raise UsageError(
-            f"{num_images} training images are less than one batch of {recipe.batch_size}: lower "
-            "--batch-size."
-        )
+    dataset, preprocessing = _load_data(run, training, pretrained, data_dir)
+    steps = _steps_per_epoch(training, dataset)
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
         model = _load_checkpoint(run, steps)
-        log(f"Resume after epoch {int(model.optimizer.iterations) // steps} of {recipe.epochs}.")
+        epochs = int(model.optimizer.iterations) // steps
+        log(f"Resume after epoch {epochs} of {training.recipe.epochs}.")
     else:
         model = _build(training, preprocessing, dataset.classes, pretrained)
-        compile_model(model, recipe, steps, zoo.network(training.network).loss_weights)
-    if not has_description:
-        # `contents` is the key of runs since version 0.1.0.
+        row = zoo.network(training.network)
+        compile_model(model, training.recipe, steps, row.loss_weights)
+    if not _is_described(run):
+        # "contents" is the key of the fingerprint in the runs of all versions.
         contents = {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
         run.describe(config | contents, preprocessing, dataset.classes)
     dataset = run.prepare_dataset(dataset)
-    first_epoch = int(model.optimizer.iterations) // steps
-    if first_epoch < recipe.epochs:
-        _fit(run, model, training, dataset, preprocessing, first_epoch, steps, tensorboard)
-    _finish(run, model, dataset, preprocessing)
+    _fit(run, model, training, dataset, steps, tensorboard)
+    _finish(run, model, dataset)
     return run
+
+
+def _is_described(run: Run) -> bool:
+    """Return whether `Run.describe` has written all its files."""
+    return all((run.path / name).is_file() for name in DESCRIPTION)
+
+
+def _load_data(
+    run: Run, training: Training, pretrained: Pretrained | None, data_dir: Path | None
+) -> tuple[Dataset, Preprocessing]:
+    """Load the data set and the preprocessing: those of the run if it resumes.
+
+    Raises:
+        Error: The classes of the run are not those of the data set.
+    """
+    if not _is_described(run):
+        shape = input_shape(training, pretrained)
+        dataset = datasets.load(training.data, data_dir, shape)
+        return dataset, _preprocessing(dataset, shape, pretrained)
+    dataset = run.raw_dataset(data_dir)
+    if run.classes != dataset.classes:
+        raise Error(
+            f"{run.path / 'labels.txt'} has {len(run.classes)} lines, which are not the "
+            f"{len(dataset.classes)} classes of {dataset.name}: restore the file, or delete "
+            f"{run.path} to train again."
+        )
+    return dataset, run.preprocessing
+
+
+def _steps_per_epoch(training: Training, dataset: Dataset) -> int:
+    """Return the number of batches per epoch.
+
+    Raises:
+        UsageError: There are fewer training images than one batch has.
+    """
+    available = len(dataset.train.labels)
+    num_images = min(training.train_images or available, available)
+    if num_images < training.recipe.batch_size:
+        raise UsageError(
+            f"{num_images} training images are less than one batch of "
+            f"{training.recipe.batch_size}: lower --batch-size."
+        )
+    return num_images // training.recipe.batch_size
 
 
 def _fit(
@@ -125,17 +149,18 @@ def _fit(
     model: keras.Model,
     training: Training,
     dataset: Dataset,
-    preprocessing: Preprocessing,
-    first_epoch: int,
     steps_per_epoch: int,
     tensorboard: bool,
 ) -> None:
-    """Train a compiled model from an epoch on, and record the training in its run folder."""
+    """Train a compiled model for its remaining epochs, and record them in the run folder."""
     import keras
 
     from .recorder import Recorder
 
     recipe = training.recipe
+    first_epoch = int(model.optimizer.iterations) // steps_per_epoch
+    if first_epoch >= recipe.epochs:
+        return
     recorder = Recorder(run, training.seed, first_epoch, recipe.epochs, steps_per_epoch)
     callbacks: list[keras.callbacks.Callback] = [recorder]
     if tensorboard:
@@ -145,14 +170,14 @@ def _fit(
         log("Images are mirrored at random; if they show letters or arrows, use --flip False.")
     batches = training_batches(
         dataset.train,
-        preprocessing,
+        run.preprocessing,
         Augmentation(recipe.shift, recipe.rotation, flip),
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=training.seed,
         first_epoch=first_epoch,
     )
-    held_out = evaluation_batches(dataset.validation, preprocessing)
+    held_out = evaluation_batches(dataset.validation, run.preprocessing)
     try:
         model.fit(
             _label_every_output(batches, model),
@@ -276,11 +301,6 @@ def initial_model(run: Run) -> keras.Model:
     return main_network(model)
 
 
-def _num_train_images(training: Training, dataset: Dataset) -> int:
-    available = len(dataset.train.labels)
-    return min(training.train_images or available, available)
-
-
 def _label_every_output(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
     """Return batches with the labels for each output of a model that has several."""
     names = model.output_names
@@ -309,12 +329,12 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
             )
 
 
-def _finish(run: Run, model: keras.Model, dataset: Dataset, preprocessing: Preprocessing) -> None:
+def _finish(run: Run, model: keras.Model, dataset: Dataset) -> None:
     """Save the network and its results; the test split is used here only."""
     model = main_network(model)
     save_model(model, run.path / "model.keras")
     probabilities = {
-        name: predict(model, preprocessing, dataset.split(name).images)
+        name: predict(model, run.preprocessing, dataset.split(name).images)
         for name in ("validation", "test")
     }
     metrics = {
