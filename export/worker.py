@@ -49,8 +49,8 @@ class WorkerError(Exception):
 class Worker:
     """A fresh Python subprocess that runs a module and answers requests.
 
-    Between requests it sleeps in a read, so that several workers can take turns without disturbing
-    each other. Leaving the context kills it.
+    Between requests it sleeps in a read, so that several workers can be used alternately without
+    disturbing each other. Leaving the context kills it.
 
     Args:
         module: Full name of a module that calls `serve` when it is run.

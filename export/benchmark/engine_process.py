@@ -25,9 +25,9 @@ Load = Callable[[Path, int], Inference]
 """Loads a network from a folder, for a number of threads."""
 
 WARMUP_SECS = 0.5  # as in `runner`
-LEAD_IN_RUNS = 3  # as there
-MIN_RUNS = 5  # of a round, for the slowest networks
-SECONDS = 1800.0  # how long an engine may take to load a network or to run it: XLA compiles it
+LEAD_IN_RUNS = 3  # as in `runner`
+MIN_RUNS = 5  # in a round, for the slowest networks
+TIMEOUT_SECS = 1800.0  # for one answer; engines compile a network when they load it
 
 
 class EngineProcess:
@@ -73,9 +73,9 @@ class EngineProcess:
     def _ask(self, request: object) -> Any:
         self._worker.send(request)
         try:
-            return self._worker.receive(SECONDS)
+            return self._worker.receive(TIMEOUT_SECS)
         except TimeoutError:
-            raise Error(f"its process did not answer in {SECONDS:.0f} s") from None
+            raise Error(f"its process did not answer in {TIMEOUT_SECS:.0f} s") from None
         except WorkerError as error:
             if error.exit_code == Error.exit_code:
                 raise Error(error.last_line) from None
@@ -100,7 +100,7 @@ def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -
                 for _ in range(LEAD_IN_RUNS):
                     infer()
                 answer(_time(infer, secs))
-        except Exception as error:  # engines raise every kind
+        except Exception as error:  # engines raise exceptions of every kind
             raise Error(first_line(error)) from error
 
 

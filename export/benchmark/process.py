@@ -45,7 +45,7 @@ class RunnerProcess:
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
         self._worker.end_requests()
-        return Row(**self._receive(crash.SECONDS))
+        return Row(**self._receive(crash.TIMEOUT_SECS))
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +61,7 @@ class RunnerProcess:
     def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
         self._worker.send(request._asdict())
-        return self._receive(crash.SECONDS + seconds)
+        return self._receive(crash.TIMEOUT_SECS + seconds)
 
     def _receive(self, seconds: float) -> Any:
         try:

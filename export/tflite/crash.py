@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # How long a subprocess may need to load a file or for one inference. The slowest known, VGG-19 in
 # int16 on reference kernels, takes a quarter of a minute here.
-SECONDS = 300.0
+TIMEOUT_SECS = 300.0
 
 # Signals that a process raises by itself; others come from outside.
 _CRASHES = {
@@ -80,7 +80,7 @@ def _crashes_on_valid_file(module: str) -> bool:
     with Worker(f"{__package__}.litert_check") as worker:
         worker.send(module)
         try:
-            worker.receive(SECONDS)
+            worker.receive(TIMEOUT_SECS)
         except TimeoutError:
             return True
         except WorkerError as error:

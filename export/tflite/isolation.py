@@ -18,7 +18,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from ..worker import Worker, WorkerError, limit_memory, serve
-from .crash import SECONDS, exit_error, memory_error, timeout_error
+from .crash import TIMEOUT_SECS, exit_error, memory_error, timeout_error
 
 PACKAGE = __package__.rpartition(".")[0]
 
@@ -32,7 +32,7 @@ def call(
     *arguments: Any,
     file: str | Path,
     advance: Callable[[], None] | None = None,
-    seconds: float = SECONDS,
+    seconds: float = TIMEOUT_SECS,
 ) -> Any:
     """Call a function of this package in a subprocess.
 
