@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,61 +16,7 @@ from cnn_keras.command import Command, Outcome
 from cnn_keras.errors import Error
 from cnn_keras.tables import table
 from cnn_keras.training.run_folder import Run
-from cnn_keras.zoo import ZOO
 from tests.fixtures.command_line import run_main
-
-
-def test_list_names_every_network(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run_main(capsys, "list", "--json")
-    assert code == 0
-    assert [row["name"] for row in json.loads(out)] == list(ZOO)
-    assert "resnet110" in run_main(capsys, "list")[1]
-
-
-def test_summary_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run_main(capsys, "summary", "lenet5", "--options", "form=1998", "--json")
-    document = json.loads(out)
-    assert document["parameters"] == sum(row["parameters"] for row in document["rows"]) == 60_000
-    assert "60,000" in run_main(capsys, "summary", "lenet5", "--options", "form=1998")[1]
-
-
-def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    out_folder = tmp_path / "run"
-    arguments = ("train", "lenet5", "--data", "digits", "--out", out_folder, "--epochs", "2")
-    code, out, err = run_main(capsys, *arguments, "--train-images", "640", "--json")
-    assert code == 0
-    assert json.loads(out)["num_train_images"] == 640
-    assert "epoch 2/2" in err
-    assert Run.open(out_folder).config["recipe"]["epochs"] == 2
-    code, out, _ = run_main(capsys, "evaluate", out_folder, "--split", "validation", "--json")
-    document = json.loads(out)
-    assert document["accuracy"] == pytest.approx(Run(out_folder).metrics["validation"]["accuracy"])
-    assert sum(map(sum, document["confusion_matrix"])) == document["num_images"] == 180
-
-
-def test_predict_names_the_digit(
-    lenet_run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    split = lenet_run.dataset().test
-    right = 0
-    for digit in range(10):
-        place = int(np.flatnonzero(split.labels == digit)[0])
-        picture = Image.fromarray(split.images[place, ..., 0]).resize((200, 200))
-        picture.convert("RGBA").save(tmp_path / f"{digit}.png")
-    paths = [tmp_path / f"{digit}.png" for digit in range(10)]
-    code, out, _ = run_main(capsys, "predict", lenet_run.path, *paths, "--json", "--top", "2")
-    assert code == 0
-    answers = json.loads(out)
-    right = sum(answer["top"][0]["label"] == Path(answer["image"]).stem for answer in answers)
-    assert right >= 9
-    assert all(len(answer["top"]) == 2 for answer in answers)
-
-
-def test_tensorboard_writes_its_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "run"
-    small = ("--epochs", "1", "--train-images", "320", "--tensorboard")
-    assert run_main(capsys, "train", "lenet5", "--data", "digits", "--out", out, *small)[0] == 0
-    assert list((out / "tensorboard").rglob("events.out.tfevents.*"))
 
 
 @pytest.fixture

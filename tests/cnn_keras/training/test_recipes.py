@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnn_keras.errors import UsageError
+from cnn_keras.training.config import Training
 from cnn_keras.training.recipes import RECIPES, recipe
+from cnn_keras.training.train import train
 from cnn_keras.zoo import ZOO
 
 
@@ -22,3 +27,20 @@ def test_an_unknown_recipe_is_refused() -> None:
 def test_milestones_rise(milestones: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match="Milestones must rise"):
         replace(RECIPES["lenet5"], milestones=milestones)
+
+
+@pytest.mark.parametrize("options", [{"form": "1998"}, {"activation": "sigmoid"}])
+def test_every_form_of_lenet_learns_by_its_recipe(options: dict[str, str], tmp_path: Path) -> None:
+    run = train(Training.of("lenet5", "digits", recipe={}, options=options), tmp_path / "run")
+    assert run.metrics["test"]["accuracy"] > 0.93
+
+
+@pytest.mark.slow
+def test_lenet_reads_99_percent_of_the_digits(tmp_path: Path) -> None:
+    accuracies = []
+    for seed in range(5):
+        start_time = time.perf_counter()
+        run = train(Training.of("lenet5", "digits", recipe={}, seed=seed), tmp_path / str(seed))
+        assert time.perf_counter() - start_time < 40
+        accuracies.append(run.metrics["test"]["accuracy"])
+    assert np.mean(accuracies) >= 0.99

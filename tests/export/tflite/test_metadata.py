@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 
-import numpy as np
 import pytest
 
 from export.recipes import RECIPES
@@ -27,8 +26,8 @@ DIGITS = Metadata("small", "Digits, 8×8.", tuple("0123456789"), GRAY)
 
 # The flatbuffer of `Metadata("colors", "Drei Farben.", ("rot", "grün", "blau"), RGB)`. Android's
 # own reader (org.tensorflow:tensorflow-lite-metadata 0.4.4, MetadataExtractor) and `flatc --json`
-# with the official metadata_schema.fbs both read from it what `test_fields` lists. If the encoder
-# comes to give other bytes, read them with one of the two before replacing the file.
+# with the official metadata_schema.fbs both read the values in `test_metadata_schema` from it. If
+# the encoder writes other bytes, read them with one of the two before replacing the file.
 GOLDEN = FIXTURES / "metadata.tflitemeta"
 
 
@@ -184,64 +183,3 @@ def test_a_single_number_of_a_normalization_applies_to_all_channels():
 def test_the_encoder_writes_the_bytes_that_standard_readers_have_read():
     colors = Metadata("colors", "Drei Farben.", ("rot", "grün", "blau"), RGB)
     assert metadata._encode(colors) == GOLDEN.read_bytes()
-
-
-class Reader:
-    """Reads a flatbuffer's tables by slot, independently of the module under test."""
-
-    def __init__(self, data, at):
-        self.data, self.at = data, at
-
-    def number(self, at, kind="<u4"):
-        return int(np.frombuffer(self.data, kind, 1, at)[0])
-
-    def field(self, slot):
-        vtable = self.at - self.number(self.at, "<i4")
-        assert 4 + 2 * slot < self.number(vtable, "<u2")
-        return self.at + self.number(vtable + 4 + 2 * slot, "<u2")
-
-    def byte(self, slot):
-        return self.data[self.field(slot)]
-
-    def follow(self, slot):
-        return self.field(slot) + self.number(self.field(slot))
-
-    def text(self, slot):
-        at = self.follow(slot)
-        return self.data[at + 4 : at + 4 + self.number(at)].decode()
-
-    def floats(self, slot):
-        return np.frombuffer(
-            self.data, "<f4", self.number(self.follow(slot)), self.follow(slot) + 4
-        )
-
-    def table(self, slot):
-        return Reader(self.data, self.follow(slot))
-
-    def only(self, slot):
-        at = self.follow(slot)
-        assert self.number(at) == 1
-        return Reader(self.data, at + 4 + self.number(at + 4))
-
-
-def test_fields():
-    """The slots are those of the official schema, counted by hand; a union takes two."""
-    data = GOLDEN.read_bytes()
-    assert data[4:8] == b"M001"
-    root = Reader(data, int.from_bytes(data[:4], "little"))
-    assert [root.text(slot) for slot in (0, 1, 7)] == ["colors", "Drei Farben.", "1.0.0"]
-    assert root.only(6).text(0) == "preprocessing.json"
-    image, output = root.only(3).only(2), root.only(3).only(3)
-    assert [image.text(0), output.text(0)] == ["image", "probabilities"]
-    assert image.table(3).byte(0) == 2  # ImageProperties
-    assert image.table(3).table(1).byte(0) == 1  # RGB
-    size = image.table(3).table(1).table(1)
-    assert [size.number(size.field(slot)) for slot in (0, 1)] == [24, 32]  # width, height
-    assert image.only(4).byte(0) == 1  # NormalizationOptions
-    mean, std = (image.only(4).table(1).floats(slot) for slot in (0, 1))
-    np.testing.assert_allclose(mean, RGB["mean"], rtol=1e-6)
-    np.testing.assert_allclose(std, RGB["std"], rtol=1e-6)
-    np.testing.assert_allclose(image.table(5).floats(0), (255 - mean) / std, rtol=1e-6)  # max
-    np.testing.assert_allclose(image.table(5).floats(1), -mean / std, rtol=1e-6)  # min
-    assert output.only(6).text(0) == "labels.txt"
-    assert output.only(6).byte(2) == 2  # TENSOR_AXIS_LABELS

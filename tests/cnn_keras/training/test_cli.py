@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_keras.training.run_folder import Run
+from tests.fixtures.command_line import run_main
+
+
+def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out_folder = tmp_path / "run"
+    arguments = ("train", "lenet5", "--data", "digits", "--out", out_folder, "--epochs", "2")
+    code, out, err = run_main(capsys, *arguments, "--train-images", "640", "--json")
+    assert code == 0
+    assert json.loads(out)["num_train_images"] == 640
+    assert "epoch 2/2" in err
+    assert Run.open(out_folder).config["recipe"]["epochs"] == 2
+    code, out, _ = run_main(capsys, "evaluate", out_folder, "--split", "validation", "--json")
+    document = json.loads(out)
+    assert document["accuracy"] == pytest.approx(Run(out_folder).metrics["validation"]["accuracy"])
+    assert sum(map(sum, document["confusion_matrix"])) == document["num_images"] == 180
+
+
+def test_predict_names_the_digit(
+    lenet_run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    split = lenet_run.dataset().test
+    right = 0
+    for digit in range(10):
+        index = int(np.flatnonzero(split.labels == digit)[0])
+        image = Image.fromarray(split.images[index, ..., 0]).resize((200, 200))
+        image.convert("RGBA").save(tmp_path / f"{digit}.png")
+    paths = [tmp_path / f"{digit}.png" for digit in range(10)]
+    code, out, _ = run_main(capsys, "predict", lenet_run.path, *paths, "--json", "--top", "2")
+    assert code == 0
+    answers = json.loads(out)
+    right = sum(answer["top"][0]["label"] == Path(answer["image"]).stem for answer in answers)
+    assert right >= 9
+    assert all(len(answer["top"]) == 2 for answer in answers)
+
+
+def test_train_logs_for_tensorboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    small = ("--epochs", "1", "--train-images", "320", "--tensorboard")
+    assert run_main(capsys, "train", "lenet5", "--data", "digits", "--out", out, *small)[0] == 0
+    assert list((out / "tensorboard").rglob("events.out.tfevents.*"))
