@@ -21,7 +21,7 @@ from tests.fixtures.command_line import run_main
 
 @pytest.fixture
 def broken(tmp_path: Path, lenet_run: Run) -> Path:
-    """A folder of things that are not what their names say."""
+    """A folder of broken images and runs."""
     (tmp_path / "text.png").write_text("hello")
     Image.new("RGB", (300, 300), "red").save(tmp_path / "whole.jpg")
     content = (tmp_path / "whole.jpg").read_bytes()
@@ -65,7 +65,7 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("summary lenet5 --options num_classes=3", 2, "option of lenet5 'num_classes'"),
     ],
 )
-def test_bad_input_is_said_in_one_line(
+def test_bad_input_is_reported_in_one_line(
     arguments: str,
     code: int,
     message: str,
@@ -84,7 +84,7 @@ def test_bad_input_is_said_in_one_line(
 
 
 @dataclass(frozen=True)
-class Say(Command):
+class Print(Command):
     """Print what only some terminals show."""
 
     kind: Literal["text", "table", "error"] = "text"
@@ -98,14 +98,16 @@ class Say(Command):
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
 @pytest.mark.parametrize("arguments", ["--kind text", "--kind table", "--kind error", "--json"])
-def test_what_the_output_cannot_show_ends_no_work(
+def test_output_that_the_encoding_lacks_is_escaped(
     arguments: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
     for name, stream in zip(("stdout", "stderr"), streams, strict=True):
         monkeypatch.setattr(sys, name, stream)
     expected = 1 if "error" in arguments else 0
-    assert main({"say": Say, "list": COMMANDS["list"]}, ["say", *arguments.split()]) == expected
+    assert (
+        main({"print": Print, "list": COMMANDS["list"]}, ["print", *arguments.split()]) == expected
+    )
     shown = []
     for stream in streams:
         stream.flush()
@@ -115,16 +117,18 @@ def test_what_the_output_cannot_show_ends_no_work(
 
 
 @pytest.mark.parametrize("arguments", ["--kind text", "--kind table", "--kind error", "--json"])
-def test_closed_output_ends_no_work(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_output_is_no_error(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     expected = 1 if "error" in arguments else 0
-    assert main({"say": Say, "list": COMMANDS["list"]}, ["say", *arguments.split()]) == expected
+    assert (
+        main({"print": Print, "list": COMMANDS["list"]}, ["print", *arguments.split()]) == expected
+    )
     for stream in (sys.stdout, sys.stderr):
         stream.close()
 
 
-def test_wrong_usage_is_said_without_the_lines_of_an_ascii_table() -> None:
+def test_wrong_usage_is_reported_without_the_lines_of_an_ascii_box() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cnn_keras", "train", "lenet5"],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
@@ -149,14 +153,14 @@ def test_help_and_list_import_neither_keras_nor_tensorflow() -> None:
         subprocess.run([sys.executable, "-c", program, argument], check=True, capture_output=True)
 
 
-def test_python_m_works_from_a_clone() -> None:
+def test_python_m_runs_in_a_clone() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cnn_keras", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("python -m cnn_keras 0.")
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+def test_a_reader_that_exits_is_no_error() -> None:
     command = f"{sys.executable} -m cnn_keras list --json | head -1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False

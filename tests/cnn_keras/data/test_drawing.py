@@ -9,9 +9,9 @@ from cnn_keras.data.drawing import measure_drawing
 
 @pytest.mark.parametrize("width", [8, 16, 24])
 def test_strokes_are_as_wide_as_they_were_drawn(width: int) -> None:
-    picture = Image.new("L", (200, 200))
-    ImageDraw.Draw(picture).arc((20, 20, 180, 180), 0, 300, fill=255, width=width)
-    found = measure_drawing(np.asarray(picture)[np.newaxis, ..., np.newaxis])
+    image = Image.new("L", (200, 200))
+    ImageDraw.Draw(image).arc((20, 20, 180, 180), 0, 300, fill=255, width=width)
+    found = measure_drawing(np.asarray(image)[np.newaxis, ..., np.newaxis])
     assert found is not None
     assert found["stroke_width"] == pytest.approx(width / 200, rel=0.1)
     assert found["extent"] == pytest.approx(161 / 200, abs=0.005)

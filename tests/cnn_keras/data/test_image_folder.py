@@ -40,8 +40,8 @@ def test_images_are_decoded_as_predict_decodes_them(tmp_path: Path) -> None:
     folder = write(tmp_path / "digits", count=20)
     turned = Image.Exif()
     turned[0x0112] = 6
-    with Image.open(folder / "one" / "001.JPG") as picture:
-        picture.save(folder / "one" / "001.JPG", exif=turned)
+    with Image.open(folder / "one" / "001.JPG") as image:
+        image.save(folder / "one" / "001.JPG", exif=turned)
     listing = image_folder.list_images(folder)
     found = image_folder.decode(listing.paths, (32, 32, 1))
     preprocessing = Preprocessing(32, 32, 1, (0.0,), (1.0,))
@@ -409,8 +409,8 @@ def test_a_class_name_that_labels_txt_cannot_hold_is_refused(
 
 def test_the_name_of_an_image_may_be_in_any_encoding(tmp_path: Path) -> None:
     folder = write(tmp_path / "digits", count=5)
-    picture = next(next(folder.iterdir()).iterdir())
-    picture.rename(picture.with_name(os.fsdecode(b"gr\xf6\xdfe.png")))
+    image = next(next(folder.iterdir()).iterdir())
+    image.rename(image.with_name(os.fsdecode(b"gr\xf6\xdfe.png")))
     dataset = datasets.load(named(folder), shape=(8, 8, 1))
     assert dataset.fingerprint
     assert dataset.fingerprint.startswith("15 pictures")

@@ -20,7 +20,7 @@ def gradient(width: int, height: int) -> Image.Image:
 
 
 def ftyp(major: bytes, other: bytes) -> bytes:
-    """The beginning of a file in ISO's base media format, and noise."""
+    """Return the first box of a file in ISO's base media format, and noise."""
     head = b"ftyp" + major + bytes(4) + major + other
     return (4 + len(head)).to_bytes(4) + head + np.random.default_rng(0).bytes(200)
 

@@ -16,7 +16,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No Keras cache and no network: a proxy on this machine that refuses at once."""
+    """An empty folder; no cache of Keras, and no network: the proxy refuses at once."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -34,7 +34,7 @@ def idx(values: np.ndarray) -> bytes:
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
-def test_fashion_mnist_comes_from_debian(nowhere: Path) -> None:
+def test_fashion_mnist_is_found_in_debian_s_package(nowhere: Path) -> None:
     fashion = datasets.load("fashion_mnist")
     counts = [len(split.labels) for split in (fashion.train, fashion.validation, fashion.test)]
     assert counts == [55_000, 5_000, 10_000]
@@ -97,7 +97,7 @@ def test_data_with_nan_is_refused(nowhere: Path) -> None:
         datasets.load("mnist", nowhere)
 
 
-def test_labels_that_do_not_fit_are_refused(nowhere: Path) -> None:
+def test_labels_that_do_not_match_the_images_are_refused(nowhere: Path) -> None:
     write_npz(nowhere, y_train=np.zeros(10, np.uint8))
     with pytest.raises(Error, match="6000 images but 10 labels"):
         datasets.load("mnist", nowhere)
@@ -106,14 +106,14 @@ def test_labels_that_do_not_fit_are_refused(nowhere: Path) -> None:
         datasets.load("mnist", nowhere)
 
 
-def test_truncated_files_are_said(nowhere: Path) -> None:
+def test_truncated_files_are_reported(nowhere: Path) -> None:
     (nowhere / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(arrays(100)[0]))[:99])
     with pytest.raises(Error, match="cannot be read") as caught:
         datasets.load("mnist", nowhere)
     assert str(nowhere) in str(caught.value)
 
 
-def test_without_data_the_places_and_the_package_are_named(nowhere: Path) -> None:
+def test_an_error_names_the_searched_folders(nowhere: Path) -> None:
     with pytest.raises(Error) as caught:
         datasets.load("cifar10", nowhere / "data")
     message = str(caught.value)

@@ -24,10 +24,10 @@ def test_stratified_gives_each_class_its_share(count: int) -> None:
     [((12,), (-1,)), ((8, 4), (0, 1)), ((6, 6), (1, 0)), ((2, 2, 2, 2, 2, 2), range(6))],
     ids=["unlabeled", "two to one", "two", "six"],
 )
-def test_samples_are_of_all_classes(
+def test_samples_have_all_classes(
     sizes: tuple[int, ...], classes: Sequence[int], count: int
 ) -> None:
-    labels = np.repeat(classes, sizes)  # a folder's order
+    labels = np.repeat(classes, sizes)  # in order of class, as in a folder
     split = Split(np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1), labels)
     sample = split.sample(count)
     assert len(np.unique(sample.images)) == len(sample.images) == min(count, 12)

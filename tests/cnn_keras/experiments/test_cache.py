@@ -34,7 +34,7 @@ def test_other_settings_or_weights_are_computed_again(run: Run) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"asked": {}}', '{"found": 1}', '"asked"'])
-def test_a_file_of_something_else_is_replaced(run: Run, text: str) -> None:
+def test_another_file_is_overwritten(run: Run, text: str) -> None:
     path = run.path / "findings" / "errors.json"
     path.parent.mkdir()
     path.write_text(text)
@@ -42,7 +42,7 @@ def test_a_file_of_something_else_is_replaced(run: Run, text: str) -> None:
     assert cached_result(run, "errors", {}, never) == 1
 
 
-def test_a_computation_that_fails_leaves_nothing(run: Run) -> None:
+def test_a_failed_computation_is_not_cached(run: Run) -> None:
     with pytest.raises(ZeroDivisionError):
         cached_result(run, "errors", {}, lambda: 1 / 0)
     assert [path.name for path in run.path.iterdir()] == ["model.keras"]

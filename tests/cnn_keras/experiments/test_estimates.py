@@ -16,14 +16,14 @@ from cnn_keras.experiments.estimates import (
 VALUES, OTHERS = [5.1, 7.0, 6.2, 9.9], [4.0, 6.5, 5.9, 8.1]
 
 
-def test_a_difference_is_that_of_a_paired_test() -> None:
+def test_a_difference_equals_that_of_a_paired_t_test() -> None:
     expected = ttest_rel(VALUES, OTHERS).confidence_interval(0.95)
     found = difference(VALUES, OTHERS)
     assert found.value == pytest.approx(0.925)
     assert found.interval == pytest.approx((expected.low, expected.high))
 
 
-def test_a_ratio_does_not_depend_on_which_is_the_unit() -> None:
+def test_swapping_the_values_inverts_the_ratio() -> None:
     found, back = ratio(VALUES, OTHERS), ratio(OTHERS, VALUES)
     assert found.interval is not None
     assert back.interval is not None
@@ -42,13 +42,13 @@ def test_a_ratio_does_not_depend_on_which_is_the_unit() -> None:
         (ratio([1.0], [1.0]), True, False),
     ],
 )
-def test_it_is_above_or_below_zero_with_its_whole_interval(
+def test_an_estimate_is_above_or_below_a_bound_with_its_whole_interval(
     found: Estimate, above: bool, below: bool
 ) -> None:
     assert (found.above(0), found.below(0)) == (above, below)
 
 
-def test_pairs_have_two_sides() -> None:
+def test_values_must_be_paired() -> None:
     with pytest.raises(ValueError, match="shorter"):
         difference([1.0, 2.0], [1.0])
 

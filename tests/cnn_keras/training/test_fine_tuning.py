@@ -53,7 +53,9 @@ def test_rows_that_cannot_be_frozen_are_refused(row: str, message: str) -> None:
     assert len(model.trainable_variables) == len(small().trainable_variables)
 
 
-def test_a_run_tells_the_input_and_classes_of_its_weights(lenet_run: Run, tmp_path: Path) -> None:
+def test_pretrained_weights_have_the_input_and_classes_of_their_run(
+    lenet_run: Run, tmp_path: Path
+) -> None:
     for path in (lenet_run.path, lenet_run.path / "best.keras"):
         found = Pretrained.open(path)
         assert found.preprocessing == lenet_run.preprocessing

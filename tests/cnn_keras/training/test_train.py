@@ -75,7 +75,7 @@ def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
     raise AssertionError("the training ended before it was interrupted")
 
 
-def test_a_run_holds_everything(lenet_run: Run) -> None:
+def test_a_run_folder_is_complete(lenet_run: Run) -> None:
     names = {path.name for path in lenet_run.path.iterdir()}
     assert names == {
         "model.keras",
@@ -141,7 +141,7 @@ def test_a_run_with_only_a_configuration_starts(states: list[Path], tmp_path: Pa
         assert (out / name).read_bytes() == (states[-1] / name).read_bytes()
 
 
-def cut(path: Path, share: float) -> None:
+def truncate(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: round(share * len(content))])
 
@@ -168,14 +168,14 @@ def cut(path: Path, share: float) -> None:
 def test_a_training_does_not_resume_from_a_truncated_file(
     name: str, share: float, message: str, states: list[Path], tmp_path: Path
 ) -> None:
-    out = shutil.copytree(states[-2], tmp_path / "cut")
-    cut(out / name, share)
+    out = shutil.copytree(states[-2], tmp_path / "truncated")
+    truncate(out / name, share)
     with pytest.raises(Error, match=message):
         train(SMALL, out)
 
 
 def test_a_training_starts_again_beside_a_broken_table(states: list[Path], tmp_path: Path) -> None:
-    out = shutil.copytree(states[-2], tmp_path / "cut")
+    out = shutil.copytree(states[-2], tmp_path / "truncated")
     (out / "history.csv").write_text("epoch,val_accuracy\n1")
     with pytest.raises(Error, match=r"history\.csv is broken, .* Or delete .*last\.keras"):
         train(SMALL, out)
@@ -188,8 +188,8 @@ def test_a_training_starts_again_beside_a_broken_table(states: list[Path], tmp_p
 def test_a_resumed_training_reports_a_truncated_best_network(
     share: float, states: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = shutil.copytree(states[-2], tmp_path / "cut")
-    cut(out / "best.keras", share)
+    out = shutil.copytree(states[-2], tmp_path / "truncated")
+    truncate(out / "best.keras", share)
     train(SMALL, out)
     assert f"{out / 'best.keras'} is missing or truncated" in capsys.readouterr().err
 
@@ -198,15 +198,15 @@ def test_a_resumed_training_reports_a_truncated_best_network(
 def test_another_number_of_labels_than_outputs_is_reported(
     share: float, undisturbed: Run, tmp_path: Path
 ) -> None:
-    run = Run(shutil.copytree(undisturbed.path, tmp_path / "cut"))
-    cut(run.path / "labels.txt", share)
+    run = Run(shutil.copytree(undisturbed.path, tmp_path / "truncated"))
+    truncate(run.path / "labels.txt", share)
     message = rf"labels\.txt has {round(10 * share)} lines, and the network has 10 outputs"
     for use in (run.model, run.dataset, run.test_split):
         with pytest.raises(Error, match=message):
             use()
 
 
-def test_interrupted_run_is_resumable(undisturbed: Run, tmp_path: Path) -> None:
+def test_an_interrupted_training_can_be_resumed(undisturbed: Run, tmp_path: Path) -> None:
     out = tmp_path / "interrupted"
     process = start(out)
     wait_for_epoch(process, 1)
