@@ -46,7 +46,7 @@ class _RemovedArguments(NamedTuple):
 
 _REMOVED_ARGUMENTS = (
     _RemovedArguments("(Depthwise|Separable)Conv[12]D|Conv[123]DTranspose", {"groups": 1}),
-    # The initializers and the like of their two kernels have other names; these were never used.
+    # Their two kernels have arguments of their own; these were never used.
     _RemovedArguments(
         "SeparableConv[12]D",
         dict.fromkeys(("kernel_initializer", "kernel_regularizer", "kernel_constraint")),

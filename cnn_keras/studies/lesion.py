@@ -182,30 +182,30 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
     """Return the errors of a run's network without one module and without several, cached."""
 
     @cache
-    def chain() -> ModularNetwork:
+    def network() -> ModularNetwork:
         return split_into_modules(run.model())
 
     def single() -> dict[str, Any]:
-        indices = range(len(chain().modules))
-        plans = [chain().without(), *(chain().without([index]) for index in indices)]
-        intact, *rest = error_rates(plans, run.preprocessing, test)
+        indices = range(len(network().modules))
+        variants = [network().without(), *(network().without([index]) for index in indices)]
+        intact, *rest = error_rates(variants, run.preprocessing, test)
         return {
-            "rows": [module.row for module in chain().modules],
-            "changes_shape": [module.changes_shape for module in chain().modules],
-            "residual": chain().modules[0].residual,
+            "rows": [module.row for module in network().modules],
+            "changes_shape": [module.changes_shape for module in network().modules],
+            "residual": network().modules[0].residual,
             "intact": intact,
             "errors": rest,
         }
 
     def several() -> dict[str, Any]:
-        modules = len(chain().modules)
+        modules = len(network().modules)
         rng = np.random.default_rng(run.config["seed"])
         drawn = [rng.permutation(modules).tolist() for _ in range(draws)]
         deleted = [
             [sorted(order[:size]) for order in drawn] for size in range(1, min(count, modules) + 1)
         ]
-        plans = [chain().without(indices) for choices in deleted for indices in choices]
-        by_size = np.reshape(error_rates(plans, run.preprocessing, test), (-1, draws))
+        variants = [network().without(indices) for choices in deleted for indices in choices]
+        by_size = np.reshape(error_rates(variants, run.preprocessing, test), (-1, draws))
         return {"deleted": deleted, "errors": by_size.tolist()}
 
     settings = {"test_images": len(test.labels)}
@@ -220,8 +220,8 @@ def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
     """Time the deletion of each module, separately and with shared computation; cached."""
 
     def measure() -> list[tuple[float, float]]:
-        chain = split_into_modules(run.model())
-        plans = [chain.without([index]) for index in range(len(chain.modules))]
+        network = split_into_modules(run.model())
+        variants = [network.without([index]) for index in range(len(network.modules))]
         images = run.preprocessing(test.sample(TIMED_IMAGES).images)
 
         def seconds(groups: Sequence[Sequence[Variant]]) -> float:
@@ -230,7 +230,7 @@ def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
                 list(variant_outputs(group, images))
             return time.perf_counter() - began
 
-        separate, shared = [[plan] for plan in plans], [plans]
+        separate, shared = [[variant] for variant in variants], [variants]
         seconds(shared)  # compiles every piece
         return [(seconds(separate), seconds(shared)) for _ in range(TIMED_ROUNDS)]
 

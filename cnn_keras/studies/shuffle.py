@@ -167,16 +167,16 @@ def shuffle(
 
 
 def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
-    chain = split_into_modules(run.model())
-    groups = chain.interchangeable
+    network = split_into_modules(run.model())
+    groups = network.interchangeable
     if max(map(len, groups), default=0) < 2:
         raise UsageError(
             f"{run.config['network']} has no two modules of the same shape: choose a deeper "
             "--network."
         )
-    drawn = orders(len(chain.modules), groups, count, draws)
-    plans = [chain.without(), *map(chain.reordered, drawn)]
-    intact, *rest = error_rates(plans, run.preprocessing, test)
+    drawn = orders(len(network.modules), groups, count, draws)
+    variants = [network.without(), *map(network.reordered, drawn)]
+    intact, *rest = error_rates(variants, run.preprocessing, test)
     return {"orders": drawn, "intact": intact, "errors": rest}
 
 

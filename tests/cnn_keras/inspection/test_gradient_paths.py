@@ -23,7 +23,7 @@ LABELS = np.array([0, 1, 2])
 
 
 def small(shortcut: Shortcut = "A") -> keras.Model:
-    """Three modules, of which two change the shape."""
+    """Three modules, two of which change the shape."""
     options = {"depth": 8, "shortcut": shortcut}
     return with_random_normalization(
         cnn_keras.build("resnet20", IMAGES.shape[1:], 3, classifier_activation=None, **options)

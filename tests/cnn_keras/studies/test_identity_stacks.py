@@ -102,9 +102,9 @@ def test_maps_are_the_inputs_of_the_last_module(tmp_path: Path) -> None:
     assert (train.shape, held_out.shape) == ((40, 8, 8, 64), (180, 8, 8, 64))
     assert train.var(axis=(0, 1, 2)).mean() == pytest.approx(1, rel=1e-4)
     assert train.min() == held_out.min() == 0
-    chain = split_into_modules(run.model())
+    network = split_into_modules(run.model())
     x = run.preprocessing(run.dataset().validation.images)
-    for piece in (chain.stem, *(module.complete for module in chain.modules[:-1])):
-        x = np.array(piece(x))
+    for part in (network.stem, *(module.complete for module in network.modules[:-1])):
+        x = np.array(part(x))
     ratios = held_out[x > 0.1] / x[x > 0.1]
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-3)

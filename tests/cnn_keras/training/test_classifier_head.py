@@ -15,13 +15,13 @@ from cnn_keras.training.classifier_head import (
     with_probabilities,
 )
 
-End = Callable[[Any], Any]
+Head = Callable[[Any], Any]
 
 
-class Own(layers.Layer):
-    """A layer of which nobody knows what it does."""
+class Opaque(layers.Layer):
+    """A custom layer, whose outputs cannot be inferred."""
 
-    def __init__(self, function: End) -> None:
+    def __init__(self, function: Head) -> None:
         super().__init__()
         self.function = function
 
@@ -29,21 +29,21 @@ class Own(layers.Layer):
         return self.function(x)
 
 
-def dense(activation: Any = None, units: int = 3) -> End:
+def dense(activation: Any = None, units: int = 3) -> Head:
     return layers.Dense(units, activation, bias_initializer=keras.initializers.RandomNormal())
 
 
-def nested(end: End) -> End:
+def nested(head: Head) -> Head:
     image = keras.Input((8,))
-    return keras.Model(image, end(image))
+    return keras.Model(image, head(image))
 
 
-def mean(activation: str | None) -> End:
+def mean(activation: str | None) -> Head:
     return lambda x: layers.Average()([dense(activation)(x), dense(activation)(x)])
 
 
 def regression(x: Any) -> Any:
-    """Scores that least squares brought near to probabilities: sums of 1, which noise leaves."""
+    """Scores of a least-squares fit to probabilities, which sum to 1 but not for noise."""
     return layers.Dense(3, kernel_initializer="zeros", bias_initializer=_third)(
         layers.ReLU()(dense(units=4)(x))
     )
@@ -53,7 +53,7 @@ def _third(shape: Any, dtype: Any = None) -> Any:
     return ops.full(shape, 1 / 3, dtype)
 
 
-PROBABILITIES: dict[str, End] = {
+PROBABILITIES: dict[str, Head] = {
     "softmax": dense("softmax"),
     "sigmoid of each": dense("sigmoid"),
     "hard sigmoid": dense("hard_sigmoid"),
@@ -70,11 +70,11 @@ PROBABILITIES: dict[str, End] = {
     "one against all": lambda x: layers.Concatenate()([dense("sigmoid", 1)(x) for _ in range(3)]),
     "keras.ops": lambda x: ops.softmax(dense()(x)),
     "mean by keras.ops": lambda x: (dense("softmax")(x) + dense("softmax")(x)) / 2,
-    "layer of its own": lambda x: Own(ops.softmax)(dense()(x)),
+    "layer of its own": lambda x: Opaque(ops.softmax)(dense()(x)),
     "function of its own": dense(lambda x: ops.softmax(x)),
 }
 
-SCORES: dict[str, End] = {
+SCORES: dict[str, Head] = {
     "logits": dense(),
     "reshaped": lambda x: layers.Reshape((3,))(dense()(x)),
     "inside": nested(dense()),
@@ -85,31 +85,31 @@ SCORES: dict[str, End] = {
     "logarithms": dense("log_softmax"),
     "sum of probabilities": lambda x: layers.Add()([dense("softmax")(x), dense("softmax")(x)]),
     "behind a sigmoid": lambda x: dense()(dense("sigmoid", 8)(x)),
-    "layer of its own": lambda x: Own(lambda x: 2 * x)(dense()(x)),
+    "layer of its own": lambda x: Opaque(lambda x: 2 * x)(dense()(x)),
     "like probabilities": regression,
     "named alike": lambda x: layers.Dense(3, name="probabilities")(x),
 }
 
 
-def classifier(end: End) -> keras.Model:
+def classifier(head: Head) -> keras.Model:
     keras.utils.set_random_seed(1)
     image = keras.Input((2, 2, 2), name="image")
-    return keras.Model(image, end(layers.Flatten()(image)), name="mine")
+    return keras.Model(image, head(layers.Flatten()(image)), name="mine")
 
 
 def images() -> Any:
     return np.random.default_rng(1).normal(size=(5, 2, 2, 2)).astype(np.float32)
 
 
-@pytest.mark.parametrize("end", PROBABILITIES.values(), ids=PROBABILITIES)
-def test_probabilities_stay_as_they_are(end: End) -> None:
-    model = classifier(end)
+@pytest.mark.parametrize("head", PROBABILITIES.values(), ids=PROBABILITIES)
+def test_probabilities_are_unchanged(head: Head) -> None:
+    model = classifier(head)
     assert with_probabilities(model) is model
 
 
-@pytest.mark.parametrize("end", SCORES.values(), ids=SCORES)
-def test_other_scores_get_one_softmax(end: End) -> None:
-    model = classifier(end)
+@pytest.mark.parametrize("head", SCORES.values(), ids=SCORES)
+def test_other_scores_get_one_softmax(head: Head) -> None:
+    model = classifier(head)
     found = with_probabilities(model)
     np.testing.assert_allclose(found(images()), ops.softmax(model(images())), atol=1e-6)
     assert (found.name, with_probabilities(found)) == ("mine", found)
@@ -124,7 +124,7 @@ def test_other_scores_get_one_softmax(end: End) -> None:
         (lambda x: ops.sigmoid(x), lambda p: p),
     ],
 )
-def test_one_score_becomes_two_classes(activation: Any, second: End) -> None:
+def test_one_score_becomes_two_classes(activation: Any, second: Head) -> None:
     model = classifier(dense(activation, 1))
     found = with_probabilities(model)
     expected = np.asarray(second(model(images())))
@@ -133,16 +133,16 @@ def test_one_score_becomes_two_classes(activation: Any, second: End) -> None:
     assert with_probabilities(found) is found
 
 
-def test_pictures_show_what_layers_do_not_say() -> None:
-    model = classifier(lambda x: Own(lambda x: x)(dense()(x)))
+def test_scores_decide_if_layers_do_not_tell() -> None:
+    model = classifier(lambda x: Opaque(lambda x: x)(dense()(x)))
     assert gives_probabilities(model, np.float32([[0.2, 0.8], [0.9, 0.1]]))
     assert not gives_probabilities(model, np.float32([[0.2, 0.8], [9, 0.1]]))
-    logits = classifier(dense())  # whose layers do
+    logits = classifier(dense())  # whose layers tell
     assert not gives_probabilities(logits, np.float32([[0.2, 0.8]]))
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "text"),
     [
         ("sigmoid of each", "independent of each other"),
         ("hard sigmoid", "independent of each other"),
@@ -151,14 +151,14 @@ def test_pictures_show_what_layers_do_not_say() -> None:
         ("rectified", "come from relu"),
     ],
 )
-def test_scores_of_another_kind_are_said(kind: str, said: str) -> None:
+def test_other_kinds_of_scores_are_remarked_on(kind: str, text: str) -> None:
     model = classifier((PROBABILITIES | SCORES)[kind])
     (remark,) = score_remarks(model, np.asarray(model(images())))
-    assert said in remark
+    assert text in remark
 
 
 @pytest.mark.parametrize("units", [1, 3])
-def test_squashed_scores_are_found_inside_a_model(units: int) -> None:
+def test_restricted_activations_are_found_inside_a_model(units: int) -> None:
     model = classifier(nested(lambda x: layers.Reshape((units,))(dense("tanh", units)(x))))
     (remark,) = score_remarks(model, np.asarray(model(images())))
     assert "come from tanh" in remark
@@ -176,7 +176,7 @@ def test_usual_scores_need_no_remark(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "measured"),
+    ("scores", "is_quantity"),
     [
         ([18.0, 46.5, 80.0], True),  # years
         ([-40.0, -25.0], True),
@@ -185,6 +185,6 @@ def test_usual_scores_need_no_remark(kind: str) -> None:
         ([3.0, 80.0], False),
     ],
 )
-def test_a_quantity_is_told_from_a_logit(scores: list[float], measured: bool) -> None:
-    assert looks_like_regression(np.float32(scores).reshape(-1, 1)) == measured
+def test_a_quantity_is_distinguished_from_a_logit(scores: list[float], is_quantity: bool) -> None:
+    assert looks_like_regression(np.float32(scores).reshape(-1, 1)) == is_quantity
     assert not looks_like_regression(np.float32([scores]))

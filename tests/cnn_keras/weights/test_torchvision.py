@@ -47,7 +47,7 @@ def test_prefixes_of_wrappers_are_removed(
         # Only a part was compiled; torch's AveragedModel counts what it averaged.
         (("fc.bias", "layer1._orig_mod.0.bn1.bias"), {"fc.bias", "layer1.0.bn1.bias"}),
         (("n_averaged", *(f"module.{name}" for name in NAMES)), set(NAMES)),
-        # Two networks, or one of which a part is called so.
+        # Two networks, or one network with a part of that name.
         (("module.conv1.weight", "teacher.conv1.weight"), None),
         (("module.conv1.weight", "fc.bias"), None),
         (("weight", "bias"), None),
