@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pkgutil import resolve_name
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ MIN_RUNS = 5  # in a round, for the slowest networks
 TIMEOUT_SECS = 1800.0  # for one answer; engines compile a network when they load it
 
 
-class EngineProcess:
+class EngineProcess(Worker):
     """A network that an engine has loaded and warmed up in its own process.
 
     Args:
@@ -46,34 +45,23 @@ class EngineProcess:
     """
 
     def __init__(self, load: Load, folder: Path, num_threads: int) -> None:
-        self._worker = Worker(__name__)
+        super().__init__(__name__)
         name = f"{load.__module__}:{load.__qualname__}"
         request = {"load": name, "folder": str(folder), "num_threads": num_threads}
         try:
             self.scores: Scores = np.array(self._ask(request), np.float32)
         except BaseException:
-            self._worker.close()
+            self.close()
             raise
 
     def run(self, secs: float) -> NDArray[np.float64]:
         """Time inferences for this many seconds, and at least `MIN_RUNS`; return each one's ms."""
         return np.array(self._ask(secs)) / 1e6
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._worker.close()
-
     def _ask(self, request: object) -> Any:
-        self._worker.send(request)
+        self.send(request)
         try:
-            return self._worker.receive(TIMEOUT_SECS)
+            return self.receive(TIMEOUT_SECS)
         except TimeoutError:
             raise Error(f"its process did not answer in {TIMEOUT_SECS:.0f} s") from None
         except WorkerError as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..tflite import crash
 from ..tflite.interpreter import ModelFileError
@@ -13,7 +12,7 @@ from .runner import LoadOptions, Row, TimingOptions
 _RUNNER = f"{__package__}.runner"
 
 
-class RunnerProcess:
+class RunnerProcess(Worker):
     """A process that has loaded and warmed up one file, and times it in blocks of inferences.
 
     Args:
@@ -29,12 +28,12 @@ class RunnerProcess:
     """
 
     def __init__(self, load: LoadOptions) -> None:
+        super().__init__(_RUNNER)
         self._file = load.file
-        self._worker = Worker(_RUNNER)
         try:
             self._ask(load, load.warmup_secs)
         except BaseException:
-            self._worker.close()
+            self.close()
             raise
 
     def run(self, timing: TimingOptions) -> float:
@@ -44,28 +43,17 @@ class RunnerProcess:
 
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
-        self._worker.end_requests()
-        return Row(**self._receive(crash.TIMEOUT_SECS))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._worker.close()
+        self.end_requests()
+        return Row(**self._answer(crash.TIMEOUT_SECS))
 
     def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
-        self._worker.send(request._asdict())
-        return self._receive(crash.TIMEOUT_SECS + seconds)
+        self.send(request._asdict())
+        return self._answer(crash.TIMEOUT_SECS + seconds)
 
-    def _receive(self, seconds: float) -> Any:
+    def _answer(self, seconds: float) -> Any:
         try:
-            return self._worker.receive(seconds)
+            return self.receive(seconds)
         except TimeoutError:
             raise crash.timeout_error(self._file, seconds) from None
         except WorkerError as error:

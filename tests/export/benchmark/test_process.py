@@ -50,13 +50,13 @@ def test_damage_never_reaches_the_parent(seed: int, tmp_path: Path) -> None:
 )
 def test_end_by_a_signal_is_one_line(name: str, said: str, file: File) -> None:
     with RunnerProcess(LoadOptions(str(file("float32")))) as process:
-        process._worker._process.send_signal(signal.Signals[name])
-        process._worker._process.wait()
+        process._process.send_signal(signal.Signals[name])
+        process._process.wait()
         with pytest.raises(ModelFileError, match=rf"float32\.tflite' {said} \({name}\)"):
             process.run(QUICK)
 
 
 def test_leaving_ends_the_process(file: File) -> None:
     with RunnerProcess(LoadOptions(str(file("float32")))) as process:
-        assert process._worker._process.poll() is None
-    assert process._worker._process.poll() is not None
+        assert process._process.poll() is None
+    assert process._process.poll() is not None
