@@ -21,7 +21,7 @@ WITH_COMMANDS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [*WITH_COMMANDS, ROOT / "CONTRIBUTING.md", ROOT / "android_demo" / "README.md"]
 README_LINES = 199
 
-# A fenced block may be indented in a list, and code inside a sentence may be broken over two lines.
+# A fenced block may be indented in a list, and inline code may contain a line break.
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _FENCED = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
@@ -31,14 +31,14 @@ _VARIABLES = re.compile(r"(?:[A-Z_]+=\S+ +)*")
 
 
 class Line(NamedTuple):
-    """A command line of a page, without the program's name."""
+    """A command line of a page, without the program name."""
 
     page: str
     arguments: tuple[str, ...]
 
 
 def lines_of(page: Path) -> Iterator[Line]:
-    """Yield each command line of a page. A lone `cnn-keras NAME` in a sentence only names one."""
+    """Yield each command line of a page, except a lone `cnn-keras NAME` inside a sentence."""
     block_lines = [
         line
         for _, block in _BLOCK.findall(page.read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def lines_of(page: Path) -> Iterator[Line]:
 
 
 def inline_code(page: Path) -> list[str]:
-    """Return what stands between backticks in a page's sentences and tables."""
+    """Return the inline code of a page's sentences and tables."""
     sentences = _FENCED.sub("", page.read_text(encoding="utf-8"))
     return [" ".join(code.split()) for code in _INLINE.findall(sentences)]
 
@@ -72,12 +72,12 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.page}: {' '.join(line.arguments)}")
-def test_the_command_parses(line: Line) -> None:
+def test_command_lines_parse(line: Line) -> None:
     parse(COMMANDS, line.arguments, "cnn-keras")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     for link in _LINK.findall(_FENCED.sub("", page.read_text(encoding="utf-8"))):
         if re.match(r"[a-z]+:", link):
             continue
@@ -88,7 +88,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def commands() -> dict[tuple[str, ...], type]:
-    """Return every command by the words that select it: ``("study", "depth")``."""
+    """Return every command by its words, for example ``("study", "depth")``."""
     found: dict[tuple[str, ...], type] = {}
     for name, command in COMMANDS.items():
         if isinstance(command, Group):
