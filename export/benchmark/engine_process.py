@@ -67,7 +67,7 @@ class EngineProcess(Worker):
         except WorkerError as error:
             if error.exit_code == Error.exit_code:
                 raise Error(error.last_line) from None
-            raise Error(f"its process died with exit code {error.exit_code}") from None
+            raise Error(f"its process ended with exit code {error.exit_code}") from None
 
 
 def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -> None:

@@ -61,7 +61,7 @@ def exit_error(file: str | Path, error: WorkerError, module: str) -> ModelFileEr
         return _model_file_error(
             f"'{file}' was not read: LiteRT itself crashes on this machine ({name}){unread}."
         )
-    return _model_file_error(f"'{file}' is damaged: LiteRT died on it ({name}); {_HINT}")
+    return _model_file_error(f"'{file}' is damaged: LiteRT crashed on it ({name}); {_HINT}")
 
 
 def timeout_error(file: str | Path, seconds: float) -> ModelFileError:
@@ -73,7 +73,9 @@ def timeout_error(file: str | Path, seconds: float) -> ModelFileError:
 
 def memory_error(file: str | Path) -> ModelFileError:
     """Return the error for a file that asks for too much memory."""
-    return _model_file_error(f"'{file}' is damaged, or needs more memory than there is; {_HINT}")
+    return _model_file_error(
+        f"'{file}' is damaged, or needs more memory than this machine has; {_HINT}"
+    )
 
 
 def _crashes_on_valid_file(module: str) -> bool:

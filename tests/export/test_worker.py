@@ -75,7 +75,7 @@ def test_a_signal_is_the_exit_code(module: str) -> None:
     with Worker(module) as worker:
         worker._process.send_signal(signal.SIGSEGV)
         worker._process.wait()
-        worker.send("plain")  # to nobody
+        worker.send("plain")  # the worker has ended
         with pytest.raises(WorkerError) as caught:
             worker.receive(30)
     assert caught.value.exit_code == -signal.SIGSEGV

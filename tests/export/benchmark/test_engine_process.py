@@ -49,5 +49,5 @@ def test_the_message_of_a_failure_is_the_engines_own(
 
 
 def test_the_end_of_the_process_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Error, match=r"^its process died with exit code 7$"):
+    with pytest.raises(Error, match=r"^its process ended with exit code 7$"):
         EngineProcess(dies, tmp_path, 1)

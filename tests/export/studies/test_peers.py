@@ -41,7 +41,7 @@ def test_an_engine_that_does_not_run_a_network_is_recorded_with_its_reason(
     reasons = {row["engine"]: row["reason"] for row in record["refusals"]}
     assert reasons == {
         "mute": "There is no such operation.",
-        "dead": "its process died with exit code 7",
+        "dead": "its process ended with exit code 7",
     }
     assert [row["engine"] for row in record["rows"]] == ["litert"]
     assert record["claims"] == []

@@ -112,7 +112,7 @@ def test_commands_report_a_crash_of_litert(
         run_folder = ("--run", lenet_run.path) if command == "verify" else ()
         code, error = run(capfd, command, broken, *run_folder)
         assert code == 1
-        assert error.startswith(f"cnn-keras: '{broken}' is damaged: LiteRT died on it (SIG")
+        assert error.startswith(f"cnn-keras: '{broken}' is damaged: LiteRT crashed on it (SIG")
 
 
 @pytest.mark.slow

@@ -68,10 +68,10 @@ def test_without_a_subprocess_files_end_the_process(code: str, file: Path, name:
 
 def test_a_signal_is_named() -> None:
     assert refusal("verification.audit.audit", LOADED) == (
-        f"'{LOADED}' is damaged: LiteRT died on it (SIGABRT); copy or export the file again."
+        f"'{LOADED}' is damaged: LiteRT crashed on it (SIGABRT); copy or export the file again."
     )
     judged = REFERENCE, IMAGES, None, FLOAT32
-    assert "LiteRT died on it (SIGSEGV)" in refusal("verification.verify.verify", RUN, *judged)
+    assert "LiteRT crashed on it (SIGSEGV)" in refusal("verification.verify.verify", RUN, *judged)
 
 
 def test_a_file_that_takes_too_long_is_refused() -> None:
