@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from ..command import Command, Outcome, start_keras
-from ..options import DataDirOption
+from ..options import DataDirOption, NetworkName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class ImportWeights(DataDirOption, Command):
     run.
     """
 
-    name: tyro.conf.Positional[str]
+    name: tyro.conf.Positional[NetworkName]
     """Name of the weights there: vgg16, vgg16_bn, resnet50, googlenet, ..."""
     file: tyro.conf.Positional[Path]
     """.h5 or .keras file of keras.applications; or .safetensors file, or file of `torch.save`
