@@ -25,7 +25,6 @@ HEADERS = {
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-
 LEGEND = (
     "field: side of the input, in pixels, that one output depends on, with the padding. "
     "parameters: with biases. memory: float32 maps of one image, of layers not working in place."

@@ -85,7 +85,7 @@ conv_bn_relu = partial(blocks.conv_bn_relu, padding="symmetric")
 
 
 class Step(NamedTuple):
-    """The arguments of a convolution of a module."""
+    """The arguments of `conv` for a convolution of a module."""
 
     name: str
     filters: int
@@ -98,8 +98,8 @@ def residual_module(x: Tensor, steps: list[Step], shortcut: Shortcut, row: str) 
     *others, last = steps
     y = x
     for step in others:
-        y = conv_bn_relu(y, step.filters, step.kernel_size, step.strides, name=step.name)
-    y = conv_bn(y, last.filters, last.kernel_size, last.strides, name=last.name)
+        y = conv_bn_relu(y, **step._asdict())
+    y = conv_bn(y, **last._asdict())
     if shortcut != "none":
         y = layers.Add(name=f"{row}_add")([y, shortcut_to(x, y, shortcut, f"{row}_shortcut")])
     return relu(y, f"{row}_relu")
@@ -120,11 +120,11 @@ def preactivated_module(
         row: Row that the layers belong to.
         is_activated: Whether `x` is normalized and rectified.
     """
-    activated = x if is_activated else norm_relu(x, steps[0].name)
-    y = activated
-    for index, step in enumerate(steps):
-        y = y if index == 0 else norm_relu(y, step.name)
-        y = conv(y, step.filters, step.kernel_size, step.strides, name=step.name)
+    first, *others = steps
+    activated = x if is_activated else norm_relu(x, first.name)
+    y = conv(activated, **first._asdict())
+    for step in others:
+        y = conv(norm_relu(y, step.name), **step._asdict())
     if shortcut != "none":
         is_identity = shortcut == "A" or (shortcut == "B" and x.shape == y.shape)
         source = x if is_identity else activated
