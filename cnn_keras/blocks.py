@@ -8,7 +8,6 @@ row `conv2_1`; `layer_names.row_of` gives the row back.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import keras
@@ -28,7 +27,6 @@ BN_EPSILON = 1e-5
 KERNEL_INITIALIZER = "he_normal"
 
 Padding = Literal["same", "symmetric", "valid"]
-Shortcut = Literal["A", "B", "C", "none"]
 Stem = Literal["paper", "small"]
 
 
@@ -226,57 +224,6 @@ def local_response_norm(x: Tensor, *, bias: float, alpha: float, name: str) -> T
         name: Name of the layer.
     """
     return LocalResponseNormalization(2, bias, alpha, 0.75, name=name, dtype="float32")(x)
-
-
-def subsample(x: Tensor, strides: int, *, name: str) -> Tensor:
-    """Keep every `strides`-th row and column.
-
-    A frozen depthwise 1×1 kernel of ones computes the strided slice `x[:, ::s, ::s]`. LiteRT's
-    XNNPACK delegate runs it in float and in int8. It does not run strided slices and 1×1 pooling,
-    which would split the graph.
-
-    Args:
-        x: Feature map `(batch, height, width, channels)`.
-        strides: Stride in both directions.
-        name: Name of the layer.
-
-    Returns:
-        Feature map `(batch, ceil(height / strides), ceil(width / strides), channels)`.
-    """
-    return layers.DepthwiseConv2D(
-        1, strides, use_bias=False, depthwise_initializer="ones", trainable=False, name=name
-    )(x)
-
-
-def shortcut_to(
-    x: Tensor,
-    like: Tensor,
-    shortcut: Shortcut,
-    name: str,
-    project: Callable[..., Tensor] = conv_bn,
-) -> Tensor:
-    """Return the shortcut of a residual module: `x` in the shape of `like`.
-
-    Args:
-        x: Feature map `(batch, height, width, channels)`.
-        like: Feature map that it is added to.
-        shortcut: The paper's options: ``"A"`` pads with zero channels, ``"B"`` projects if the
-            shapes differ, ``"C"`` always projects.
-        name: Name of the layer.
-        project: Function for the 1×1 convolution of a projection.
-
-    Reference:
-        He, Zhang, Ren, Sun, arXiv:1512.03385, sections 3.3 and 4.1.
-    """
-    if x.shape == like.shape and shortcut != "C":
-        return x
-    strides = max(-(-x.shape[side] // like.shape[side]) for side in (1, 2))
-    filters = like.shape[-1]
-    if shortcut != "A":
-        return project(x, filters, 1, strides, name=name)
-    if strides > 1:
-        x = subsample(x, strides, name=name)
-    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
 
 
 def classifier(x: Tensor, num_classes: int, activation: str | None, prefix: str = "") -> Tensor:

@@ -15,7 +15,7 @@ from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
 from cnn_keras.weights.source_options import SourceOptions
 
-from . import android
+from . import app_models
 from .benchmark.cli import Benchmark
 from .recipes import IOType, Recipe, select
 from .studies.cli import STUDIES
@@ -107,13 +107,13 @@ class Export(SourceOptions, DataDirOption, Command):
 
         if self.out is None and (external or not self.android):
             raise UsageError("Name a folder for the files with --out.")
-        models = android.models_folder(android.APP) if self.android else None
+        models = app_models.models_folder(app_models.APP) if self.android else None
         source = self._load_run(run) if run else self._import_model(self.out or Path())
         out = self.out or source.run.path / "files"
         document = export(source, out, recipes, self.split, self.tuning_epochs, self.flip)
         if models:
             names = [source.file_name(recipe) for recipe in recipes]
-            android.update_models(models, document, names, out)
+            app_models.update_models(models, document, names, out)
         return Outcome(document, export_table(document, out), _exit_code(document["files"]))
 
     def selected_recipes(self) -> list[Recipe]:
@@ -122,7 +122,7 @@ class Export(SourceOptions, DataDirOption, Command):
         Raises:
             UsageError: A recipe is unknown, or does not support a type of input or output.
         """
-        rows = select(self.recipes or (android.RECIPES if self.android else ()))
+        rows = select(self.recipes or (app_models.RECIPES if self.android else ()))
         rows = [row.with_io_types(self.input_type, self.output_type) for row in rows]
         pattern = require_regex(self.keep_float)
         if pattern is None:

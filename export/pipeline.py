@@ -28,8 +28,9 @@ from .recipes import Recipe, Technique
 from .source_model import SourceModel
 from .tflite import metadata
 from .tflite.flatbuffer import ModelFile
-from .verification.audit import audit, reasons_to_refuse, remarks
+from .verification.audit import audit, remarks
 from .verification.reference_kernels import slowdown_remark
+from .verification.refusal import reasons_to_refuse
 from .verification.verify import Verdict, require_finite, verify
 
 DRAWING_IMAGES = 1000  # from which the drawing pad's settings are measured

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..downloads import require_downloaded
 from ..errors import Error, first_line
+from .downloads import require_downloaded
 
 UInt8Images = NDArray[np.uint8]
 """Images of pixels from 0 to 255, `(n, height, width, channels)`."""

@@ -1,4 +1,4 @@
-"""Estimates over seeds with confidence intervals: means, paired differences, ratios, curves."""
+"""Confidence intervals: of an accuracy, and over seeds of means, differences, ratios, curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,35 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.evaluate import mean_interval
+
+def wilson(accuracy: float, num_images: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an accuracy measured on a number of images.
+
+    Reference:
+        Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+        the American Statistical Association 22, 1927.
+    """
+    z = 1.959964  # two-sided 95 % quantile of the normal distribution
+    center = accuracy + z**2 / (2 * num_images)
+    spread = z * (accuracy * (1 - accuracy) / num_images + (z / (2 * num_images)) ** 2) ** 0.5
+    scale = 1 + z**2 / num_images
+    return (center - spread) / scale, (center + spread) / scale
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of results over seeds and its 95 % confidence interval (Student's t).
+
+    Raises:
+        ValueError: There are fewer than two values.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError("An interval over seeds needs two values or more.")
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    reach = float(t.ppf(0.975, len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
 
 
 class Estimate(NamedTuple):

@@ -27,13 +27,14 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from ..blocks import Tensor, shortcut_to
+from ..blocks import Tensor
 from ..command import progress
 from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing
 from ..data.splits import Split
 from ..errors import UsageError
 from ..layer_names import row_of
+from ..models.shortcuts import shortcut_to
 from ..training.predict import uses_xla
 
 Activations: TypeAlias = NDArray[np.float32]

@@ -11,11 +11,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error, keras_reason
 from . import keras2
 from .precision import in_float32
-from .scopes import rename_layers
+from .valid_names import rename_layers
 
 if TYPE_CHECKING:
     import keras

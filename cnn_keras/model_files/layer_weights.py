@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error, UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..command import log
 from ..errors import Error, first_line
-from .traversal import operations
+from .nested_layers import operations
 
 if TYPE_CHECKING:
     import keras

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error, UsageError, keras_reason
-from .scopes import scope_name
-from .traversal import operations
+from .nested_layers import operations
+from .valid_names import scope_name
 
 if TYPE_CHECKING:
     import keras

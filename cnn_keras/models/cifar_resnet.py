@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from ..blocks import Shortcut, Tensor, classifier, conv_bn, conv_bn_relu, relu, shortcut_to
+from ..blocks import Tensor, classifier, conv_bn, conv_bn_relu, relu
 from ..errors import UsageError
 from ..paper import Printed, millions
+from .shortcuts import Shortcut, shortcut_to
 
 
 class Stage(NamedTuple):

@@ -17,8 +17,9 @@ from typing import Literal, NamedTuple
 from keras import layers
 
 from .. import blocks
-from ..blocks import Shortcut, Stem, Tensor, classifier, max_pool, relu, shortcut_to
+from ..blocks import Stem, Tensor, classifier, max_pool, relu
 from ..paper import Figure, Printed
+from .shortcuts import Shortcut, shortcut_to
 
 
 class Conv(NamedTuple):

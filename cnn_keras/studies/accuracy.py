@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..experiments import training_runs
+from ..experiments.estimates import mean_interval, wilson
 from ..experiments.record import Claim, write_record
 from ..training.config import Training
-from ..training.evaluate import mean_interval, wilson
 from ..training.run_folder import Run
 
 if TYPE_CHECKING:

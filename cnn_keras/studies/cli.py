@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..command import Command, Outcome, start_keras
 from ..errors import UsageError
 from ..options import ModelOptions, NetworkArgument, RecipeOptions, TrainingDataOptions
-from .checks import (
+from .option_checks import (
     require_ascending,
     require_at_least,
     require_modules,

@@ -20,7 +20,7 @@ from ..training.schedule import keras_weight_decay
 if TYPE_CHECKING:
     import keras
 
-    from ..blocks import Shortcut
+    from ..models.shortcuts import Shortcut
 
 Maps: TypeAlias = NDArray[np.float32]
 

@@ -32,6 +32,7 @@ from ..experiments.estimates import (
     mean,
     rank_correlation,
     smallest_step,
+    wilson,
 )
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import (
@@ -42,7 +43,6 @@ from ..inspection.surgery import (
     variant_outputs,
 )
 from ..training.config import Training
-from ..training.evaluate import wilson
 from ..training.run_folder import Run
 
 if TYPE_CHECKING:

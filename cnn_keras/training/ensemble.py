@@ -20,7 +20,7 @@ from ..data.splits import Labels
 from ..errors import UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import save_model
-from .classifier_head import with_probabilities
+from .probabilities import with_probabilities
 from .run_folder import Run, can_start_run
 
 if TYPE_CHECKING:

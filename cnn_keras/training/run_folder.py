@@ -33,9 +33,9 @@ from ..data.splits import Split
 from ..errors import Error
 from ..model_files import saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
-from .classifier_head import with_probabilities
 from .evaluate import Probabilities
 from .predict import predict
+from .probabilities import with_probabilities
 
 if TYPE_CHECKING:
     import keras

@@ -155,7 +155,7 @@ def _fit(
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
     import keras
 
-    from .recorder import Recorder
+    from .callbacks import Recorder
 
     recipe = training.recipe
     first_epoch = int(model.optimizer.iterations) // steps_per_epoch

@@ -18,7 +18,7 @@ from ..errors import Error, UsageError, keras_reason, unknown
 from ..model_files import keras2, saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
 from ..model_files.layer_weights import HDF5_SUFFIXES, TORCH_SUFFIXES
-from ..model_files.scopes import scope_name
+from ..model_files.valid_names import scope_name
 from ..training.run_folder import Run
 from .keras_applications import KERAS
 from .normalization import (

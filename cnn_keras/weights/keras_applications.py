@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error
 from ..model_files.layer_weights import CLASSIFIER, HDF5_SUFFIXES, read_weights
 from .publisher import Array, PublishedWeights, Publisher, Shape, Tensors, split_layer_name

@@ -29,14 +29,14 @@ from ..data.sources import SOURCES
 from ..data.splits import SPLIT_SEED, stratified_indices
 from ..errors import Error, UsageError
 from ..model_files import saved_model
-from ..training.classifier_head import (
+from ..training.evaluate import Probabilities, baseline_warning
+from ..training.predict import predict
+from ..training.probabilities import (
     are_probabilities,
     looks_like_regression,
     score_remarks,
     with_probabilities,
 )
-from ..training.evaluate import Probabilities, baseline_warning
-from ..training.predict import predict
 from ..training.recipes import EXTERNAL
 from ..training.run_folder import Run, new_run
 from .external_model import (

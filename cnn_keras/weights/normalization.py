@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..model_files import keras2
-from ..model_files.traversal import operations
+from ..model_files.nested_layers import operations
 from .source_options import SourceOptions
 
 RescaledRange: TypeAlias = NDArray[np.float32]

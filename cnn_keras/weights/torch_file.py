@@ -27,7 +27,7 @@ import ml_dtypes  # noqa: F401 (registers bfloat16 with numpy)
 import numpy as np
 from numpy.typing import NDArray
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error
 
 # The first pickle of a file from before torch 1.6, and the version in the second.

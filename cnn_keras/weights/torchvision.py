@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..downloads import require_downloaded
+from ..data.downloads import require_downloaded
 from ..errors import Error
 from ..model_files.layer_weights import CLASSIFIER, TORCH_SUFFIXES
 from ..zoo import ZOO

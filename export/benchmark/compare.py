@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .intervals import Ratio, student_ratio
+from .latency_ratio import Ratio, student_ratio
 from .process import RunnerProcess
 from .runner import LoadOptions, Row, TimingOptions
 

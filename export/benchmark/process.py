@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tflite import crash
+from ..tflite import crash_message
 from ..tflite.interpreter import ModelFileError
 from ..worker import Worker, WorkerError
 from .runner import LoadOptions, Row, TimingOptions
@@ -44,22 +44,22 @@ class RunnerProcess(Worker):
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
         self.end_requests()
-        return Row(**self._answer(crash.TIMEOUT_SECS))
+        return Row(**self._answer(crash_message.TIMEOUT_SECS))
 
     def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
         self.send(request._asdict())
-        return self._answer(crash.TIMEOUT_SECS + seconds)
+        return self._answer(crash_message.TIMEOUT_SECS + seconds)
 
     def _answer(self, seconds: float) -> Any:
         try:
             return self.receive(seconds)
         except TimeoutError:
-            raise crash.timeout_error(self._file, seconds) from None
+            raise crash_message.timeout_error(self._file, seconds) from None
         except WorkerError as error:
             if error.exit_code == ModelFileError.exit_code and error.stderr.count("\n") == 1:
                 raise ModelFileError(error.last_line) from None
-            raise crash.exit_error(self._file, error, _RUNNER) from None
+            raise crash_message.exit_error(self._file, error, _RUNNER) from None
 
 
 def measure(load: LoadOptions, timing: TimingOptions) -> Row:

@@ -14,8 +14,7 @@ Definitions follow those of LiteRT's `benchmark_model` where there are any:
   asleep.
 - *warm-up* lasts `warmup_secs`; the timed runs end when both `min_secs` and `num_runs` are
   reached, or `max_secs`.
-- percentiles interpolate linearly between samples (numpy's `"linear"`, type 7 of Hyndman and Fan,
-  "Sample Quantiles in Statistical Packages", 1996); the standard deviation is the population's.
+- percentiles and the standard deviation are defined in `latency`.
 - the clock is `time.perf_counter_ns`; the cost of reading it is measured and subtracted.
 """
 
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 
 from ..tflite.interpreter import Interpreter, ModelFileError
 from ..worker import limit_memory, serve
+from .latency import latency_statistics
 
 _RANDOM_IMAGES = 10  # several, so that no run repeats the previous one
 _LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
@@ -178,7 +178,6 @@ class Measurement:
         load, delegation = self._load, self._interpreter.delegation()
         dtypes = self._interpreter.dtypes()
         copy_in, latency, copy_out = self._ms(np.concatenate(self._samples, axis=1))
-        p50, p90, p95, p99 = np.percentile(latency, (50, 90, 95, 99)).tolist()
         with Path(load.file).open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return Row(
@@ -191,13 +190,7 @@ class Measurement:
             inputs="validation" if load.inputs else "random",
             load_ms=self._load_ms,
             first_ms=self._first_ms,
-            latency_p50_ms=p50,
-            latency_p90_ms=p90,
-            latency_p95_ms=p95,
-            latency_p99_ms=p99,
-            latency_min_ms=float(latency.min()),
-            latency_mean_ms=float(latency.mean()),
-            latency_std_ms=float(latency.std()),
+            **latency_statistics(latency),
             num_runs=len(latency),
             quantize_p50_ms=self._quantize_p50_ms,
             copy_in_p50_ms=float(np.median(copy_in)),

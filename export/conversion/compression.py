@@ -26,9 +26,9 @@ from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError, keras_reason
-from cnn_keras.training.classifier_head import gives_probabilities
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.predict import predict
+from cnn_keras.training.probabilities import gives_probabilities
 from cnn_keras.training.recipes import Recipe
 from cnn_keras.training.schedule import keras_weight_decay
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cnn_keras.command import quiet
 from cnn_keras.errors import Error, UsageError, keras_reason
+from cnn_keras.model_files.nested_layers import operations
 from cnn_keras.model_files.precision import in_float32
-from cnn_keras.model_files.traversal import operations
-from cnn_keras.training.classifier_head import with_probabilities
+from cnn_keras.training.probabilities import with_probabilities
 
 from ..tflite import flatbuffer
 
@@ -26,7 +26,7 @@ def convert(model: keras.Model) -> bytes:
 
     The batch size is 1: a dynamic one leaves shape arithmetic in the graph and splits it between
     XNNPACK and the built-in kernels. The signature maps ``image`` to ``probabilities``; a model
-    that ends with logits gets a softmax, see `cnn_keras.training.classifier_head`. TensorFlow's own
+    that ends with logits gets a softmax, see `cnn_keras.training.probabilities`. TensorFlow's own
     operations (Flex) are refused, because the runtime on a phone lacks them.
 
     Args:

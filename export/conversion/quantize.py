@@ -18,6 +18,7 @@ from cnn_keras.errors import Error, UsageError
 from ..recipes import IOType, Recipe
 from ..recipes import recipe as find_recipe
 from ..tflite import metadata
+from ..tflite.find_lrn import lrn_tensors
 from ..tflite.flatbuffer import (
     ModelFile,
     as_model_file,
@@ -27,8 +28,7 @@ from ..tflite.flatbuffer import (
     parse,
     shape_of,
 )
-from ..tflite.lrn import lrn_tensors
-from ..tflite.quantization import inferred_recipe, integer_activations
+from ..tflite.inferred_recipe import inferred_recipe, integer_activations
 from . import input_output_types
 
 Ranges = dict[str, Any]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cnn_keras import __version__, zoo
+from cnn_keras.experiments.estimates import wilson
 from cnn_keras.inspection import anatomy
 from cnn_keras.machine import Host, versions
-from cnn_keras.training.evaluate import wilson
 from cnn_keras.training.run_folder import Run
 
 from ..benchmark.integer_speed import integer_note

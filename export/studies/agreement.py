@@ -30,7 +30,7 @@ from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
 from ..benchmark.compare import interleave
-from ..benchmark.intervals import bootstrap_ratio
+from ..benchmark.latency_ratio import bootstrap_ratio
 from ..benchmark.process import measure
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..tflite.interpreter import Interpreter

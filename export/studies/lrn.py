@@ -22,7 +22,7 @@ from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
 from ..benchmark.compare import compare_once
-from ..benchmark.intervals import bootstrap_ratio
+from ..benchmark.latency_ratio import bootstrap_ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize

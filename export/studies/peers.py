@@ -37,7 +37,7 @@ from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
 
 from ..benchmark.engine_process import EngineProcess, Scores
-from ..benchmark.intervals import bootstrap_ratio
+from ..benchmark.latency_ratio import bootstrap_ratio
 from .engines import (
     ENGINES,
     IMAGE_FILE,

@@ -27,7 +27,7 @@ from cnn_keras.training.predict import predict
 from cnn_keras.training.run_folder import Run
 
 from ..benchmark.compare import compare as time_interleaved
-from ..benchmark.intervals import Ratio
+from ..benchmark.latency_ratio import Ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.calibration import calibration_images
 from ..conversion.convert import convert

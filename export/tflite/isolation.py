@@ -18,7 +18,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from ..worker import Worker, WorkerError, limit_memory, serve
-from .crash import TIMEOUT_SECS, exit_error, memory_error, timeout_error
+from .crash_message import TIMEOUT_SECS, exit_error, memory_error, timeout_error
 
 PACKAGE = __package__.rpartition(".")[0]
 

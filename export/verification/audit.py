@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..recipes import RECIPES, Recipe
 from ..tflite import flatbuffer, metadata
-from ..tflite.flatbuffer import ModelFile, scope_of
+from ..tflite.find_lrn import lrn_tensors
+from ..tflite.flatbuffer import ModelFile
+from ..tflite.inferred_recipe import inferred_recipe
 from ..tflite.interpreter import (
     COMPILED_FOR,
     DYNAMIC_BATCH_REMARK,
@@ -23,8 +23,6 @@ from ..tflite.interpreter import (
     io_counts,
     read_file,
 )
-from ..tflite.lrn import lrn_tensors
-from ..tflite.quantization import inferred_recipe
 
 _FLOATS = frozenset({"float32", "float16", "bfloat16"})
 
@@ -105,11 +103,11 @@ def audit(file: str | Path | bytes) -> Audit:
     Example:
         audit("resnet20.tflite").partitions  # 1
     """
-    return _audit(file, ModelFile(file if isinstance(file, bytes) else read_file(file)))
+    return audit_parsed(file, ModelFile(file if isinstance(file, bytes) else read_file(file)))
 
 
-def _audit(file: str | Path | bytes, parsed: ModelFile) -> Audit:
-    """Inspect a file whose content has been read."""
+def audit_parsed(file: str | Path | bytes, parsed: ModelFile) -> Audit:
+    """Inspect a file whose content has been parsed; see `audit`."""
     try:
         model, about = parsed.model, metadata.read(parsed)
     except ModelFileError as error:
@@ -146,76 +144,6 @@ def _audit(file: str | Path | bytes, parsed: ModelFile) -> Audit:
     )
 
 
-def describe(file: Path) -> dict[str, Any]:
-    """Return a file's audit, labels, preprocessing, problems and remarks as JSON types.
-
-    Raises:
-        ModelFileError: See `audit`.
-    """
-    parsed = ModelFile(read_file(file))
-    found, about = _audit(file, parsed), metadata.read(parsed)
-    return {
-        "file": str(file),
-        **found.to_dict(),
-        "labels": about.labels if about else None,
-        "preprocessing": about.preprocessing if about else None,
-        "reasons": problems(found, RECIPES.get(found.recipe or "")),
-        "remarks": remarks(found),
-    }
-
-
-def problems(audit: Audit, recipe: Recipe | None = None) -> list[str]:
-    """Return the problems for which an audit refuses a file, one line each.
-
-    Args:
-        audit: What the file contains.
-        recipe: Recipe that the file should be stored by; without it, only problems that no file may
-            have are found.
-    """
-    found = [
-        f"runs only on {COMPILED_FOR[op]}: {op}" for op in audit.custom_ops if op in COMPILED_FOR
-    ]
-    if unknown := [op for op in audit.custom_ops if op not in COMPILED_FOR]:
-        found.append(f"needs operations outside TFLite: {', '.join(unknown)}")
-    if audit.dynamic_dimensions and not audit.dynamic_batch:
-        found.append(f"has dynamic dimensions: {', '.join(audit.dynamic_dimensions)}")
-    classes = audit.output.shape[-1] if audit.output.shape else 1
-    if audit.num_labels not in (None, classes):
-        found.append(f"has {audit.num_labels} labels for {classes} classes")
-    if recipe and audit.recipe != recipe.stored_as:
-        found.append(f"is stored as {audit.recipe or 'no known recipe'}, not as {recipe.stored_as}")
-    if islands := unexpected_islands(audit, recipe):
-        found.append(
-            f"computes in floating point inside an integer file: {', '.join(islands)} (`export "
-            f"--keep-float '{_layer_pattern(islands)}'` keeps the whole layers in floating point)"
-        )
-    return found
-
-
-def reasons_to_refuse(audit: Audit, recipe: Recipe, verify_reasons: Sequence[str]) -> list[str]:
-    """Return all reasons to refuse a file, one line each.
-
-    Args:
-        audit: What the file contains.
-        recipe: Recipe that the file should be stored by.
-        verify_reasons: Reasons from `verify`. If normalizations that compute in integers may cause
-            them, a further line gives the pattern that keeps these in floating point.
-    """
-    reasons = [*problems(audit, recipe), *verify_reasons]
-    if verify_reasons and audit.integer_rsqrt and not unexpected_islands(audit, recipe):
-        reasons.append(
-            "normalizes by the image's own statistics in integers, which may be too coarse "
-            f"(`export --keep-float '{_layer_pattern(audit.integer_rsqrt)}'` keeps these layers in "
-            "floating point)"
-        )
-    return reasons
-
-
-def unexpected_islands(audit: Audit, recipe: Recipe | None = None) -> list[str]:
-    """Return the float islands that a recipe does not allow, as ``OPERATION tensor``."""
-    return [island for island in audit.float_islands if not _is_allowed(island, audit, recipe)]
-
-
 def remarks(audit: Audit) -> list[str]:
     """Return remarks about what makes a file slower or less portable, one line each."""
     found = [DYNAMIC_BATCH_REMARK] if audit.dynamic_batch else []
@@ -226,26 +154,6 @@ def remarks(audit: Audit) -> list[str]:
     if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:
         found.append(f"XNNPACK runs {audit.delegated_nodes} of {audit.nodes} operations")
     return found
-
-
-def _layer_pattern(islands: Sequence[str]) -> str:
-    """Return a regular expression that matches all tensors of the islands' layers.
-
-    A tensor that belongs to no layer is matched alone.
-    """
-    patterns = []
-    for tensor in (island.partition(" ")[2] for island in islands):
-        scope = scope_of(tensor)
-        layer = f"/{re.escape(scope.rpartition('/')[2])}/"
-        patterns.append(f"^{re.escape(tensor)}$" if scope == tensor else layer)
-    return "|".join(dict.fromkeys(patterns))
-
-
-def _is_allowed(island: str, audit: Audit, recipe: Recipe | None) -> bool:
-    op, _, tensor = island.partition(" ")
-    if tensor in audit.lrn:
-        return True
-    return recipe is not None and (op in recipe.float_ops or recipe.keeps_float(tensor))
 
 
 def _custom_ops(model: Any) -> tuple[str, ...]:

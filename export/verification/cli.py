@@ -99,7 +99,7 @@ class Audit(Command):
     def __call__(self) -> Outcome:
         from ..tflite.isolation import call
 
-        document = call("verification.audit.describe", self.file, file=self.file)
+        document = call("verification.description.describe", self.file, file=self.file)
         return Outcome(
             document, document_table(document), exit_code=1 if document["reasons"] else 0
         )

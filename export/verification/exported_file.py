@@ -26,8 +26,9 @@ from ..recipes import Recipe
 from ..tflite import metadata
 from ..tflite.interpreter import read_file
 from ..tflite.isolation import call
-from .audit import Audit, reasons_to_refuse, remarks
+from .audit import Audit, remarks
 from .layer_errors import NUM_IMAGES, LayerError
+from .refusal import reasons_to_refuse
 from .repair import Repaired, repair
 from .verify import Verdict, verify
 

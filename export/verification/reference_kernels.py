@@ -10,7 +10,7 @@ import numpy as np
 from cnn_keras.data.preprocessing import Float32Images
 
 from ..benchmark.compare import interleave
-from ..benchmark.intervals import student_ratio
+from ..benchmark.latency_ratio import student_ratio
 from ..tflite.interpreter import Interpreter
 
 NUM_PAIRS = 5

@@ -13,8 +13,9 @@ from cnn_keras.errors import Error
 from ..conversion.quantize import Ranges, quantize
 from ..recipes import Recipe
 from ..tflite.flatbuffer import ModelFile, name_of, scope_of
-from .audit import audit, problems, unexpected_islands
+from .audit import audit
 from .layer_errors import LayerError, compare_layers
+from .refusal import problems, unexpected_islands
 from .verify import Verdict
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool, shortcut_to
+from cnn_keras.blocks import LocalResponseNormalization, conv, max_pool
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0])
@@ -68,12 +68,3 @@ def test_symmetric_max_pooling_pads_with_minus_infinity() -> None:
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     np.testing.assert_array_equal(pool(x), windows[:, ::2, ::2].max(axis=(-2, -1)))
-
-
-def test_identity_shortcut_subsamples_and_pads_with_zeros() -> None:
-    x = keras.Input((9, 8, 3))
-    like = keras.Input((5, 4, 6))
-    model = keras.Model([x, like], shortcut_to(x, like, "A", "shortcut"))
-    value = np.random.default_rng(0).normal(size=(2, 9, 8, 3)).astype("float32")
-    expected = np.pad(value[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, 3)))
-    np.testing.assert_array_equal(model([value, np.zeros((2, 5, 4, 6), "float32")]), expected)

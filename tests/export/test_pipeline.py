@@ -116,7 +116,7 @@ def test_a_bad_file_is_refused_and_removed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("export.android.APP", tmp_path)
+    monkeypatch.setattr("export.app_models.APP", tmp_path)
     out, app = tmp_path / "files", tmp_path / "app/src/main/assets/models"
     stale = out / "ruined_static_wi8_ai8.tflite"
     others = app / "other_static_wi8_ai8.tflite"

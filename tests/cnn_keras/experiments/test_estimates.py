@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
@@ -9,8 +11,10 @@ from cnn_keras.experiments.estimates import (
     difference,
     largest_step_share,
     mean,
+    mean_interval,
     ratio,
     smallest_step,
+    wilson,
 )
 
 VALUES, OTHERS = [5.1, 7.0, 6.2, 9.9], [4.0, 6.5, 5.9, 8.1]
@@ -61,3 +65,13 @@ def test_steps_of_curves() -> None:
     assert least.interval[0] < 0.1 < 0.2 < least.interval[1]
     assert largest_step_share(curves).value == pytest.approx((0.3 / 0.5 + 0.4 / 0.8) / 2)
     assert largest_step_share(curves[:, ::-1]).value == 1
+
+
+def test_intervals() -> None:
+    low, high = wilson(0.9, 100)
+    assert (round(low, 4), round(high, 4)) == (0.8256, 0.9448)  # by R's prop.test, no correction
+    center, low, high = mean_interval([0.98, 0.99, 1.0])
+    assert center == pytest.approx(0.99)
+    assert high - center == pytest.approx(4.302653 * 0.01 / math.sqrt(3))
+    with pytest.raises(ValueError, match="two values or more"):
+        mean_interval([0.9])

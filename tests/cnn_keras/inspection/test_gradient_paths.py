@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import cnn_keras
-from cnn_keras.blocks import Shortcut
 from cnn_keras.inspection.gradient_paths import (
     central_interval,
     path_counts,
@@ -16,6 +15,7 @@ from cnn_keras.inspection.gradient_paths import (
 )
 from cnn_keras.inspection.gradients import gradient
 from cnn_keras.inspection.surgery import ModularNetwork, split_into_modules
+from cnn_keras.models.shortcuts import Shortcut
 from tests.fixtures.small_networks import with_random_normalization
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 12, 12, 2)).astype(np.float32)

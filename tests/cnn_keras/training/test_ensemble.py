@@ -8,7 +8,7 @@ import pytest
 import cnn_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.training import ensemble
-from cnn_keras.training.classifier_head import with_probabilities
+from cnn_keras.training.probabilities import with_probabilities
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.interruptions import copies_before_each_rename
 

@@ -6,14 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnn_keras.training.evaluate import (
-    baseline_warning,
-    confusion_matrix,
-    mean_interval,
-    scores,
-    top_k,
-    wilson,
-)
+from cnn_keras.training.evaluate import baseline_warning, confusion_matrix, scores, top_k
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.5, 0.3, 0.2]], np.float32)
 LABELS = np.array([0, 2, 0])
@@ -84,13 +77,3 @@ def test_one_class_for_all_unlabeled_images_causes_a_warning(
 def test_top_k_is_sorted() -> None:
     guesses = top_k(PROBABILITIES[1], ("a", "b", "c"), 2)
     assert [guess.label for guess in guesses] == ["b", "c"]
-
-
-def test_intervals() -> None:
-    low, high = wilson(0.9, 100)
-    assert (round(low, 4), round(high, 4)) == (0.8256, 0.9448)  # by R's prop.test, no correction
-    mean, low, high = mean_interval([0.98, 0.99, 1.0])
-    assert mean == pytest.approx(0.99)
-    assert high - mean == pytest.approx(4.302653 * 0.01 / math.sqrt(3))
-    with pytest.raises(ValueError, match="two values or more"):
-        mean_interval([0.9])

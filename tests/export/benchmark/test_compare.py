@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from export.benchmark.compare import compare, conclude, interleave
-from export.benchmark.intervals import Ratio
+from export.benchmark.latency_ratio import Ratio
 from export.benchmark.runner import LoadOptions, TimingOptions
 from export.tflite.interpreter import ModelFileError
 

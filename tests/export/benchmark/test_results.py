@@ -14,7 +14,7 @@ from cnn_keras.experiments.record import claims_table
 from cnn_keras.machine import host
 from export.benchmark import results
 from export.benchmark.compare import Comparison
-from export.benchmark.intervals import Ratio
+from export.benchmark.latency_ratio import Ratio
 from export.benchmark.results import record, require_writable, significant, table
 from export.benchmark.runner import Row
 from tests.fixtures.command_line import read_json_lines

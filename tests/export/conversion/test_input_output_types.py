@@ -17,7 +17,7 @@ from export.cli import main
 from export.recipes import recipe
 from export.tflite.flatbuffer import op_names, parse
 from export.tflite.interpreter import Interpreter
-from export.verification.audit import problems
+from export.verification.refusal import problems
 from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")

@@ -10,7 +10,8 @@ from export.recipes import RECIPES
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import Interpreter, ModelFileError
 from export.tflite.metadata import Metadata
-from export.verification.audit import audit, problems
+from export.verification.audit import audit
+from export.verification.refusal import problems
 from tests.fixtures import FIXTURES
 from tests.fixtures.tiny_files import custom_file
 

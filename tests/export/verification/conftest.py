@@ -1,4 +1,4 @@
-"""A float32 file that quantization to 8 bits ruins, shared by the tests of this folder."""
+"""Files that tests of this folder share: one with labels, one that 8 bits ruin."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 import export
 from export.studies.repair import scale_channel
+from export.tflite import metadata
 from tests.fixtures.trained_network import Trained
 
 
@@ -17,3 +18,10 @@ def ruined_float32(trained: Trained) -> bytes:
     same = model.predict(trained.images, verbose=0)
     np.testing.assert_allclose(same, trained.reference, atol=1e-5)
     return export.convert(model)
+
+
+@pytest.fixture(scope="session")
+def labeled_file(trained):
+    """A float32 file with metadata."""
+    labels = tuple("0123456789")
+    return metadata.write(trained.float32, metadata.Metadata("small", "", labels, None))

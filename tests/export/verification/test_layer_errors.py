@@ -8,8 +8,9 @@ from cnn_keras.errors import UsageError
 from export.recipes import recipe
 from export.tflite.flatbuffer import scope_of
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK
-from export.verification.audit import audit, problems, remarks
+from export.verification.audit import audit, remarks
 from export.verification.layer_errors import compare_layers, layer_of
+from export.verification.refusal import problems
 from export.verification.verify import verify
 from tests.fixtures.trained_network import Trained
 

@@ -8,7 +8,8 @@ import export
 from cnn_keras.errors import Error
 from export.conversion.quantize import Ranges, calibrate
 from export.recipes import Limits, Recipe, recipe
-from export.verification.audit import audit, problems
+from export.verification.audit import audit
+from export.verification.refusal import problems
 from export.verification.repair import repair
 from export.verification.verify import Verdict, verify
 from tests.fixtures.trained_network import Trained

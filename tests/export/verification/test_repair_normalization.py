@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 import export
 from export.conversion.quantize import Ranges, calibrate
 from export.recipes import Recipe, recipe
-from export.verification.audit import audit, problems, reasons_to_refuse
+from export.verification.audit import audit
+from export.verification.refusal import problems, reasons_to_refuse
 from export.verification.repair import repair
 from export.verification.verify import Verdict, verify
 from tests.fixtures.trained_network import Trained

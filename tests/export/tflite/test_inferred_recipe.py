@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from export.tflite.flatbuffer import parse
-from export.tflite.quantization import inferred_recipe, integer_activations
+from export.tflite.inferred_recipe import inferred_recipe, integer_activations
 from tests.fixtures.tiny_files import tiny_files
 
 

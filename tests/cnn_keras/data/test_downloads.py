@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cnn_keras.data.downloads import require_downloaded
 from cnn_keras.data.preprocessing import open_image
-from cnn_keras.downloads import require_downloaded
 from cnn_keras.errors import Error
 from cnn_keras.model_files import layer_weights, saved_model
 from cnn_keras.model_files.keras_file import load_model

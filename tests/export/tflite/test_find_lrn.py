@@ -15,8 +15,8 @@ from cnn_keras.errors import UsageError
 from export.provenance import stated_recipe
 from export.recipes import DEFAULT, recipe
 from export.tflite import flatbuffer
-from export.tflite.lrn import lrn_tensors
-from export.verification.audit import problems
+from export.tflite.find_lrn import lrn_tensors
+from export.verification.refusal import problems
 from tests.fixtures.trained_network import Trained
 
 STATIC = recipe("static_wi8_ai8")

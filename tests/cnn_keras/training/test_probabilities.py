@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from cnn_keras.training.classifier_head import (
+from cnn_keras.training.probabilities import (
     gives_probabilities,
     looks_like_regression,
     score_remarks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .traversal import operations
+from .nested_layers import operations
 
 if TYPE_CHECKING:
     import keras

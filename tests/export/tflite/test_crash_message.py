@@ -13,7 +13,7 @@ import pytest
 
 from cnn_keras.training.run_folder import Run
 from export.cli import main
-from export.tflite.crash import exit_error, memory_error, timeout_error
+from export.tflite.crash_message import exit_error, memory_error, timeout_error
 from export.tflite.interpreter import ModelFileError
 from export.worker import WorkerError
 from tests.fixtures.android.write_expected import INTEGERS, MODELS
@@ -57,7 +57,8 @@ def test_where_litert_cannot_identify_the_processor_no_file_is_damaged() -> None
     if subprocess.run([*apart, f"{hide} true"], check=False, stderr=-3).returncode:
         pytest.skip("/proc and /sys can be hidden by root alone")
     program = (
-        "from export.tflite.crash import exit_error; from export.worker import WorkerError; "
+        "from export.tflite.crash_message import exit_error; "
+        "from export.worker import WorkerError; "
         "print(exit_error('f', WorkerError(-11, ''), 'export.verification.audit'))"
     )
     command = f"{hide} exec {sys.executable} -c {shlex.quote(program)}"

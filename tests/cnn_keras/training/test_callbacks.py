@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from cnn_keras.training.recorder import main_logs, seed_dropout
+from cnn_keras.training.callbacks import main_logs, seed_dropout
 
 
 def test_dropout_depends_on_seed_and_epoch_only() -> None:

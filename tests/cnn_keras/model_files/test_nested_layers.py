@@ -6,7 +6,7 @@ import keras
 import pytest
 from keras import layers
 
-from cnn_keras.model_files.traversal import operations
+from cnn_keras.model_files.nested_layers import operations
 
 
 def names(model: Any, **options: bool) -> list[str]:

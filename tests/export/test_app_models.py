@@ -14,7 +14,7 @@ def test_files_are_added_to_the_app(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("export.android.APP", tmp_path)
+    monkeypatch.setattr("export.app_models.APP", tmp_path)
     command = ("export", lenet_run.path, "--out", tmp_path / "out", "--android")
     code, _, err = run_main(capsys, *command)
     assert code == 2

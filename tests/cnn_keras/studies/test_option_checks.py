@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnn_keras.errors import UsageError
-from cnn_keras.studies.checks import (
+from cnn_keras.studies.option_checks import (
     require_ascending,
     require_at_least,
     require_modules,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from cnn_keras.model_files.scopes import rename_layers
+from cnn_keras.model_files.valid_names import rename_layers
 
 
 def test_layers_get_valid_and_distinct_names() -> None:
