@@ -53,7 +53,7 @@ class Recipe(NamedTuple):
         float_ops: Operations that stay in floating point, because XNNPACK does not run their
             integer form and each of them would split the graph.
         float_layers: Regular expression, searched in tensor names, for further tensors that stay in
-            floating point. Local response normalization always does, see `tflite.lrn`.
+            floating point. Local response normalization always does, see `tflite.find_lrn`.
         techniques: What the network is trained further for before its conversion, in this order.
         quantizer_recipe: The quantizer's name for the recipe, where it differs.
     """
