@@ -53,7 +53,7 @@ class Demo(DataDirOption, Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(SourceOptions, DataDirOption, Command):
-    """Convert, quantize and verify a model: a folder of the .tflite files that pass.
+    """Convert, quantize and verify a model, and write the .tflite files that pass.
 
     A file beyond the limits of its recipe is refused: it is not written, and the exit code is 1. An
     external model first becomes a run folder in OUT, which every command takes.
@@ -65,7 +65,7 @@ class Export(SourceOptions, DataDirOption, Command):
     out: Path | None = None
     """Folder for the files and export.json; optional for a run with --android."""
     recipes: tuple[str, ...] = ()
-    """Names as in the README: float32, static_wi8_ai8, aware_wi8_ai8, ...; by default the recipes
+    """Recipes, as in the README: float32, static_wi8_ai8, aware_wi8_ai8, ...; by default those
     without further training whose files XNNPACK runs whole."""
     tuning_epochs: int | None = None
     """Passes over the training images for each technique of a recipe with further training; by
@@ -82,7 +82,7 @@ class Export(SourceOptions, DataDirOption, Command):
     the integers are the raw pixels (int8: minus 128), to half a gray level, if all channels have
     the same mean and std. int16 is for static_wi8_ai16."""
     output_type: IOType = "float32"
-    """Type of the files' output, likewise."""
+    """Type of the files' output, for the same recipes."""
     android: bool = False
     """Also add the files to this clone's Android app; float32 and static_wi8_ai8 by default."""
     split: str = "validation"
@@ -138,7 +138,7 @@ class Export(SourceOptions, DataDirOption, Command):
 
         is_file = is_model_file(self.source)
         if self.run and not is_file:
-            raise UsageError(f"--run is for a .keras file, and {self.source} is none.")
+            raise UsageError(f"--run is for a .keras file, and {self.source} is not one.")
         run = Run.open(self.run or (self.source.parent if is_file else self.source))
         for name in self.given():
             raise UsageError(
@@ -172,7 +172,7 @@ COMMANDS: dict[str, type[Command] | cli.Group] = {
     "verify": Verify,
     "audit": Audit,
     "benchmark": Benchmark,
-    "study": cli.Group("Put a claim to the test and record what was found.", STUDIES),
+    "study": cli.Group("Test a claim and record the result.", STUDIES),
 }
 
 

@@ -212,13 +212,12 @@ def _geometries(model: keras.Model) -> Iterator[tuple[Node, Geometry]]:
     """Yield each node with the geometry of its outputs."""
     inputs = getattr(model, "inputs", None)
     if not inputs:
-        raise UsageError("Only a functional model, or a built sequential one, has rows.")
+        raise UsageError("Only a functional model, or a sequential model that is built, has rows.")
     geometries = {}
     for tensor in inputs:
         if None in tensor.shape[1:]:
             raise UsageError(
-                f"A model has rows at a fixed input size, but this one's is open: "
-                f"{tensor.shape[1:]}."
+                f"Rows need a fixed input size, and that of this model is open: {tensor.shape[1:]}."
             )
         rank = max(len(tensor.shape) - 2, 0)
         geometries[id(tensor)] = Geometry(0, (1,) * rank, (1.0,) * rank)

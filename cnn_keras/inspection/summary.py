@@ -26,8 +26,8 @@ HEADERS = {
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 LEGEND = (
-    "field: side of the input, in pixels, that one output depends on, with the padding. "
-    "parameters: with biases. memory: float32 maps of one image, of layers not working in place."
+    "field: receptive field, the side in pixels of the input region of one output, with padding. "
+    "parameters: with biases. memory: float32 outputs for one image, except of in-place layers."
 )
 
 

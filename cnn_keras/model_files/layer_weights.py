@@ -67,7 +67,7 @@ def read_weights(path: str | Path) -> dict[str, list[NDArray[Any]]]:
         suffix = path.suffix.lower()
         if suffix in TORCH_SUFFIXES or (suffix in HDF5_SUFFIXES and isinstance(error, KeyError)):
             raise Error(
-                f"{path} is no .keras or .weights.h5 file. Import weights that torchvision or "
+                f"{path} is not a .keras or .weights.h5 file. Import weights that torchvision or "
                 "keras.applications publishes as a run folder first: cnn-keras import-weights "
                 f"NAME {path} --out RUN."
             ) from error

@@ -59,11 +59,11 @@ TABLE_1 = (
 
 # K = 1024 here and in the paper, judging by its rows.
 CONTRADICTIONS = {
-    "conv1": "7×7×3×64 weights are 9.2K (K = 1024), at 112×112 positions 118M multiply-adds. 2.7K "
-    "and 34M fit no 7×7 convolution of an image with three channels.",
-    "4c": "the row's own widths have 497.5K weights (K = 1024), which are its 100M multiply-adds "
-    "at 14×14 positions; 463K are not.",
-    "5a": "the row's own widths have 1,018K weights (K = 1024), which are 51M multiply-adds at 7×7 "
+    "conv1": "7×7×3×64 weights are 9.2K (K = 1024), and 118M multiply-adds at 112×112 positions. "
+    "No 7×7 convolution of an image with three channels has 2.7K weights and 34M multiply-adds.",
+    "4c": "the widths of this row give 497.5K weights (K = 1024), and at 14×14 positions the "
+    "row's 100M multiply-adds; 463K weights do not.",
+    "5a": "the widths of this row give 1,018K weights (K = 1024), and 51M multiply-adds at 7×7 "
     "positions.",
 }
 

@@ -113,7 +113,7 @@ class EnsembleStudy(TrainingStudyCommand):
     against: str | None = "resnet56"
     """Network to compare with; None for no comparison."""
     rivals: int = 3
-    """Number of seeds, the first ones, that the network to compare with is trained with."""
+    """Number of seeds for the network to compare with: the first ones of --seeds."""
     save: Path | None = None
     """Run folder of the ensemble; by default NETWORK_ensemble_DATA in the folder of the runs."""
 

@@ -55,7 +55,7 @@ def combine(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Mod
         raise UsageError(f"An ensemble needs two members or more, not {len(members)}.")
     shapes = {(model.input_shape, model.output_shape) for model in members}
     if len(shapes) > 1:
-        raise UsageError(f"An ensemble's members need the same shapes, unlike {sorted(shapes)}.")
+        raise UsageError(f"The members of an ensemble need the same shapes, not {sorted(shapes)}.")
     members = [with_probabilities(model) for model in members]
     image = keras.Input(members[0].input_shape[1:], name="image")
     probabilities = [

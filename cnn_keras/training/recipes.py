@@ -53,7 +53,7 @@ class Recipe:
             raise UsageError(f"The weight decay must not be below 0: {self.weight_decay}.")
         milestones = list(self.milestones)
         if milestones != sorted(set(milestones)) or any(not 0 < m < 1 for m in milestones):
-            raise UsageError(f"Milestones must rise from above 0 to below 1, unlike {milestones}.")
+            raise UsageError(f"Milestones must rise from above 0 to below 1, not {milestones}.")
         if not 0 <= self.shift < 1:
             raise UsageError(f"The shift must be from 0 to below 1, not {self.shift}.")
         if not 0 <= self.rotation <= 180:

@@ -199,7 +199,9 @@ def _sha256(path: Path) -> str:
 def _require_same_import(run: Run, config: dict[str, Any]) -> None:
     """Check that a folder holds the same model, imported with the same options."""
     if not run.has_description or "adopted" not in run.config:
-        raise UsageError(f"{run.path} exists and is something else: choose another --out.")
+        raise UsageError(
+            f"{run.path} exists and is not a run of an external model: choose another --out."
+        )
     before, now = (c["adopted"] | {"data": c["data"]} for c in (run.config, config))
     if differing := [name for name in now if before.get(name) != now[name]]:
         names = dict.fromkeys("model" if name == "origin" else name for name in differing)

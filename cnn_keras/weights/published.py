@@ -195,17 +195,17 @@ def predict_photographs(
     """
     import keras
 
-    pictures = photographs.originals()
-    pixels = [preprocessing.pixels(Image.fromarray(picture)) for picture in pictures.values()]
+    images = photographs.originals()
+    pixels = [preprocessing.pixels(Image.fromarray(image)) for image in images.values()]
     both = keras.Model(model.input, [model.get_layer(CLASSIFIER).output, model.output])
     outputs = both(preprocessing(np.stack(pixels)), training=False)
     logits, probabilities = map(keras.ops.convert_to_numpy, outputs)
-    names = " and ".join(pictures)
+    names = " and ".join(images)
     if not np.isfinite(logits).all() or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-4):
         raise Error(f"With these weights {model.name} gives no probabilities for {names}.")
     if not np.ptp(logits, axis=0).any():
-        raise Error(f"With these weights {model.name} gives the same answer for {names}.")
-    return dict(zip(pictures, probabilities, strict=True))
+        raise Error(f"With these weights {model.name} gives the same scores for {names}.")
+    return dict(zip(images, probabilities, strict=True))
 
 
 def import_weights(

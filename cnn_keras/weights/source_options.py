@@ -20,7 +20,7 @@ class SourceOptions:
     preprocessing: Literal["caffe", "torch", "tf"] | None = None
     """Normalization by its name in keras.applications, instead of a range."""
     labels: Path | None = None
-    """Text file of class names, one a line; by default the data set's, ImageNet's if there are
+    """Text file of class names, one per line; by default the data set's, ImageNet's if there are
     1,000, else numbers."""
     weights: Path | None = None
     """.h5 file of weights for a network of keras.applications; ImageNet's by default."""

@@ -49,7 +49,7 @@ class Audit:
         dynamic_batch: Whether only the batch size is dynamic; the file then runs with 1.
         nodes: Number of operations in the main graph.
         delegated_nodes: Number of them that XNNPACK runs here; None if the file cannot be run.
-        partitions: Number of pieces of the graph that XNNPACK runs; None if the file cannot be run.
+        partitions: Number of parts of the graph that XNNPACK runs; None if the file cannot be run.
         metadata: Whether the file has metadata with labels and preprocessing.
         num_labels: Number of labels in the file; None without labels.
     """
@@ -150,7 +150,7 @@ def remarks(audit: Audit) -> list[str]:
     if audit.delegated_nodes == 0:
         return [*found, f"XNNPACK runs none of {audit.nodes} operations"]
     if audit.partitions is not None and audit.partitions != 1:
-        found.append(f"XNNPACK gets the graph in {audit.partitions} pieces")
+        found.append(f"XNNPACK runs the graph in {audit.partitions} partitions")
     if audit.delegated_nodes is not None and audit.delegated_nodes < audit.nodes:
         found.append(f"XNNPACK runs {audit.delegated_nodes} of {audit.nodes} operations")
     return found

@@ -23,7 +23,7 @@ FIGURE_SUFFIXES = (".svg", ".png")
 
 @dataclass(frozen=True, kw_only=True)
 class Verify(DataDirOption, Command):
-    """Verify a .tflite file against the Keras model of its run; exit code 1 refuses it.
+    """Verify a .tflite file against the Keras model of its run; exit code 1 if it is refused.
 
     With --layers it also shows how much each layer loses, the worst first; --repair keeps as few
     layers as possible in floating point until the file passes.
@@ -89,8 +89,8 @@ class Verify(DataDirOption, Command):
 class Audit(Command):
     """Show what a .tflite file contains: operations, types, partitions, labels.
 
-    Custom and Flex operations, dynamic dimensions and float islands refuse a file of any recipe or
-    none: exit code 1. Operations of a vendor's compiler are named with the device that runs them.
+    A file with custom or Flex operations, dynamic dimensions or float islands is refused: the exit
+    code is 1. For operations of a vendor's compiler, the reason names the device that runs them.
     """
 
     file: tyro.conf.Positional[Path]
@@ -133,12 +133,17 @@ def document_table(document: dict[str, Any]) -> Any:
 
     result = Table(show_header=False, box=None)
     for key, value in document.items():
-        text = str(value)
-        if isinstance(value, dict):
-            text = ", ".join(f"{name} {part}" for name, part in value.items())
-        elif isinstance(value, list | tuple):
-            text = ", ".join(map(str, value)) or "none"
-        elif isinstance(value, float):
-            text = f"{value:.6g}"
-        result.add_row(key.replace("_", " "), escape(text))
+        result.add_row(key.replace("_", " "), escape(_text(value)))
     return result
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "–" if value is None else str(value)

@@ -114,12 +114,12 @@ def exceeded_limits(
     if agreement < limits.min_agreement and p_value < SIGNIFICANCE:
         reasons.append(
             f"agrees with {source_name} on {agreement:.2%} of the images; "
-            f"{recipe.name} has to on {limits.min_agreement:.1%}"
+            f"{recipe.name} must agree on {limits.min_agreement:.1%}"
         )
     error = comparison.max_abs_error
     if limits.max_abs_error is not None and error is not None and error > limits.max_abs_error:
         reasons.append(
-            f"differs by up to {error:.2g} in a probability; {recipe.name} may by "
+            f"differs by up to {error:.2g} in a probability; {recipe.name} may differ by "
             f"{limits.max_abs_error:g}"
         )
     return reasons

@@ -32,7 +32,7 @@ class Verdict(Comparison):
     Attributes:
         accepted: Whether there is no reason to refuse it.
         reasons: Reasons to refuse it, one line each.
-        too_few_images: Whether it is accepted on fewer images than a judgment needs.
+        too_few_images: Whether it is accepted on fewer images than a reliable verdict needs.
         remarks: Remarks about the verdict, one line each.
     """
 
@@ -66,8 +66,8 @@ def verify(
     Without labels there is no accuracy, and the other limits decide.
 
     With few images, chance explains much. A file that passes on fewer than `ENOUGH_IMAGES` is
-    accepted with the remark that they are too few to judge, unless its recipe limits the error of
-    each probability of the model itself, which needs no statistics.
+    accepted with the remark that they are too few for a reliable verdict, unless its recipe limits
+    the error of each probability of the model itself, which needs no statistics.
 
     LiteRT runs the file in this process, which a damaged file can crash; see `audit`.
 
@@ -101,13 +101,15 @@ def verify(
             f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."
         )
     comparison, lost, gained = compare(outputs, reference, source, labels)
-    source_name = "the Keras model" if made_from is None else "the network that it was made from"
+    source_name = (
+        "the Keras model" if made_from is None else "the network that it was converted from"
+    )
     reasons = invalid_outputs(outputs, reference) or exceeded_limits(
         comparison, lost, gained, recipe, source_name
     )
     needs_statistics = recipe.limits.max_abs_error is None or bool(recipe.techniques)
     too_few = not reasons and needs_statistics and len(images) < ENOUGH_IMAGES
-    remark = f"too few pictures to judge: {len(images)}, and {ENOUGH_IMAGES} would be enough"
+    remark = f"too few images for a reliable verdict: {len(images)}, fewer than {ENOUGH_IMAGES}"
     return Verdict(
         **asdict(comparison),
         accepted=not reasons,
@@ -137,7 +139,7 @@ def _check_arguments(
     if not len(images) or not len(images) == len(reference) == num_labels:
         raise UsageError(
             f"{len(images)} images, {len(reference)} references and {num_labels} labels; "
-            "verification needs as many of each."
+            "verification needs the same number of each."
         )
     require_finite(reference)
     require_finite(source)

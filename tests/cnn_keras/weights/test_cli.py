@@ -168,7 +168,7 @@ def bad(
             "resnet18 128×64×3×3.",
         ),
         ("resnet18 {}/nan.safetensors", 1, "'layer2.0.conv1.weight' of {}/nan.safetensors has NaN"),
-        ("resnet18 {}/constant.safetensors", 1, "gives the same answer for china.jpg and flower"),
+        ("resnet18 {}/constant.safetensors", 1, "gives the same scores for china.jpg and flower"),
         ("resnet18 {good} --labels {}/labels.txt", 2, "has 2 labels, and the network has 3"),
         ("resnet18 {good} --labels {}/none.txt", 1, "none.txt cannot be read as labels"),
         (

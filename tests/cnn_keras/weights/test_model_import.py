@@ -71,7 +71,7 @@ def test_an_earlier_import_is_reused_and_nothing_else_is_overwritten(
         import_model(tmp_path / "mine.h5", SourceOptions(data="digits"), tmp_path)
     (tmp_path / "b" / "mine").mkdir(parents=True)
     (tmp_path / "b" / "mine" / "letter.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is something else"):
+    with pytest.raises(UsageError, match="is not a run of an external model"):
         import_model(mine, SourceOptions(data="digits"), tmp_path / "b")
     assert [path.name for path in (tmp_path / "b" / "mine").iterdir()] == ["letter.txt"]
 

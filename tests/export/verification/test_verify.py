@@ -173,7 +173,7 @@ def test_a_file_is_compared_with_the_network_it_was_made_from(trained, name):
     assert verdict.drop_points == pytest.approx(-5, abs=0.6)
     assert not export.verify(stored, reference, images, labels, recipe).accepted
     reasons = export.verify(stored, made_from, images, labels, recipe, reference).reasons
-    assert reasons[0].startswith("agrees with the network that it was made from on 8")
+    assert reasons[0].startswith("agrees with the network that it was converted from on 8")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_too_few_images_are_remarked(trained, name, num_images, too_few):
     images, reference = trained.images[:num_images], trained.reference[:num_images]
     verdict = export.verify(data, reference, images, reference.argmax(axis=1), RECIPES[name])
     assert (verdict.accepted, verdict.too_few_images) == (True, too_few)
-    remark = f"too few pictures to judge: {num_images}, and {ENOUGH_IMAGES} would be enough"
+    remark = f"too few images for a reliable verdict: {num_images}, fewer than {ENOUGH_IMAGES}"
     assert verdict.remarks == ((remark,) if too_few else ())
 
 
@@ -230,7 +230,7 @@ def test_a_gain_is_a_negative_drop(trained):
 
 
 def test_counts_must_agree(trained):
-    with pytest.raises(UsageError, match="verification needs as many of each"):
+    with pytest.raises(UsageError, match="verification needs the same number of each"):
         export.verify(
             trained.float32, trained.reference[:3], trained.images, trained.labels, STATIC
         )
@@ -271,5 +271,5 @@ def test_without_labels_agreement_decides(trained) -> None:
     reference[:12] = np.roll(reference[:12], 1, axis=1)
     verdict = export.verify(trained.float32, reference, images, None, recipe)
     assert verdict.reasons == (
-        "agrees with the Keras model on 88.00% of the images; static_wi8_ai8 has to on 95.0%",
+        "agrees with the Keras model on 88.00% of the images; static_wi8_ai8 must agree on 95.0%",
     )
