@@ -36,7 +36,7 @@ class ImportWeights(DataDirOption, Command):
     default two photographs without labels: files are compared with the Keras model alone."""
 
     def __call__(self) -> Outcome:
-        from .published import find, import_weights
+        from .import_published import find, import_weights
 
         find(self.name, self.file)  # a wrong name is reported before Keras is imported
         start_keras()

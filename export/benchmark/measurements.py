@@ -14,9 +14,9 @@ from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 from ..tflite.interpreter import ModelFileError, check_identifier
 from .compare import Comparison, compare
 from .inputs import saved_inputs
-from .process import measure
 from .results import FILE_NAME, append, record, require_writable
 from .runner import LoadOptions, Row, TimingOptions
+from .runner_process import measure
 
 
 class MeasurementOptions(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +17,6 @@ from cnn_keras.errors import Error, UsageError
 from ..recipes import IOType, Recipe
 from ..recipes import recipe as find_recipe
 from ..tflite import metadata
-from ..tflite.find_lrn import lrn_tensors
 from ..tflite.flatbuffer import (
     ModelFile,
     as_model_file,
@@ -30,6 +28,7 @@ from ..tflite.flatbuffer import (
 )
 from ..tflite.inferred_recipe import inferred_recipe, integer_activations
 from . import input_output_types
+from .float_layers import float_operations
 
 Ranges = dict[str, Any]
 """The quantizer's ranges (least and greatest value) of a float32 file's tensors, by name."""
@@ -217,9 +216,7 @@ def _rules(row: Recipe, model: Any) -> list[dict[str, Any]]:
     # The quantizer treats input and output as operations named INPUT and OUTPUT.
     io_types = {"INPUT": row.input_type, "OUTPUT": row.output_type}
     float_io = [op for op, dtype in io_types.items() if row.integer and dtype == "float32"]
-    unquantized = [(".*", op) for op in (*float_io, *row.float_ops)]
-    if scopes := _float_scopes(row, model):
-        unquantized.append((f"^({'|'.join(map(re.escape, scopes))})$", "*"))
+    unquantized = [*((".*", op) for op in float_io), *float_operations(row, model)]
     rules: list[dict[str, Any]] = (
         [_FLOAT16_RULE] if row.name == "float16" else getattr(quantizer_recipes, row.stored_as)()
     )
@@ -232,27 +229,6 @@ def _rules(row: Recipe, model: Any) -> list[dict[str, Any]]:
             {"regex": regex, "operation": op, "algorithm_key": "no_quantize"}
             for regex, op in unquantized
         ),
-    ]
-
-
-def _float_scopes(row: Recipe, model: Any) -> list[str]:
-    """Return the quantizer's names for the operations that stay in floating point by their tensors.
-
-    Raises:
-        UsageError: The recipe's `float_layers` match no tensor of the file.
-    """
-    graph = model.subgraphs[0]
-    outputs = [[name_of(graph.tensors[index]) for index in op.outputs] for op in graph.operators]
-    if row.float_layers and not any(row.keeps_float(name) for names in outputs for name in names):
-        raise UsageError(
-            f"No tensor of the file has a name that matches '{row.float_layers}', which is to stay "
-            "in floating point: `verify --layers` lists the names."
-        )
-    normalized = lrn_tensors(model)
-    return [
-        "".join(f"{name};" for name in names)
-        for names in outputs
-        if any(name in normalized or row.keeps_float(name) for name in names)
     ]
 
 

@@ -31,8 +31,8 @@ from cnn_keras.machine import host
 
 from ..benchmark.compare import interleave
 from ..benchmark.latency_ratio import bootstrap_ratio
-from ..benchmark.process import measure
 from ..benchmark.runner import LoadOptions, TimingOptions
+from ..benchmark.runner_process import measure
 from ..tflite.interpreter import Interpreter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import cnn_keras
 from cnn_keras.data import photographs
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.weights import published as weights
+from cnn_keras.weights import import_published as weights
 from cnn_keras.weights import torch_file
 from tests.fixtures.published_weights import (
     TOLERANCE,

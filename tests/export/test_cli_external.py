@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 import cnn_keras
 from cnn_keras.training.run_folder import Run
-from cnn_keras.weights import published
+from cnn_keras.weights import import_published
 from export.cli import main
 from export.tflite import metadata
 from tests.fixtures.command_line import run_main
@@ -154,7 +154,7 @@ def imported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.get_layer("logits").set_weights([kernel / scale, bias / scale])
     folder: Path = tmp_path_factory.mktemp("imported")
     save_file(resnet18_as_torchvision(model), folder / "mine.safetensors")
-    published.import_weights(
+    import_published.import_weights(
         "resnet18", folder / "mine.safetensors", folder / "r18", image_size=SIDE
     )
     return folder / "r18"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.weights.published import WeightFile, build, find
+from cnn_keras.weights.import_published import WeightFile, build, find
 from tests.fixtures.published_weights import SIDE, logits, pixels, randomize, require_equal
 
 

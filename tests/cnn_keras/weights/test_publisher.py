@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cnn_keras.weights.published import WEIGHTS
+from cnn_keras.weights.import_published import WEIGHTS
 from cnn_keras.weights.publisher import Publisher, split_layer_name
 
 PUBLISHERS = list({row.publisher.name: row.publisher for row in WEIGHTS}.values())

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 import cnn_keras
 from cnn_keras.data.preprocessing import Preprocessing
-from cnn_keras.weights.published import WeightFile, build, find
+from cnn_keras.weights.import_published import WeightFile, build, find
 from cnn_keras.weights.torchvision import TORCHVISION
 from tests.fixtures.published_weights import SIDE, logits, pixels, randomize, torch_kernel
 

@@ -12,9 +12,9 @@ import pytest
 
 from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
 from cnn_keras.training.run_folder import Run
-from export.benchmark.process import measure
 from export.benchmark.results import record, significant
 from export.benchmark.runner import LoadOptions, TimingOptions
+from export.benchmark.runner_process import measure
 from export.pipeline import export as export_files
 from export.recipes import RECIPES
 from export.report.facts import Entry

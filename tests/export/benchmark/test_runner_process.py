@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.process import RunnerProcess, measure
 from export.benchmark.runner import LoadOptions, TimingOptions
+from export.benchmark.runner_process import RunnerProcess, measure
 from export.tflite.interpreter import ModelFileError
 from tests.fixtures.tiny_files import BROKEN, tiny_files
 

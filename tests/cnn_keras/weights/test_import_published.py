@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.weights.import_published import WEIGHTS, WeightFile, _normalization, build, find
 from cnn_keras.weights.keras_applications import KERAS
-from cnn_keras.weights.published import WEIGHTS, WeightFile, _normalization, build, find
 from cnn_keras.weights.publisher import Publisher
 from cnn_keras.weights.torchvision import TORCHVISION
 from cnn_keras.zoo import checked_options
