@@ -12,8 +12,8 @@
   activation, normalization, dropout, flattening. The backward pass needs the sum over all rows;
   inference can do with less.
 
-A frozen depthwise kernel of ones is a strided slice (`blocks.subsample`) and not counted as a
-kernel.
+A frozen depthwise kernel of ones is a strided slice (`models.shortcuts.subsample`) and not counted
+as a kernel.
 """
 
 from __future__ import annotations

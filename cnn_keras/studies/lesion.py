@@ -137,7 +137,7 @@ def lesion(
         measured.append(_lesions(training.network, finished, test, count, draws))
         if (measured[-1].intact >= measured[-1].chance).any():
             raise Error(
-                f"{training.network} is no better than guessing with one of its seeds, so that "
+                f"{training.network} is no better than chance with one of its seeds, so that "
                 "deletions have no measurable cost: train it longer, or with a lower "
                 "--learning-rate."
             )

@@ -263,5 +263,5 @@ def import_weights(
     with new_run(out) as run:
         model.save(run.path / "model.keras")
         run.describe(config, preprocessing, classes)
-    guesses = {picture: top_k(row, classes, 1)[0] for picture, row in probabilities.items()}
+    guesses = {name: top_k(row, classes, 1)[0] for name, row in probabilities.items()}
     return Imported(Run(out), weights, guesses)

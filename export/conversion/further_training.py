@@ -76,7 +76,7 @@ def training_setup(source: SourceModel, epochs: int | None, flip: bool | None) -
     own = config.get("recipe")  # runs with imported weights have none
     recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
     if not own or "adopted" in config:
-        # Nothing is known about which distortions preserve the class of these images.
+        # It is unknown which augmentation preserves the class of these images.
         recipe = replace(recipe, shift=0.0, rotation=0.0, flip=False)
     if flip is not None:
         recipe = replace(recipe, flip=flip)

@@ -1,6 +1,6 @@
 """Compare the latencies of `benchmark` with those of `litert-benchmark`, the tool of LiteRT.
 
-Both tools measure the same file in turns. Each run has a fresh process and the same number of
+Both tools measure the same file alternately. Each run has a fresh process and the same number of
 warm-up and timed inferences on noise. The timed calls are nearly the same: litert-benchmark calls
 `CompiledModel.run_by_name` with filled buffers, and `benchmark` calls `Interpreter.invoke` with
 the input set. They differ in the overhead of the call: the Python method of litert-benchmark builds
@@ -48,7 +48,7 @@ _TOOL = (
 def agreement(
     file: Path, out: Path, *, pairs: int = 10, secs: float = 1.0, threads: int = 1
 ) -> dict[str, Any]:
-    """Measure a file in turns with `benchmark` and with litert-benchmark, and record the ratio.
+    """Measure a file alternately with `benchmark` and litert-benchmark, and record the ratio.
 
     Args:
         file: The .tflite file, which should take at least 0.1 ms: litert-benchmark has a fixed
@@ -119,7 +119,7 @@ def _litert_benchmark_ms(file: Path, num_threads: int, num_runs: int) -> float:
 def call_cost_ms(file: Path, num_threads: int, num_pairs: int = 20) -> float:
     """Return the overhead of litert-benchmark's call to LiteRT, in ms.
 
-    Both calls run the same file on the same image in this process, in turns.
+    Both calls run the same file on the same image in this process, alternately.
 
     Args:
         file: The .tflite file.
@@ -176,7 +176,7 @@ def claims(own: Sequence[float], other: Sequence[float], call_cost_ms: float) ->
 
     Args:
         own: Median latencies of the runs of `benchmark`.
-        other: Median latencies of the runs of litert-benchmark, measured in turns with these.
+        other: Median latencies of the runs of litert-benchmark, alternating with these.
         call_cost_ms: Overhead of litert-benchmark's call.
     """
     inference = [latency - call_cost_ms for latency in other]

@@ -176,7 +176,7 @@ class ConverterStudy(StudyCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementStudy(StudyCommand):
-    """Time a file in turns with `benchmark` and with litert-benchmark, and record the ratio."""
+    """Time a file alternately with `benchmark` and litert-benchmark, and record the ratio."""
 
     file: tyro.conf.Positional[Path]
     """The .tflite file, which should take at least 0.1 ms: the other tool has a fixed cost."""
@@ -198,7 +198,7 @@ class AgreementStudy(StudyCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class PeerStudy(StudyCommand):
-    """Time networks in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA, in turns."""
+    """Time networks alternately in LiteRT, ONNX Runtime, OpenVINO and TensorFlow with XLA."""
 
     networks: tuple[str, ...] = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50")
     """Networks, as `list` names them."""
@@ -232,7 +232,7 @@ class PeerStudy(StudyCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class LrnStudy(StudyCommand):
-    """Time AlexNet and GoogLeNet with and without local response normalization, in turns."""
+    """Time AlexNet and GoogLeNet alternately with and without local response normalization."""
 
     networks: tuple[str, ...] = ("alexnet", "googlenet")
     """alexnet, googlenet or both."""

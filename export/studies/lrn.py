@@ -45,7 +45,7 @@ LIMITS = {
     ("static_wi8_ai8", 2): 1.25,
 }
 CROPS = 8  # calibration images from each photograph; they do not change the times
-PAIRS = 4  # blocks of each file that a pair of processes times in turns
+PAIRS = 4  # blocks of each file that a pair of processes times alternately
 
 
 class Cost(NamedTuple):

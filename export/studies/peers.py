@@ -120,7 +120,7 @@ def peers(
     secs: float = 1.0,
     rounds: int = 10,
 ) -> dict[str, Any]:
-    """Time networks in LiteRT and in other engines, in turns, and record the ratios.
+    """Time networks alternately in LiteRT and in other engines, and record the ratios.
 
     Args:
         networks: Rows of the zoo.
@@ -197,7 +197,7 @@ def _threads(count: int) -> str:
 def _measure(
     network: str, engines: Sequence[str], threads: Sequence[int], secs: float, rounds: int
 ) -> Measurements:
-    """Convert a network, check every engine's scores, and time them in turns."""
+    """Convert a network, check every engine's scores, and time them alternately."""
     log(f"{network}: converting")
     processes: dict[Key, EngineProcess] = {}
     refusals = []

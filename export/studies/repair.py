@@ -64,7 +64,7 @@ class RepairResult(NamedTuple):
         files_tried: Number of files that the repair made.
         size_ratio: Size of the repaired file, relative to the file of the scaled network.
         latency_ratio: Latency of the repaired file, relative to the file of the scaled network,
-            timed in turns, with its 95 % interval.
+            timed alternately, with its 95 % interval.
     """
 
     seed: int

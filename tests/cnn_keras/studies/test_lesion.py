@@ -102,7 +102,7 @@ def test_a_network_that_has_learned_nothing_is_refused(
     document = json.loads(path.read_text())
     document["found"]["intact"] = 0.9
     path.write_text(json.dumps(document))
-    with pytest.raises(Error, match="resnet20 is no better than guessing"):
+    with pytest.raises(Error, match="resnet20 is no better than chance"):
         lesion(TRAININGS[:1], runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
 
 
