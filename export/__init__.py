@@ -1,4 +1,4 @@
-"""Keras models as checked, measured, shippable `.tflite` files: functions on bytes.
+"""Keras models as verified and measured `.tflite` files: functions on bytes.
 
 Importing this package imports neither TensorFlow nor Keras nor LiteRT; each function's module is
 imported at its first use.

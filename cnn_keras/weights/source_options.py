@@ -1,4 +1,4 @@
-"""Options that describe an external model: what its file does not say."""
+"""Options that describe an external model: its data, preprocessing, labels and custom layers."""
 
 from __future__ import annotations
 

@@ -62,17 +62,19 @@ class Entry(NamedTuple):
 
 
 def summary(entries: Sequence[Entry], host: dict[str, Any]) -> str:
-    """Summarize in one paragraph which files may ship and how good, small and fast they are."""
+    """Summarize in one paragraph the verdicts, accuracy, sizes and latencies of the files."""
     files = [(entry, file) for entry in entries for file in entry.export["files"]]
     refused = [(entry, file) for entry, file in files if not file["accepted"]]
     if refused:
         names = [f"{file['recipe']} of {entry.run.config['network']}" for entry, file in refused]
+        accepted = len(files) - len(refused)
         sentences = [
-            f"{len(files) - len(refused)} of {len(files)} files may ship; {enumerate_names(names)} "
-            f"{'is' if len(names) == 1 else 'are'} refused (see the table)."
+            f"{accepted} of {len(files)} files {'is' if accepted == 1 else 'are'} accepted; "
+            f"{enumerate_names(names)} {'is' if len(names) == 1 else 'are'} refused "
+            "(see the table)."
         ]
     else:
-        sentences = [f"All {len(files)} files may ship."]
+        sentences = [f"All {len(files)} files are accepted."]
     if few := sum(file.get("too_few_images", False) for _, file in files):
         sentences.append(
             f"{few} of them {'was' if few == 1 else 'were'} compared on too few images for a "

@@ -56,8 +56,8 @@ class Group(NamedTuple):
     suffix: str = ""
 
 
-_MAY_SHIP = (
-    "Whether the file keeps its recipe's limits, allowing for sampling error in drop and "
+_VERDICT = (
+    "Whether the file is within its recipe's limits, allowing for sampling error in drop and "
     "agreement, and has no unexpected operation, type or shape. A refused file is not written."
 )
 # fmt: off
@@ -124,7 +124,7 @@ AUDIT = (
 def meanings() -> list[tuple[str, str]]:
     """Return each heading with its meaning."""
     columns = (*EXPORT, *LATENCY, *STARTUP, *AUDIT)
-    return [("may ship", _MAY_SHIP), *((column.heading, column.meaning) for column in columns)]
+    return [("verdict", _VERDICT), *((column.heading, column.meaning) for column in columns)]
 
 
 def groups(threads: Sequence[int]) -> list[Group]:
@@ -153,8 +153,8 @@ def export_row(file: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def verdict(file: dict[str, Any]) -> str:
-    """Return whether a file may ship."""
-    return "✓ ships" if file["accepted"] else "✕ refused"
+    """Return whether a file is accepted."""
+    return "✓ accepted" if file["accepted"] else "✕ refused"
 
 
 def cells(entry: Entry, file: dict[str, Any]) -> list[Cell]:

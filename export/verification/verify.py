@@ -27,7 +27,7 @@ ENOUGH_IMAGES = 66
 
 @dataclass(frozen=True)
 class Verdict(Comparison):
-    """A comparison, and whether the file is fit to ship.
+    """A comparison, and whether the file is accepted.
 
     Attributes:
         accepted: Whether there is no reason to refuse it.

@@ -141,7 +141,7 @@ def test_table_has_every_file_and_measurement(entry: Entry) -> None:
     page = Page(render_html([entry], HOST, COMMAND))
     for file in entry.export["files"]:
         (row,) = [text for text, _ in page.rows if text.strip().startswith(file["recipe"])]
-        assert "✓ ships" in row
+        assert "✓ accepted" in row
         assert f"{100 * file['top1_file']:.2f}" in row
         assert f"{file['size_bytes'] / 1000:,.1f}" in row
         assert f"{file['audit']['delegated_nodes']}/{file['audit']['nodes']}" in row
@@ -151,13 +151,15 @@ def test_table_has_every_file_and_measurement(entry: Entry) -> None:
             for key in ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms"):
                 assert significant(measurement[key]) in row
         assert file["sha256"] in page.text
-    widths = {width for text, width in page.rows if "ships" in text or "Refused" in text}
+    widths = {width for text, width in page.rows if "accepted" in text or "Refused" in text}
     assert len(widths) == 1
     assert COMMAND in page.text
-    assert page.text.count("All 2 files may ship.") == 1
+    assert page.text.count("All 2 files are accepted.") == 1
     assert "too few images" not in page.text
     entry.export["files"][1]["too_few_images"] = True
-    said = "All 2 files may ship. 1 of them was compared on too few images for a reliable verdict."
+    said = (
+        "All 2 files are accepted. 1 of them was compared on too few images for a reliable verdict."
+    )
     assert said in Page(render_html([entry], HOST, COMMAND)).text
 
 
@@ -170,20 +172,22 @@ def test_refused_file_is_shown_with_its_reason(entry: Entry) -> None:
     assert "— not measured, because it was not written" in row
     assert "Refused: loses 16.66 points of accuracy; it may lose 0.5." in page.text
     assert "Note: XNNPACK runs 12 of 13 operations." in page.text
-    assert "1 of 2 files may ship; static_wi8_ai8 of lenet5 is refused" in page.text
+    assert "1 of 2 files is accepted; static_wi8_ai8 of lenet5 is refused" in page.text
     assert "Not measured, so not shown: static_wi8_ai8." in page.text
-    widths = {width for text, width in page.rows if re.search("ships|refused|Refused|Note", text)}
+    widths = {
+        width for text, width in page.rows if re.search("accepted|refused|Refused|Note", text)
+    }
     assert len(widths) == 1
     text = render_markdown([entry], HOST, COMMAND)
     assert "| ✕ refused; loses 16.66 points of accuracy; it may lose 0.5 |" in text
-    assert "| ✓ ships; XNNPACK runs 12 of 13 operations |" in text
+    assert "| ✓ accepted; XNNPACK runs 12 of 13 operations |" in text
 
 
 def test_all_files_refused(entry: Entry) -> None:
     for recipe in ("float32", "static_wi8_ai8"):
         refuse(entry, recipe, "gives the same probabilities for every image")
     page = Page(render_html([entry], HOST, COMMAND))
-    assert "0 of 2 files may ship" in page.text
+    assert "0 of 2 files are accepted" in page.text
     assert "smallest" not in page.text
     assert columns(render_markdown([entry], HOST, COMMAND)) == [15] * 4
 

@@ -61,4 +61,4 @@ def test_a_file_without_measurements_has_one_wide_cell() -> None:
 
 def test_every_column_has_a_meaning() -> None:
     headings = [column.heading for group in groups([1]) for column in group.columns]
-    assert [heading for heading, _ in meanings()] == ["may ship", *headings]
+    assert [heading for heading, _ in meanings()] == ["verdict", *headings]
