@@ -1,11 +1,11 @@
-# The two commands of a newcomer: `make demo` and `make test`. Each makes .venv and installs first.
-# Any Python from 3.11 to 3.13 does: make demo PYTHON=python3.12
+# Start with `make demo` and `make test`. Each creates .venv and installs the packages first.
+# Python 3.11 to 3.13 is supported: make demo PYTHON=python3.12
 
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell python$(v) -c "" 2>/dev/null && echo python$(v))) python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Compiles, tests and packs the Android app without an Android SDK, see android_demo/README.md.
+# Compile, test and pack the Android app without an Android SDK, see android_demo/README.md.
 MAVEN := mvn --batch-mode --no-transfer-progress --file android_demo/pom.xml
 APK := android_demo/build/cnn-keras-demo.apk
 
@@ -23,11 +23,11 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/cnn-keras demo
 
-# One core builds graphs while another computes. Tests of a file share what they train.
+# One core builds graphs while the other computes. The tests of a file share their trainings.
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# torch and JAX, for the tests that hold our networks against torchvision and against each other.
+# torch and JAX, for the tests that compare the networks with torchvision and across backends.
 .venv-torch/installed: tests/backends/requirements.txt
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --requirement tests/backends/requirements.txt
@@ -36,7 +36,7 @@ test: setup
 test-slow: setup .venv-torch/installed
 	$(BIN)/python -m pytest -m slow
 
-# Says in one line what a command needs: $(call needs,TOOLS,DEBIAN PACKAGES)
+# Exits with one line if a tool is missing: $(call needs,TOOLS,DEBIAN PACKAGES)
 needs = @for tool in $(1); do command -v $$tool > /dev/null \
 	|| { echo "$$tool is missing. On Debian: apt-get install $(2)" >&2; exit 1; }; done
 
@@ -50,7 +50,7 @@ apk: setup
 	$(MAVEN) --quiet --activate-profiles apk process-classes
 	android_demo/pack.sh build/cnn-keras-demo.apk
 
-# Builds twice from nothing and compares byte by byte.
+# Builds the APK twice from scratch and compares the bytes.
 apk-check:
 	rm -rf android_demo/target && $(MAKE) apk
 	mv $(APK) $(APK).first
