@@ -207,7 +207,7 @@ class LesionStudy(TrainingStudyCommand):
     count: int = 10
     """Delete up to this many modules of a residual network together."""
     draws: int = 20
-    """Number of random orders in which they are deleted."""
+    """Number of random orders in which the modules are deleted."""
     vgg_epochs: int = 4
     """Epochs of a VGG, which is trained with the first seed only; 0 for the paper's number."""
     vgg_batch_size: int = 64
@@ -267,7 +267,7 @@ class ShuffleStudy(TrainingStudyCommand):
     count: int = 10
     """Number of pairs of modules that are swapped one after the other."""
     draws: int = 60
-    """Number of such sequences."""
+    """Number of sequences of swaps."""
 
     def __call__(self) -> Outcome:
         require_at_least(1, count=self.count, draws=self.draws)

@@ -118,7 +118,7 @@ def lesion(
         out: Folder of the record and its figure, named after the first network and the data.
         test_images: Evaluate on a stratified sample of the test split; on all of it by default.
         count: Delete up to this many modules of a residual network together.
-        draws: Number of random orders in which they are deleted.
+        draws: Number of random orders in which the modules are deleted.
         data_dir: Folder that is searched for the data set first.
 
     Returns:

@@ -55,7 +55,7 @@ def agreement(
             cost.
         out: Folder of the record and its figure.
         pairs: Number of runs of each tool.
-        secs: Seconds of timed inferences in each run, about; the warm-up takes half as long.
+        secs: Approximate seconds of timed inferences in each run; the warm-up takes half as long.
         threads: Number of threads.
 
     Raises:

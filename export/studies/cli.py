@@ -32,7 +32,7 @@ class EnsembleStudy(network_studies.EnsembleStudy):
     """
 
     export: Path | None = None
-    """Also write the ensemble as .tflite files into this folder, checked as `export` does."""
+    """Also write the ensemble as .tflite files into this folder, verified as by `export`."""
     recipes: tuple[str, ...] = ()
     """Recipes of these files, by default those of `export`."""
 
@@ -183,7 +183,7 @@ class AgreementStudy(StudyCommand):
     pairs: int = 10
     """Number of runs of each tool."""
     secs: float = 1.0
-    """Seconds of timed inferences in each run, about; the warm-up takes half as long."""
+    """Approximate seconds of timed inferences in each run; the warm-up takes half as long."""
     threads: int = 1
     """Number of threads."""
 
