@@ -43,6 +43,9 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
     freeze_until: str | None = None
     """Freeze the pretrained weights up to and including this row of the network, as `summary` names
     it."""
+    class_weights: str | None = None
+    """`balanced` weights the loss of each image by the inverse frequency of its class among the
+    training images."""
     tensorboard: bool = False
     """Also write logs for TensorBoard."""
 
@@ -60,6 +63,7 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
             image_size=self.image_size,
             weights=self.weights,
             freeze_until=self.freeze_until,
+            class_weights=self.class_weights,
         )
         if self.tensorboard:
             require_tensorboard()
@@ -115,6 +119,7 @@ class Evaluate(DataDirOption, Command):
             if row.any()  # a network may have classes that its data set lacks
         ]
         rows.append(("all", found["num_images"], f"{found['accuracy']:.4f}"))
+        rows.append(("balanced", found["num_images"], f"{found['balanced_accuracy']:.4f}"))
         columns = ("class", "images", "accuracy")
         return Outcome(document, table(columns, rows, title=f"{self.run}, {self.split} split"))
 

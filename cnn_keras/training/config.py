@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import zoo
 from ..data.datasets import absolute_name
-from ..errors import UsageError
+from ..errors import UsageError, unknown
 from . import recipes
 from .fine_tuning import pretrained_options
 from .recipes import Recipe
@@ -29,9 +29,11 @@ class Training:
         weights: Absolute path of pretrained weights: a file or a run folder.
         freeze_until: Row of the network up to and including which the pretrained weights are
             frozen.
+        class_weights: ``"balanced"`` weights the loss by inverse class frequency.
 
     Raises:
-        UsageError: A value is out of range, or rows are frozen without pretrained weights.
+        UsageError: A value is out of range or unknown, or rows are frozen without pretrained
+            weights.
     """
 
     network: str
@@ -43,6 +45,7 @@ class Training:
     image_size: int | None = None
     weights: str | None = None
     freeze_until: str | None = None
+    class_weights: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("train_images", "image_size"):
@@ -53,6 +56,8 @@ class Training:
             raise UsageError(f"The seed must not be below 0: {self.seed}.")
         if self.freeze_until is not None and self.weights is None:
             raise UsageError("Only pretrained weights can be frozen: name them with --weights.")
+        if self.class_weights not in (None, "balanced"):
+            raise unknown("class weights", self.class_weights, ["balanced"])
 
     @classmethod
     def of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,16 +26,30 @@ class Guess(NamedTuple):
 
 
 def scores(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
-    """Return accuracy (0 to 1), mean cross-entropy in nats, and the number of images.
+    """Return accuracy, cross-entropy, and the recall of each class.
 
     Args:
         probabilities: `(n, classes)`.
         labels: Class indices `(n,)`.
+
+    Returns:
+        ``accuracy`` (0 to 1), ``loss`` (mean, in nats), ``num_images``; ``recall``, the accuracy on
+        the images of each class in the order of the classes, None for a class without images; and
+        ``balanced_accuracy``, the mean recall of the classes with images.
     """
     of_labels = probabilities[np.arange(len(labels)), labels]
     loss = -np.log(np.maximum(of_labels, 1e-7)).mean()  # as Keras clips them
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
-    return {"accuracy": float(accuracy), "loss": float(loss), "num_images": len(labels)}
+    confusion = confusion_matrix(probabilities, labels)
+    pairs = zip(confusion.diagonal().tolist(), confusion.sum(axis=1).tolist(), strict=True)
+    recall = [right / count if count else None for right, count in pairs]
+    return {
+        "accuracy": float(accuracy),
+        "loss": float(loss),
+        "num_images": len(labels),
+        "balanced_accuracy": statistics.fmean(value for value in recall if value is not None),
+        "recall": recall,
+    }
 
 
 def confusion_matrix(probabilities: Probabilities, labels: Labels) -> NDArray[np.int64]:

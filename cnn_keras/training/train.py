@@ -21,6 +21,7 @@ from .. import zoo
 from ..command import log
 from ..data import datasets
 from ..data.augmentation import Augmentation
+from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
 from ..data.pipeline import evaluation_batches, training_batches
 from ..data.preprocessing import Preprocessing, fit_preprocessing
@@ -38,7 +39,9 @@ from .schedule import compile_model
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 
 def train(
@@ -94,6 +97,8 @@ def train(
     if not _is_described(run):
         # "contents" is the key of the fingerprint in the runs of all versions.
         contents = {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
+        if training.class_weights is None:
+            del config["class_weights"]  # as in the runs of earlier versions
         run.describe(config | contents, preprocessing, dataset.classes)
     dataset = run.prepare_dataset(dataset)
     _fit(run, model, training, dataset, steps, tensorboard)
@@ -177,10 +182,14 @@ def _fit(
         seed=training.seed,
         first_epoch=first_epoch,
     )
+    batches = _label_every_output(batches, model)
+    if training.class_weights is not None:
+        weights = balanced_class_weights(dataset.train.labels, len(dataset.classes))
+        batches = _weight_classes(batches, weights)
     held_out = evaluation_batches(dataset.validation, run.preprocessing)
     try:
         model.fit(
-            _label_every_output(batches, model),
+            batches,
             validation_data=_label_every_output(held_out, model),
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
@@ -307,6 +316,24 @@ def _label_every_output(batches: tf.data.Dataset, model: keras.Model) -> tf.data
     if len(names) == 1:
         return batches
     return batches.map(lambda x, y: (x, dict.fromkeys(names, y)))
+
+
+def _weight_classes(batches: tf.data.Dataset, weights: NDArray[np.float32]) -> tf.data.Dataset:
+    """Return batches with the weight of each image's class as its sample weight.
+
+    Keras' `class_weight` refuses models with several outputs. Sample weights count for the loss of
+    each output; metrics ignore them.
+
+    Args:
+        batches: Images and labels, or the labels for each output.
+        weights: The weight of each class `(classes,)`.
+    """
+    import tensorflow as tf
+
+    def weighted(images: tf.Tensor, labels: Any) -> tuple[tf.Tensor, Any, tf.Tensor]:
+        return images, labels, tf.gather(weights, tf.nest.flatten(labels)[0])
+
+    return batches.map(weighted)
 
 
 def _require_same(run: Run, config: dict[str, Any]) -> None:

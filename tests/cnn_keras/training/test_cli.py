@@ -23,6 +23,12 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     document = json.loads(out)
     assert document["accuracy"] == pytest.approx(Run(out_folder).metrics["validation"]["accuracy"])
     assert sum(map(sum, document["confusion_matrix"])) == document["num_images"] == 180
+    matrix = document["confusion_matrix"]
+    assert document["recall"] == [row[i] / sum(row) for i, row in enumerate(matrix)]
+    assert document["balanced_accuracy"] == pytest.approx(np.mean(document["recall"]))
+    code, out, _ = run_main(capsys, "evaluate", out_folder, "--split", "validation")
+    row = ["balanced", "180", f"{document['balanced_accuracy']:.4f}"]
+    assert row in [line.split() for line in out.splitlines()]
 
 
 def test_predict_names_the_digit(

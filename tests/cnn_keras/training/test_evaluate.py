@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from cnn_keras.training.evaluate import baseline_warning, confusion_matrix, scores, top_k
 
@@ -17,6 +18,22 @@ def test_scores() -> None:
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["loss"] == pytest.approx(-(math.log(0.7) + math.log(0.3) + math.log(0.5)) / 3)
     assert found["num_images"] == 3
+
+
+def test_recall_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    labels[:150] = 0
+    probabilities = random.random((200, 4), np.float32)  # no image is of the last class
+    probabilities[:150, 0] += 0.5
+    predicted = probabilities.argmax(axis=1)
+    found = scores(probabilities, labels)
+    recall = recall_score(labels, predicted, labels=range(3), average=None)
+    assert found["recall"] == [*recall.tolist(), None]
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        expected = balanced_accuracy_score(labels, predicted)
+    assert found["balanced_accuracy"] == pytest.approx(expected, rel=1e-12)
+    assert abs(found["balanced_accuracy"] - found["accuracy"]) > 0.01
 
 
 def test_confusion_counts_true_rows_and_predicted_columns() -> None:
