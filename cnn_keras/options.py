@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -98,6 +98,15 @@ class RecipeOptions:
     steps are over."""
     warmup_rate: float | None = None
     """Learning rate of the warm-up."""
+    schedule: Literal["step", "cosine", "one_cycle"] | None = None
+    """How the learning rate changes: it falls at the milestones; along a cosine to 0; or it rises
+    to the learning rate for 30 % of the training, then falls along the cosine."""
+    linear_warmup: bool | None = None
+    """Rise linearly from the warm-up rate to the learning rate, instead of staying at it."""
+    label_smoothing: float | None = None
+    """Probability that is spread evenly over all classes in the labels, for example 0.1."""
+    clip_norm: float | None = None
+    """Scale the gradients down to this norm of all of them together; 0 for no limit."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

@@ -80,6 +80,25 @@ def evaluation_batches(split: Split, preprocessing: Preprocessing) -> tf.data.Da
     return rows.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
 
 
+def label_probabilities(
+    batches: tf.data.Dataset, num_classes: int, smoothing: float = 0.0
+) -> tf.data.Dataset:
+    """Return batches with the probability of each class, `(batch, num_classes)`, as labels.
+
+    Args:
+        batches: Batches with class indices `(batch,)` as labels.
+        num_classes: Number of classes.
+        smoothing: Probability that is spread evenly over all classes.
+
+    Reference:
+        Szegedy et al., "Rethinking the Inception architecture", arXiv:1512.00567, section 7.
+    """
+    import tensorflow as tf
+
+    other = smoothing / num_classes
+    return batches.map(lambda x, y: (x, tf.one_hot(y, num_classes, 1 - smoothing + other, other)))
+
+
 def inference_batch_size(preprocessing: Preprocessing) -> int:
     """Return the batch size for running a network without training it: at most 256.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def budget(training: Training) -> dict[str, Any]:
         "data": training.data,
         "train_images": training.train_images,
         "image_size": training.image_size,
-        **asdict(training.recipe),
+        **training.recipe.to_dict(),
     }
 
 

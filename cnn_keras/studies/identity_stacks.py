@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..training.optimization.optimizers import keras_weight_decay
 from ..training.predict import predict, uses_xla
 from ..training.run_folder import Run
-from ..training.schedule import keras_weight_decay
 
 if TYPE_CHECKING:
     import keras

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class Training:
             raise UsageError("Only pretrained weights can be frozen: name them with --weights.")
         if self.class_weights not in (None, "balanced"):
             raise unknown("class weights", self.class_weights, ["balanced"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `config.json`; see `Recipe.to_dict`."""
+        return asdict(self) | {"recipe": self.recipe.to_dict()}
 
     @classmethod
     def of(

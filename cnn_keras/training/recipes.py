@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from ..errors import UsageError, unknown
+
+Schedule = Literal["step", "cosine", "one_cycle"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: stochastic gradient descent with a step schedule.
+    """How a network is trained.
 
     Attributes:
-        learning_rate: Learning rate until the first milestone.
+        learning_rate: Learning rate until the first milestone; the maximum of other schedules.
         momentum: Momentum of the optimizer.
         weight_decay: Coefficient of the L2 penalty's gradient, as in papers and Caffe.
         batch_size: Images per step.
@@ -25,6 +29,12 @@ class Recipe:
         warmup_steps: Steps at `warmup_rate` before the schedule; skipped if the first milestone is
             reached earlier.
         warmup_rate: Learning rate of the warm-up.
+        schedule: How the learning rate changes, see `optimization.schedule`. Only ``"step"`` has
+            milestones, and ``"one_cycle"`` has its own warm-up.
+        linear_warmup: Whether the learning rate rises linearly from `warmup_rate` in the warm-up;
+            that of ``"cosine"`` always does.
+        label_smoothing: Probability that is spread evenly over all classes in the labels.
+        clip_norm: Largest norm of all gradients together, to which they are scaled; 0 for none.
 
     Raises:
         UsageError: A value is out of range.
@@ -42,6 +52,10 @@ class Recipe:
     flip: bool = False
     warmup_steps: int = 0
     warmup_rate: float = 0.0
+    schedule: Schedule = "step"
+    linear_warmup: bool = False
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -62,6 +76,30 @@ class Recipe:
             raise UsageError(f"Warm-up steps must not be below 0: {self.warmup_steps}.")
         if self.warmup_steps and self.warmup_rate <= 0:
             raise UsageError(f"The warm-up rate must be above 0, not {self.warmup_rate}.")
+        if self.schedule not in get_args(Schedule):
+            raise unknown("schedule", self.schedule, get_args(Schedule))
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(
+                f"The label smoothing must be from 0 to below 1, not {self.label_smoothing}."
+            )
+        if not 0 <= self.clip_norm < math.inf:
+            raise UsageError(f"The clip norm must be 0 or a finite number, not {self.clip_norm}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values by name, without those of `OMITTED` that have their default."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in OMITTED or value != OMITTED[name]
+        }
+
+
+OMITTED = {
+    field.name: field.default
+    for field in fields(Recipe)
+    if field.name in ("schedule", "linear_warmup", "label_smoothing", "clip_norm")
+}
+"""Defaults that `config.json` omits, so that it has the keys of earlier versions."""
 
 
 # He et al., arXiv:1512.03385, section 4.2: mini-batch 128, weight decay 1e-4, momentum 0.9, rate

@@ -10,10 +10,11 @@ gradients of three or more branches in the order in which they are computed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from ..data import datasets
 from ..data.augmentation import Augmentation
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
-from ..data.pipeline import evaluation_batches, training_batches
+from ..data.pipeline import evaluation_batches, label_probabilities, training_batches
 from ..data.preprocessing import Preprocessing, fit_preprocessing
 from ..data.sources import SOURCES
 from ..errors import Error, UsageError
@@ -33,9 +34,10 @@ from ..model_files.layer_weights import load_by_name, main_network
 from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
+from .optimization.compile import compile_model
 from .predict import predict
+from .recipes import OMITTED
 from .run_folder import DESCRIPTION, Run, can_start_run
-from .schedule import compile_model
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +71,7 @@ def train(
     run = Run(out)
     # Parsed, so that "true" and "True" are the same configuration.
     training = replace(training, options=zoo.checked_options(training.network, training.options))
-    config = json.loads(json.dumps(asdict(training)))  # with lists for tuples, as in the file
+    config = json.loads(json.dumps(training.to_dict()))  # with lists for tuples, as in the file
     if (out / "config.json").is_file():
         _require_same(run, config)
         if (out / "metrics.json").is_file():
@@ -187,6 +189,9 @@ def _fit(
         weights = balanced_class_weights(dataset.train.labels, len(dataset.classes))
         batches = _weight_classes(batches, weights)
     held_out = evaluation_batches(dataset.validation, run.preprocessing)
+    if smoothing := recipe.label_smoothing:  # the validation loss is that of the labels themselves
+        batches = label_probabilities(batches, len(run.classes), smoothing)
+        held_out = label_probabilities(held_out, len(run.classes))
     try:
         model.fit(
             batches,
@@ -239,6 +244,9 @@ def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:
     """
     last, best = run.path / "last.keras", run.path / "best.keras"
     restart = f"Or delete {last} to start the training again."
+    importlib.import_module(
+        ".optimization.warmup", __package__
+    )  # a schedule that the file may have
     try:
         model = load_model(last, compiled=True)
         history = run.history
@@ -347,7 +355,7 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
     before = run.config
     if before["network"] == config["network"]:  # an early version did not parse options
         before = before | {"options": zoo.checked_options(before["network"], before["options"])}
-    old, new = (values | values["recipe"] for values in (before, config))
+    old, new = (values | OMITTED | values["recipe"] for values in (before, config))
     for key in new:
         if key != "recipe" and old.get(key) != new[key]:
             raise UsageError(

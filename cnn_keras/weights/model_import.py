@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +178,7 @@ def _config(source: Path, options: SourceOptions) -> dict[str, Any]:
         "data": _data_name(options),
         "train_images": None,
         "seed": 0,
-        "recipe": asdict(EXTERNAL),
+        "recipe": EXTERNAL.to_dict(),
         "adopted": adopted,
     }
     document: dict[str, Any] = json.loads(json.dumps(config))

@@ -27,10 +27,10 @@ from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError, keras_reason
 from cnn_keras.training.evaluate import scores
+from cnn_keras.training.optimization.optimizers import keras_weight_decay
 from cnn_keras.training.predict import predict
 from cnn_keras.training.probabilities import gives_probabilities
 from cnn_keras.training.recipes import Recipe
-from cnn_keras.training.schedule import keras_weight_decay
 
 from ..recipes import Technique
 from .tf_keras_copy import Stateless, copy_to_tf_keras, require_equal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +117,7 @@ def train(
         "weights": weights_sha256(model),
         "epochs": setup.epochs,
         "seed": setup.seed,
-        "recipe": json.loads(json.dumps(asdict(setup.recipe))),
+        "recipe": json.loads(json.dumps(setup.recipe.to_dict())),
         "flip": setup.flip,
     }
     for index, technique in enumerate(techniques):

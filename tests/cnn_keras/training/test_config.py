@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,14 @@ from cnn_keras.training.train import train
         ({"warmup_steps": -1}, "Warm-up steps must not be below 0"),
         ({"warmup_steps": 5}, "warm-up rate must be above 0"),
         ({"batch_size": 1_000}, "less than one batch"),
+        ({"schedule": "cosin"}, "Unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ({"label_smoothing": 1.0}, "label smoothing must be from 0 to below 1"),
+        ({"clip_norm": -1.0}, "clip norm must be 0 or a finite number"),
+        ({"clip_norm": float("nan")}, "clip norm must be 0 or a finite number"),
     ],
 )
 def test_values_out_of_range_are_refused(
-    values: dict[str, float], message: str, tmp_path: Path
+    values: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):
         train(Training.of("lenet5", "digits", recipe=values, train_images=320), tmp_path / "run")

@@ -9,7 +9,7 @@ import pytest
 
 from cnn_keras.errors import UsageError
 from cnn_keras.training.config import Training
-from cnn_keras.training.recipes import RECIPES, recipe
+from cnn_keras.training.recipes import RECIPES, Recipe, recipe
 from cnn_keras.training.train import train
 from cnn_keras.zoo import ZOO
 
@@ -27,6 +27,21 @@ def test_an_unknown_recipe_is_refused() -> None:
 def test_milestones_rise(milestones: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match="Milestones must rise"):
         replace(RECIPES["lenet5"], milestones=milestones)
+
+
+def test_a_papers_recipe_is_stored_with_the_keys_of_earlier_versions() -> None:
+    expected = ("learning_rate", "momentum", "weight_decay", "batch_size", "epochs", "milestones")
+    expected += ("factor", "shift", "rotation", "flip", "warmup_steps", "warmup_rate")
+    for row in RECIPES.values():
+        assert tuple(row.to_dict()) == expected
+        assert Recipe(**row.to_dict()) == row
+
+
+def test_values_that_differ_from_a_papers_are_stored() -> None:
+    changed = replace(RECIPES["lenet5"], schedule="cosine", label_smoothing=0.1)
+    added = changed.to_dict().items() - RECIPES["lenet5"].to_dict().items()
+    assert added == {("schedule", "cosine"), ("label_smoothing", 0.1)}
+    assert Recipe(**changed.to_dict()) == changed
 
 
 @pytest.mark.parametrize("options", [{"form": "1998"}, {"activation": "sigmoid"}])

@@ -21,8 +21,8 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
+from cnn_keras.training.optimization.compile import compile_model
 from cnn_keras.training.run_folder import Run
-from cnn_keras.training.schedule import compile_model
 from cnn_keras.training.train import initial_model, train
 from tests.fixtures.image_folders import NAMES, write
 from tests.fixtures.interruptions import copies_before_each_rename, interrupt
@@ -236,6 +236,16 @@ def test_another_configuration_is_refused(undisturbed: Run) -> None:
     before = undisturbed.path.stat().st_mtime_ns
     train(SMALL, undisturbed.path)  # finished: nothing to do
     assert undisturbed.path.stat().st_mtime_ns == before
+
+
+def test_another_schedule_is_refused(undisturbed: Run, tmp_path: Path) -> None:
+    cosine = replace(SMALL, recipe=replace(SMALL.recipe, schedule="cosine"))
+    with pytest.raises(UsageError, match="schedule step, not cosine"):
+        train(cosine, undisturbed.path)
+    run = Run(tmp_path)
+    run.write_json("config.json", cosine.to_dict())
+    with pytest.raises(UsageError, match="schedule cosine, not step"):
+        train(SMALL, run.path)
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What `model.fit` optimizes and how: loss, optimizer and learning-rate schedule of a recipe."""
