@@ -93,7 +93,8 @@ class Recorder(keras.callbacks.Callback):
         save_model(self.model, self.run.path / "last.keras")
         self.bar.console.print(
             f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  accuracy "
-            f"{logs['accuracy']:.4f}  validation {logs['val_accuracy']:.4f}  {seconds:.1f} s",
+            f"{logs['accuracy']:.4f}  validation accuracy {logs['val_accuracy']:.4f}  "
+            f"{seconds:.1f} s",
             highlight=False,
         )
 

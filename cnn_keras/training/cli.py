@@ -77,7 +77,8 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
         text = (
             f"{self.out}: test accuracy {metrics['test']['accuracy']:.4f} on "
             f"{metrics['test']['num_images']} images, validation "
-            f"{metrics['validation']['accuracy']:.4f}, {metrics['train_seconds']:.0f} s of training"
+            f"accuracy {metrics['validation']['accuracy']:.4f}, trained in "
+            f"{metrics['train_seconds']:.0f} s"
         )
         return Outcome({"run": str(self.out), **metrics}, text)
 
