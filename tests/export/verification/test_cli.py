@@ -8,9 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from cnn_keras.training.run_folder import Run
 from export.verification import exported_file
+from export.verification.cli import document_table
 from tests.fixtures.command_line import run_main
 
 
@@ -113,3 +115,21 @@ def test_a_model_with_logits_is_compared_with_a_softmax(
     assert max(layer["lost"] for layer in document["layers"]) < 0.05
     for found in (document, document["repaired"]):
         assert found["snr_db"] == pytest.approx(integer["snr_db"])
+
+
+def test_document_table_prints_values_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {
+        "labeled": True,
+        "remarks": [],
+        "num_labels": None,
+        "interval": [0.9969198713661426, 1.25],
+        "ops": {"CONV_2D": 2},
+    }
+    Console(width=60).print(document_table(document))
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["labeled", "yes"],
+        ["remarks", "none"],
+        ["num", "labels", "–"],
+        ["interval", "0.99692,", "1.25"],
+        ["ops", "CONV_2D", "2"],
+    ]
