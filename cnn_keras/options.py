@@ -107,6 +107,16 @@ class RecipeOptions:
     """Probability that is spread evenly over all classes in the labels, for example 0.1."""
     clip_norm: float | None = None
     """Scale the gradients down to this norm of all of them together; 0 for no limit."""
+    optimizer: Literal["sgd", "adamw", "lamb"] | None = None
+    """Optimizer; the last two need a much lower learning rate than sgd. The momentum is their
+    beta_1."""
+    nesterov: bool | None = None
+    """Use Nesterov's momentum, with sgd."""
+    ema_momentum: float | None = None
+    """Evaluate and save the exponential moving average of the weights, with this momentum, for
+    example 0.99; 0 for the weights themselves."""
+    gradient_accumulation_steps: int | None = None
+    """Update the weights once after this many batches, with their mean gradient."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

@@ -86,7 +86,8 @@ def label_probabilities(
     """Return batches with the probability of each class, `(batch, num_classes)`, as labels.
 
     Args:
-        batches: Batches with class indices `(batch,)` as labels.
+        batches: Batches of images, class indices `(batch,)` for each output, and perhaps sample
+            weights.
         num_classes: Number of classes.
         smoothing: Probability that is spread evenly over all classes.
 
@@ -96,7 +97,11 @@ def label_probabilities(
     import tensorflow as tf
 
     other = smoothing / num_classes
-    return batches.map(lambda x, y: (x, tf.one_hot(y, num_classes, 1 - smoothing + other, other)))
+
+    def smoothed(labels: tf.Tensor) -> tf.Tensor:
+        return tf.one_hot(labels, num_classes, 1 - smoothing + other, other)
+
+    return batches.map(lambda x, y, *weights: (x, tf.nest.map_structure(smoothed, y), *weights))
 
 
 def inference_batch_size(preprocessing: Preprocessing) -> int:

@@ -16,6 +16,7 @@ from ..command import write_atomic
 from ..errors import Error
 from ..model_files.keras_file import save_model
 from ..model_files.layer_weights import main_network
+from .optimization.averaging import averaged_weights
 from .run_folder import Run
 
 
@@ -89,7 +90,8 @@ class Recorder(keras.callbacks.Callback):
         self.history.append(row | {key: float(value) for key, value in logs.items()})
         self._write_history()
         if logs["val_accuracy"] > best:
-            save_model(main_network(self.model), self.run.path / "best.keras")
+            with averaged_weights(self.model):
+                save_model(main_network(self.model), self.run.path / "best.keras")
         save_model(self.model, self.run.path / "last.keras")
         self.bar.console.print(
             f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  accuracy "

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from ..errors import UsageError, unknown
 
 Schedule = Literal["step", "cosine", "one_cycle"]
+Optimizer = Literal["sgd", "adamw", "lamb"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Recipe:
             that of ``"cosine"`` always does.
         label_smoothing: Probability that is spread evenly over all classes in the labels.
         clip_norm: Largest norm of all gradients together, to which they are scaled; 0 for none.
+        optimizer: `momentum` is beta_1 of ``"adamw"`` and ``"lamb"``, and `weight_decay` is what
+            they subtract from the weights, relative to the learning rate.
+        nesterov: Whether the momentum of ``"sgd"`` is Nesterov's.
+        ema_momentum: Momentum of the exponential moving average of the weights, with which the
+            network is evaluated and saved; 0 for none.
+        gradient_accumulation_steps: Batches whose mean gradient updates the weights once. The
+            learning rate and the warm-up count batches.
 
     Raises:
         UsageError: A value is out of range.
@@ -56,6 +64,10 @@ class Recipe:
     linear_warmup: bool = False
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
+    optimizer: Optimizer = "sgd"
+    nesterov: bool = False
+    ema_momentum: float = 0.0
+    gradient_accumulation_steps: int = 1
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -84,6 +96,19 @@ class Recipe:
             )
         if not 0 <= self.clip_norm < math.inf:
             raise UsageError(f"The clip norm must be 0 or a finite number, not {self.clip_norm}.")
+        if self.optimizer not in get_args(Optimizer):
+            raise unknown("optimizer", self.optimizer, get_args(Optimizer))
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise UsageError("Nesterov's momentum needs the optimizer sgd and a momentum above 0.")
+        if not 0 <= self.ema_momentum < 1:
+            raise UsageError(
+                f"The EMA momentum must be from 0 to below 1, not {self.ema_momentum}."
+            )
+        if self.gradient_accumulation_steps < 1:
+            raise UsageError(
+                "The gradient accumulation steps must be 1 or more, not "
+                f"{self.gradient_accumulation_steps}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, without those of `OMITTED` that have their default."""
@@ -94,11 +119,9 @@ class Recipe:
         }
 
 
-OMITTED = {
-    field.name: field.default
-    for field in fields(Recipe)
-    if field.name in ("schedule", "linear_warmup", "label_smoothing", "clip_norm")
-}
+_FIRST_KEYS = 12  # fields that every version has stored, up to `warmup_rate`
+
+OMITTED = {field.name: field.default for field in fields(Recipe)[_FIRST_KEYS:]}
 """Defaults that `config.json` omits, so that it has the keys of earlier versions."""
 
 

@@ -35,6 +35,7 @@ from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
 from .optimization.compile import compile_model
+from .optimization.optimizers import num_batches_seen
 from .predict import predict
 from .recipes import OMITTED
 from .run_folder import DESCRIPTION, Run, can_start_run
@@ -90,7 +91,7 @@ def train(
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
         model = _load_checkpoint(run, steps)
-        epochs = int(model.optimizer.iterations) // steps
+        epochs = num_batches_seen(model.optimizer) // steps
         log(f"Resume after epoch {epochs} of {training.recipe.epochs}.")
     else:
         model = _build(training, preprocessing, dataset.classes, pretrained)
@@ -139,7 +140,8 @@ def _steps_per_epoch(training: Training, dataset: Dataset) -> int:
     """Return the number of batches per epoch.
 
     Raises:
-        UsageError: There are fewer training images than one batch has.
+        UsageError: There are fewer training images than one batch has, or fewer batches than
+            gradients are accumulated over.
     """
     available = len(dataset.train.labels)
     num_images = min(training.train_images or available, available)
@@ -148,7 +150,14 @@ def _steps_per_epoch(training: Training, dataset: Dataset) -> int:
             f"{num_images} training images are less than one batch of "
             f"{training.recipe.batch_size}: lower --batch-size."
         )
-    return num_images // training.recipe.batch_size
+    steps = num_images // training.recipe.batch_size
+    if steps < training.recipe.gradient_accumulation_steps:
+        raise UsageError(
+            f"An epoch has {steps} batches, fewer than the "
+            f"{training.recipe.gradient_accumulation_steps} over which gradients are accumulated: "
+            "lower --gradient-accumulation-steps."
+        )
+    return steps
 
 
 def _fit(
@@ -163,13 +172,14 @@ def _fit(
     import keras
 
     from .callbacks import Recorder
+    from .optimization.averaging import EvaluateAverage
 
     recipe = training.recipe
-    first_epoch = int(model.optimizer.iterations) // steps_per_epoch
+    first_epoch = num_batches_seen(model.optimizer) // steps_per_epoch
     if first_epoch >= recipe.epochs:
         return
     recorder = Recorder(run, training.seed, first_epoch, recipe.epochs, steps_per_epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder]
+    callbacks: list[keras.callbacks.Callback] = [recorder, EvaluateAverage()]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
     flip = recipe.flip and dataset.allows_flip
@@ -252,7 +262,7 @@ def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:
         history = run.history
     except Error as error:
         raise Error(f"{error} {restart}", details=error.details) from error
-    epochs = int(model.optimizer.iterations) // steps_per_epoch
+    epochs = num_batches_seen(model.optimizer) // steps_per_epoch
     if len(history) < epochs:  # one more is possible: the row is written before the model
         raise Error(
             f"{run.path / 'history.csv'} has {len(history)} rows, and {last} is of epoch {epochs}: "
@@ -366,6 +376,9 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
 
 def _finish(run: Run, model: keras.Model, dataset: Dataset) -> None:
     """Save the network and its results; the test split is used here only."""
+    # Replaces the weights by their average, if the optimizer keeps one. `fit` does so only after
+    # an epoch, and the training may have been killed after its last.
+    model.optimizer.finalize_variable_values(model.trainable_variables)
     model = main_network(model)
     save_model(model, run.path / "model.keras")
     probabilities = {

@@ -75,6 +75,14 @@ def training_setup(source: SourceModel, epochs: int | None, flip: bool | None) -
     config, dataset = source.run.config, source.dataset
     own = config.get("recipe")  # runs with imported weights have none
     recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
+    if recipe.optimizer != "sgd":  # whose learning rate means nothing to gradient descent
+        paper = training_recipe(network(config["network"]).recipe)
+        recipe = replace(
+            recipe,
+            learning_rate=paper.learning_rate,
+            momentum=paper.momentum,
+            weight_decay=paper.weight_decay,
+        )
     if not own or "adopted" in config:
         # It is unknown which augmentation preserves the class of these images.
         recipe = replace(recipe, shift=0.0, rotation=0.0, flip=False)

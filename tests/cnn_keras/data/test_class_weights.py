@@ -129,3 +129,13 @@ def test_class_weights_are_in_the_configuration_only_if_given(
 def test_unknown_class_weights_are_refused() -> None:
     with pytest.raises(UsageError, match=r"^Unknown class weights 'balance'\. .*'balanced'"):
         Training.of("lenet5", "digits", recipe={}, class_weights="balance")
+
+
+def test_class_weights_and_label_smoothing_train_all_outputs(
+    weighted: Training, tmp_path: Path
+) -> None:
+    recipe = replace(weighted.recipe, epochs=1, label_smoothing=0.1)
+    run = train(replace(weighted, recipe=recipe), tmp_path / "run")
+    validation = run.metrics["validation"]
+    assert run.history[0]["val_loss"] == pytest.approx(validation["loss"], rel=1e-4)
+    assert run.history[0]["val_accuracy"] == pytest.approx(validation["accuracy"])

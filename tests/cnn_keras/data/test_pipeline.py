@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from cnn_keras.data.augmentation import Augmentation
-from cnn_keras.data.pipeline import evaluation_batches, inference_batch_size, training_batches
+from cnn_keras.data.pipeline import (
+    evaluation_batches,
+    inference_batch_size,
+    label_probabilities,
+    training_batches,
+)
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.data.splits import Split
 
@@ -27,6 +33,16 @@ def test_evaluation_keeps_the_order() -> None:
     batches = list(evaluation_batches(Split(images, labels), UNNORMALIZED))
     assert [len(y) for _, y in batches] == [256, 44]
     np.testing.assert_array_equal(np.concatenate([y.numpy() for _, y in batches]), labels)
+
+
+def test_labels_become_probabilities_for_every_output() -> None:
+    images, labels, weights = np.zeros((3, 8, 8, 1)), np.array([0, 2, 1]), np.ones(3)
+    batches = tf.data.Dataset.from_tensors((images, {"main": labels, "other": labels}, weights))
+    ((_, found, kept),) = label_probabilities(batches, 4, 0.2)
+    assert list(found) == ["main", "other"]
+    for smoothed in found.values():
+        np.testing.assert_allclose(smoothed, np.eye(4)[labels] * 0.8 + 0.05, rtol=1e-6)
+    np.testing.assert_array_equal(kept, weights)
 
 
 def test_batches_of_large_images_are_smaller() -> None:

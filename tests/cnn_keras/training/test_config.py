@@ -26,6 +26,12 @@ from cnn_keras.training.train import train
         ({"label_smoothing": 1.0}, "label smoothing must be from 0 to below 1"),
         ({"clip_norm": -1.0}, "clip norm must be 0 or a finite number"),
         ({"clip_norm": float("nan")}, "clip norm must be 0 or a finite number"),
+        ({"optimizer": "adam"}, "Unknown optimizer 'adam'. Did you mean 'adamw'"),
+        ({"nesterov": True, "momentum": 0.0}, "Nesterov's momentum needs the optimizer sgd"),
+        ({"nesterov": True, "optimizer": "adamw"}, "Nesterov's momentum needs the optimizer sgd"),
+        ({"ema_momentum": 1.0}, "EMA momentum must be from 0 to below 1"),
+        ({"gradient_accumulation_steps": 0}, "accumulation steps must be 1 or more"),
+        ({"gradient_accumulation_steps": 11}, "An epoch has 10 batches, fewer than the 11"),
     ],
 )
 def test_values_out_of_range_are_refused(

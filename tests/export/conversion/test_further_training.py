@@ -46,6 +46,15 @@ def test_images_are_augmented_as_in_the_networks_own_training(
     ).flip  # digits have no mirror image
 
 
+def test_gradient_descent_does_not_take_the_rate_of_another_optimizer(
+    setup: TrainingSetup, tmp_path: Path
+) -> None:
+    own = replace(RECIPES["nin"], optimizer="adamw", learning_rate=1e-3, weight_decay=0.05)
+    source = source_of(setup, tmp_path, {"network": "nin", "recipe": own.to_dict()})
+    found = further_training.training_setup(source, None, None).recipe
+    assert (found.learning_rate, found.weight_decay) == (0.01, 1e-4)
+
+
 @pytest.mark.parametrize("helps", [True, False])
 def test_aware_training_without_improvement_is_not_used(
     trained: Trained, setup: TrainingSetup, helps: bool, tmp_path: Path
