@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, Union
 import tyro
 
 from . import __version__
-from .command import Command, log, one_line
+from .command import Command, interruption, log, one_line, terminable
 from .errors import Error, UsageError
 from .inspection.cli import List, Summary
 from .training.cli import Evaluate, Predict, Train
@@ -94,7 +94,8 @@ def main(
         prog: Name of the program in help and errors.
 
     Returns:
-        0 done, 1 the work failed or a check refused, 2 wrong usage, 130 interrupted.
+        0 done, 1 the work failed or a check refused, 2 wrong usage, 130 interrupted, 143 terminated
+        by SIGTERM.
     """
     _open_output()
     arguments = sys.argv[1:] if argv is None else argv
@@ -103,7 +104,8 @@ def main(
         return 0
     try:
         command = parse(commands, arguments, prog)
-        outcome = command()
+        with terminable():
+            outcome = command()
         if command.json:
             print(json.dumps(outcome.document, indent=2))  # noqa: T201
         elif isinstance(outcome.text, str):
@@ -115,9 +117,10 @@ def main(
             width = None if sys.stdout.isatty() else 160
             Console(highlight=False, width=width).print(outcome.text)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        log(f"{prog}: interrupted")
-        return 130
+    except KeyboardInterrupt as error:
+        how, exit_code = interruption(error)
+        log(f"{prog}: {how}")
+        return exit_code
     except ModuleNotFoundError as error:  # a board has only the packages that `benchmark` needs
         package = (error.name or "").partition(".")[0]
         return _fail(Error(f"This needs the package '{package}', which is not installed."), prog)

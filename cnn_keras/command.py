@@ -1,16 +1,18 @@
-"""Shared by all commands: outcome, progress and errors on stderr, atomic files, start of Keras."""
+"""Shared by all commands: outcome, stderr, signals, atomic files, start of Keras."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import Error, first_line, keras_reason
 
@@ -52,6 +54,39 @@ class Command:
             UsageError: An option is wrong.
         """
         raise NotImplementedError
+
+
+class Terminated(KeyboardInterrupt):
+    """The process has received SIGTERM."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise `Terminated` when SIGTERM arrives, so that a command ends as after Ctrl-C.
+
+    A signal that is ignored or handled already stays so. Only the main thread can handle signals.
+    """
+    default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if not default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
+    raise Terminated
+
+
+def interruption(error: KeyboardInterrupt) -> tuple[str, int]:
+    """Return how a command was interrupted, as one word, and its exit code: 128 + signal."""
+    if isinstance(error, Terminated):
+        return "terminated", 128 + signal.SIGTERM
+    return "interrupted", 128 + signal.SIGINT
 
 
 def log(message: str) -> None:

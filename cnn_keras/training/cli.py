@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command, Outcome, log, start_keras
+from ..command import Command, Outcome, interruption, log, start_keras
 from ..errors import Error, UsageError
 from ..options import (
     DataDirOption,
@@ -70,9 +70,13 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
         start_keras()
         try:
             run = train(training, self.out, self.data_dir, self.tensorboard)
-        except KeyboardInterrupt:
-            log(f"Interrupted; the same command resumes {self.out} after its last complete epoch.")
-            return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code=130)
+        except KeyboardInterrupt as error:
+            how, exit_code = interruption(error)
+            log(
+                f"{how.capitalize()}; the same command resumes {self.out} after its last complete "
+                "epoch."
+            )
+            return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code)
         metrics = run.metrics
         text = (
             f"{self.out}: test accuracy {metrics['test']['accuracy']:.4f} on "

@@ -9,23 +9,27 @@ history.csv         one row per epoch
 metrics.json        results on the validation and test split, confusion matrix
 preprocessing.json  from an image to the network's input
 labels.txt          class names, one per line
+.lock               locked by the training that writes the folder, which removes it
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .. import zoo
-from ..command import write_atomic, write_together
+from ..command import log, write_atomic, write_together
 from ..data import datasets
 from ..data.datasets import Dataset
 from ..data.preprocessing import Preprocessing, UInt8Images
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = ("labels.txt", "preprocessing.json", "config.json")
 """The files of `Run.describe`, in the order in which they are written."""
+
+LOCK = ".lock"
+"""The file that a training locks."""
 
 
 @dataclass(frozen=True)
@@ -268,8 +275,66 @@ def can_start_run(out: Path) -> bool:
     temporary = tuple(f".{name}." for name in DESCRIPTION)
     names = [path.name for path in out.iterdir()]
     return "config.json" not in names and all(
-        name in DESCRIPTION or name.startswith(temporary) for name in names
+        name in (*DESCRIPTION, LOCK) or name.startswith(temporary) for name in names
     )
+
+
+@contextmanager
+def lock_run(out: Path) -> Iterator[None]:
+    """Reserve a run folder for one training. Reading its files needs no lock.
+
+    The operating system releases the lock when the process ends, also if it is killed. On NFS the
+    lock holds for all machines, unless the mount keeps locks local (`nolock`, `local_lock`).
+
+    Args:
+        out: The folder. It is created, and removed if it stays empty.
+
+    Raises:
+        Error: Another training has the lock.
+    """
+    created = [path for path in (out, *out.parents) if not path.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    file = _locked_file(out / LOCK)
+    try:
+        yield
+    finally:
+        (out / LOCK).unlink(missing_ok=True)
+        file.close()
+        with suppress(OSError):  # not empty
+            for path in created:
+                path.rmdir()
+
+
+def _locked_file(path: Path) -> BinaryIO:
+    """Open and lock a file that says which process has the lock.
+
+    Raises:
+        Error: Another process has the lock.
+    """
+    while True:
+        file = path.open("ab+", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            with file:
+                file.seek(0)
+                owner = file.read().decode() or "Another process"
+            raise Error(
+                f"{owner} is training in {path.parent}: wait until it has ended, or choose another "
+                "--out."
+            ) from error
+        except OSError as error:
+            log(f"{path.parent} is not locked ({error.strerror}): start no other training in it.")
+            return file
+        # A training that ends removes its file, which another one may have opened before.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                break
+        file.close()
+    with suppress(OSError):  # a full disk; the lock holds
+        file.truncate(0)
+        file.write(f"Process {os.getpid()} on {platform.node()}".encode())
+    return file
 
 
 def to_json(document: object) -> str:

@@ -38,7 +38,7 @@ from .optimization.compile import compile_model
 from .optimization.optimizers import num_batches_seen
 from .predict import predict
 from .recipes import OMITTED
-from .run_folder import DESCRIPTION, Run, can_start_run
+from .run_folder import DESCRIPTION, Run, can_start_run, lock_run
 
 if TYPE_CHECKING:
     import keras
@@ -64,25 +64,50 @@ def train(
     Raises:
         UsageError: The network has no such option, `out` has a training with another
             configuration, or the pretrained weights do not fit.
-        Error: The loss is not finite, or the data set cannot be loaded.
+        Error: The loss is not finite, the data set cannot be loaded, or another process is
+            training in `out`.
         KeyboardInterrupt: The training was interrupted; it can be resumed.
     """
-    import keras
-
-    run = Run(out)
     # Parsed, so that "true" and "True" are the same configuration.
     training = replace(training, options=zoo.checked_options(training.network, training.options))
     config = json.loads(json.dumps(training.to_dict()))  # with lists for tuples, as in the file
-    if (out / "config.json").is_file():
-        _require_same(run, config)
-        if (out / "metrics.json").is_file():
-            log(f"{out} is already finished; delete it to train again.")
-            return run
-    elif not can_start_run(out):
-        raise UsageError(f"{out} exists and is not a run folder: choose another --out.")
+    run = Run(out)
+    if not _is_finished(run, config):
+        with lock_run(out):
+            if not _is_finished(run, config):  # by another process, before this one had the lock
+                _train(run, training, config, data_dir, tensorboard)
+    return run
+
+
+def _is_finished(run: Run, config: dict[str, Any]) -> bool:
+    """Return whether a training is finished; it can be started or resumed otherwise.
+
+    Raises:
+        UsageError: The folder has a training with another configuration, or something else.
+    """
+    if not (run.path / "config.json").is_file():
+        if not can_start_run(run.path):
+            raise UsageError(f"{run.path} exists and is not a run folder: choose another --out.")
+        return False
+    _require_same(run, config)
+    if not (run.path / "metrics.json").is_file():
+        return False
+    log(f"{run.path} is already finished; delete it to train again.")
+    return True
+
+
+def _train(
+    run: Run,
+    training: Training,
+    config: dict[str, Any],
+    data_dir: Path | None,
+    tensorboard: bool,
+) -> None:
+    """Start or resume a training in a locked run folder."""
+    import keras
 
     keras.utils.set_random_seed(training.seed)
-    last = out / "last.keras"
+    last = run.path / "last.keras"
     pretrained = None
     if training.weights is not None and not last.is_file():
         pretrained = Pretrained.open(Path(training.weights))
@@ -106,7 +131,6 @@ def train(
     dataset = run.prepare_dataset(dataset)
     _fit(run, model, training, dataset, steps, tensorboard)
     _finish(run, model, dataset)
-    return run
 
 
 def _is_described(run: Run) -> bool:

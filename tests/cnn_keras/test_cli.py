@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnn_keras.cli import COMMANDS, main
-from cnn_keras.command import Command, Outcome
+from cnn_keras.command import Command, Outcome, log, terminable
 from cnn_keras.errors import Error
 from cnn_keras.tables import table
 from cnn_keras.training.run_folder import Run
@@ -94,6 +96,46 @@ class Print(Command):
             raise Error("32×32 größe 模型 \udcff")
         text = "32×32 größe 模型 \udcff"
         return Outcome([text], text if self.kind == "text" else table(("größe",), [(text,)]))
+
+
+@dataclass(frozen=True)
+class Wait(Command):
+    """Wait for a signal, and for another one while it cleans up."""
+
+    number: int = 0
+
+    def __call__(self) -> Outcome:
+        try:
+            os.kill(os.getpid(), self.number)
+            time.sleep(60)
+        finally:
+            if self.number == signal.SIGTERM:
+                os.kill(os.getpid(), self.number)
+            log("cleaned up")
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "how"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_signals_end_a_command_after_its_cleanup(
+    number: signal.Signals, code: int, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main({"wait": Wait, "print": Print}, ["wait", "--number", str(int(number))]) == code
+    assert capsys.readouterr().err == f"cleaned up\ncnn-keras: {how}\n"
+    assert signal.getsignal(signal.SIGTERM) == before == signal.SIG_DFL
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with terminable():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])

@@ -3,10 +3,9 @@ from __future__ import annotations
 import csv
 import inspect
 import math
-import os
+import platform
 import shutil
 import signal
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,10 +21,16 @@ from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.optimization.compile import compile_model
-from cnn_keras.training.run_folder import Run
+from cnn_keras.training.run_folder import DESCRIPTION, Run
 from cnn_keras.training.train import initial_model, train
+from tests.fixtures.command_line import run_main
 from tests.fixtures.image_folders import NAMES, write
-from tests.fixtures.interruptions import copies_before_each_rename, interrupt
+from tests.fixtures.interruptions import (
+    copies_before_each_rename,
+    interrupt,
+    start_training,
+    wait_for_epoch,
+)
 
 SMALL = Training.of("lenet5", "digits", recipe={"epochs": 4}, train_images=320, seed=5)
 
@@ -47,32 +52,6 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def undisturbed(states: list[Path]) -> Run:
     return Run(states[-1])
-
-
-def start(out: Path) -> subprocess.Popen[str]:
-    """Start the training in another process, with the `keras.json` of an old tutorial."""
-    home = out.parent / "keras_home"
-    home.mkdir()
-    (home / "keras.json").write_text(
-        '{"floatx": "float16", "image_data_format": "channels_first", "backend": "tensorflow"}'
-    )
-    command = [sys.executable, "-m", "cnn_keras", "train", "lenet5", "--data", "digits"]
-    command += ["--epochs", "4", "--train-images", "320", "--seed", "5", "--out", str(out)]
-    return subprocess.Popen(
-        command,
-        env={**os.environ, "KERAS_HOME": str(home)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith(f"epoch {epoch}/"):
-            return
-    raise AssertionError("the training ended before it was interrupted")
 
 
 def test_a_run_folder_is_complete(lenet_run: Run) -> None:
@@ -208,7 +187,7 @@ def test_another_number_of_labels_than_outputs_is_reported(
 
 def test_an_interrupted_training_can_be_resumed(undisturbed: Run, tmp_path: Path) -> None:
     out = tmp_path / "interrupted"
-    process = start(out)
+    process = start_training(out, epochs=4)
     wait_for_epoch(process, 1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
@@ -217,6 +196,34 @@ def test_an_interrupted_training_can_be_resumed(undisturbed: Run, tmp_path: Path
     assert "Traceback" not in err
     resumed = train(SMALL, out)
     assert np.array_equal(weights(undisturbed)[0], weights(resumed)[0])
+
+
+def test_a_terminated_training_holds_its_folder_until_it_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "terminated"
+    process = start_training(out, epochs=1000)
+    wait_for_epoch(process, 1)
+    arguments = ["train", "lenet5", "--data", "digits", "--epochs", "1000", "--seed", "5"]
+    code, _, err = run_main(capsys, *arguments, "--train-images", "320", "--out", out)
+    assert process.poll() is None
+    assert code == 1
+    assert err == (
+        f"cnn-keras: Process {process.pid} on {platform.node()} is training in {out}: wait until "
+        "it has ended, or choose another --out.\n"
+    )
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 143
+    *epochs, last_line = err.splitlines()
+    assert last_line == f"Terminated; the same command resumes {out} after its last complete epoch."
+    assert [line.split("/")[0] for line in epochs] == [f"epoch {i + 2}" for i in range(len(epochs))]
+    names = {path.name for path in out.iterdir()}
+    assert names == {"best.keras", "last.keras", "history.csv", *DESCRIPTION}
+    saved = int(keras.saving.load_model(out / "last.keras").optimizer.iterations) // 10
+    assert saved - len(epochs) in (1, 2)  # the line follows the file
+    interrupt(replace(SMALL, recipe=replace(SMALL.recipe, epochs=1000)), out, epoch=saved + 1)
+    assert [row["epoch"] for row in Run(out).history] == list(range(1, saved + 2))
 
 
 def test_a_run_without_later_options_resumes(undisturbed: Run, tmp_path: Path) -> None:
