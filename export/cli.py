@@ -19,6 +19,7 @@ from . import app_models
 from .benchmark.cli import Benchmark
 from .recipes import IOType, Recipe, select
 from .studies.cli import STUDIES
+from .tflite.cli import Predict
 from .verification.cli import Audit, Verify, require_regex
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class Export(SourceOptions, DataDirOption, Command):
 COMMANDS: dict[str, type[Command] | cli.Group] = {
     "demo": Demo,
     **cli.COMMANDS,
+    "predict": Predict,
     "export": Export,
     "verify": Verify,
     "audit": Audit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -17,6 +18,11 @@ from ..options import (
     TrainingDataOptions,
 )
 from ..tables import table
+
+if TYPE_CHECKING:
+    from ..data.preprocessing import UInt8Images
+    from .evaluate import Probabilities
+    from .predict import Classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,37 +137,87 @@ class Evaluate(DataDirOption, Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(Command):
-    """Classify images with a run's network."""
+    """Classify images with a run's network.
 
-    run: tyro.conf.Positional[Path]
+    A warning on stderr reports images that look inverted, for example black digits on white paper
+    for a network of white digits on black.
+    """
+
+    source: tyro.conf.Positional[Path]
     """Run folder."""
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Images of any format, mode, orientation and size that Pillow reads."""
     top: int = 3
     """Number of classes to print for each image."""
+    invert: bool = False
+    """Invert the images before they are classified: black becomes white."""
 
     def __call__(self) -> Outcome:
         from ..data import image_folder
+        from ..data.gray_levels import looks_inverted, training_background
         from .evaluate import top_k
-        from .run_folder import Run
 
         if not self.images:
             raise UsageError("Name one image or more.")
         if self.top < 1:
             raise UsageError(f"--top must be 1 or more, not {self.top}.")
-        run = Run.open(self.run)
-        images = image_folder.decode(self.images, run.preprocessing.shape)
-        start_keras()
-        predictions = [top_k(row, run.classes, self.top) for row in run.predict(images)]
+        classifier = self.classifier()
+        pixels = image_folder.decode(self.images, classifier.preprocessing.shape)
+        if self.invert:
+            pixels = 255 - pixels
+        inverted = looks_inverted(pixels, classifier.preprocessing).tolist()
+        probabilities = classifier.predict(pixels)
+        predictions = [top_k(row, classifier.classes, self.top) for row in probabilities]
+        if any(inverted):
+            self._warn(inverted, training_background(classifier.preprocessing))
         document = [
-            {"image": str(path), "top": [guess._asdict() for guess in guesses]}
-            for path, guesses in zip(self.images, predictions, strict=True)
+            {
+                "image": str(path),
+                "top": [guess._asdict() for guess in guesses],
+                "looks_inverted": is_inverted,
+            }
+            for path, guesses, is_inverted in zip(self.images, predictions, inverted, strict=True)
         ]
         rows = [
             (str(path), ", ".join(f"{g.label} {g.probability:.3f}" for g in guesses))
             for path, guesses in zip(self.images, predictions, strict=True)
         ]
         return Outcome(document, table(("image", "classes"), rows))
+
+    @property
+    def is_tflite(self) -> bool:
+        """Whether the source is a .tflite file, which may be missing."""
+        return self.source.suffix.lower() == ".tflite" and not self.source.is_dir()
+
+    def classifier(self) -> Classifier:
+        """Return the network of the run folder.
+
+        Raises:
+            Error: There is no such run, or it is broken.
+        """
+        from .predict import Classifier
+        from .run_folder import Run
+
+        if self.is_tflite:
+            raise UsageError(
+                f"{self.source} is a TFLite file: use `cnn-keras predict`, which reads it."
+            )
+        run = Run.open(self.source)
+
+        def predict(images: UInt8Images) -> Probabilities:
+            start_keras()
+            return run.predict(images)
+
+        return Classifier(run.preprocessing, run.classes, predict)
+
+    def _warn(self, inverted: list[bool], background: str | None) -> None:
+        """Warn of inverted images in one line."""
+        count, path = sum(inverted), self.images[inverted.index(True)]
+        images = f"{count} of {len(inverted)} images, for example {path}," if inverted[1:] else path
+        log(
+            f"{images} look{'s' * (count == 1)} inverted: the training images have a {background} "
+            f"background; {'leave out' if self.invert else 'give'} --invert."
+        )
 
 
 def require_tensorboard() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,21 @@ from .evaluate import Probabilities
 
 if TYPE_CHECKING:
     import keras
+
+
+class Classifier(NamedTuple):
+    """A network that classifies images, with its preprocessing and classes.
+
+    Attributes:
+        preprocessing: Preprocessing of its input.
+        classes: Class names, in the order of its outputs.
+        predict: Returns probabilities `(n, classes)` for `(n, height, width, channels)` uint8
+            images.
+    """
+
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    predict: Callable[[UInt8Images], Probabilities]
 
 
 def predict(model: keras.Model, preprocessing: Preprocessing, images: UInt8Images) -> Probabilities:

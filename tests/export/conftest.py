@@ -1,8 +1,12 @@
-"""A trained network, exported files and a run that quantization ruins, shared by the tests."""
+"""A trained network, exported files, a ruined run, and a Python that lacks packages."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ from cnn_keras.training.run_folder import Run
 from export.cli import main
 from tests.fixtures import trained_network
 from tests.fixtures.trained_network import Trained
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +46,29 @@ def ruined(lenet_run: Run, tmp_path: Path) -> Run:
     model.get_layer("c3").set_weights([kernel, bias])
     model.save(folder / "model.keras")
     return Run(folder)
+
+
+@pytest.fixture
+def run_without(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run code in a Python that cannot import some packages, nor can its subprocesses."""
+
+    def run(packages: set[str], *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import sys\n"
+            "class Absent:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name.partition('.')[0] in {packages!r}:\n"
+            "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+            "sys.meta_path.insert(0, Absent())\n"
+        )
+        return subprocess.run(
+            [sys.executable, *command],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+            cwd=ROOT,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
+from cnn_keras import cli
 from cnn_keras.training.run_folder import Run
+from tests.fixtures import FIXTURES
 from tests.fixtures.command_line import run_main
 
 
@@ -47,6 +49,28 @@ def test_predict_names_the_digit(
     right = sum(answer["top"][0]["label"] == Path(answer["image"]).stem for answer in answers)
     assert right >= 9
     assert all(len(answer["top"]) == 2 for answer in answers)
+
+
+def test_predict_warns_of_a_digit_on_paper(
+    lenet_run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with Image.open(FIXTURES / "images" / "digit_3.png") as image:
+        ImageOps.invert(image.convert("L")).save(tmp_path / "paper.png")
+    for options, label, warned in (((), None, True), (("--invert",), "3", False)):
+        arguments = ("predict", lenet_run.path, tmp_path / "paper.png", *options, "--json")
+        code, out, err = run_main(capsys, *arguments)
+        (answer,) = json.loads(out)
+        assert (code, answer["looks_inverted"], err.count("\n")) == (0, warned, int(warned))
+        assert label in (None, answer["top"][0]["label"])
+        assert not warned or "paper.png looks inverted" in err
+
+
+def test_predict_of_this_package_takes_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    image = FIXTURES / "images" / "digit_3.png"
+    assert cli.main(argv=["predict", "lenet5.tflite", str(image)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "lenet5.tflite is a TFLite file: use `cnn-keras predict`" in err
 
 
 def test_train_logs_for_tensorboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
