@@ -12,12 +12,16 @@ train/ test/         a tenth of train/ is the validation split, seeded and strat
 class folders only   a fifth of the images is the test split and a tenth the validation split,
                      seeded and stratified, the same for every run
 
+`csv:FILE` lists images, and `npz:FILE` contains them as arrays (see `formats`). Splits that a file
+lacks are held out in the same way.
+
 `photographs` needs no files, and has no labels (see `photographs`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +30,14 @@ import numpy as np
 from ..command import log
 from ..errors import Error, unknown
 from . import image_folder, photographs
+from .formats import csv_file, npz_file
 from .image_folder import LabeledPaths
 from .sources import SOURCES, load_source
-from .splits import Split, hold_out
+from .splits import Parts, Split, SplitNames, complete_splits, hold_out
 
-FOLDER = "folder:"  # prefix of the name of a data set that is a folder of images
-MIN_TO_SPLIT = 5  # images of a class: a fifth of them, one, is for the test split
+# Prefixes of the names of data sets that are files of the user.
+FOLDER, CSV, NPZ = "folder:", "csv:", "npz:"
+NAMES = (*SOURCES, f"{FOLDER}PATH", f"{CSV}FILE", f"{NPZ}FILE")
 
 
 class Dataset(NamedTuple):
@@ -46,7 +52,8 @@ class Dataset(NamedTuple):
         test: Held-out images, for results.
         classes: Class names.
         allows_flip: Whether a mirrored image keeps its class.
-        fingerprint: Identifies the files of a folder of images; None for other data sets.
+        fingerprint: Identifies the images of a folder or file of the user; None for other data
+            sets.
     """
 
     name: str
@@ -93,7 +100,7 @@ class Dataset(NamedTuple):
 
 
 def absolute_name(name: str, *, labeled: bool = True) -> str:
-    """Return the name of a data set with the absolute path of a folder, as a run stores it.
+    """Return the name of a data set with an absolute path, as a run stores it.
 
     Args:
         name: See `load`.
@@ -104,10 +111,11 @@ def absolute_name(name: str, *, labeled: bool = True) -> str:
     """
     if name == photographs.NAME and not labeled:
         return name
-    if name.startswith(FOLDER) and name != FOLDER:
-        return FOLDER + str(Path(name.removeprefix(FOLDER)).expanduser().resolve())
+    for prefix in (FOLDER, CSV, NPZ):
+        if name.startswith(prefix) and name != prefix:
+            return prefix + str(Path(name.removeprefix(prefix)).expanduser().resolve())
     if name not in SOURCES:
-        raise unknown("data set", name, [*SOURCES, f"{FOLDER}PATH"])
+        raise unknown("data set", name, NAMES)
     return name
 
 
@@ -117,10 +125,12 @@ def load(
     """Load a data set from the first folder that has it, else download it by `keras.datasets`.
 
     Args:
-        name: Key of `SOURCES`, ``"folder:PATH"``, or ``"photographs"``.
-        data_dir: Folder to search first, and its sub-folder of that name.
-        shape: Height, width and channels to which the images of a folder and photographs are
-            resized; other data sets have their own.
+        name: Key of `SOURCES`, ``"folder:PATH"``, ``"csv:FILE"``, ``"npz:FILE"`` or
+            ``"photographs"``.
+        data_dir: Folder to search first. Of the path of a folder or file, only the last part is
+            searched for.
+        shape: Height, width and channels to which image files and photographs are resized; other
+            data sets have their own.
 
     Raises:
         UsageError: There is no such data set.
@@ -131,13 +141,41 @@ def load(
         return _load_photographs(shape)
     name = absolute_name(name)
     if name.startswith(FOLDER):
-        return _load_folder(Path(name.removeprefix(FOLDER)), data_dir, shape)
+        return _load_folder(_find(name, data_dir), shape)
+    if name.startswith(CSV):
+        return _load_csv(_find(name, data_dir), shape)
+    if name.startswith(NPZ):
+        return _load_npz(_find(name, data_dir))
     source = SOURCES[name]
     train, test, classes = load_source(name, data_dir)
     remaining, held_out = hold_out(train.labels, source.num_validation)
     return Dataset(
         name, train.take(remaining), train.take(held_out), test, classes, source.allows_flip
     )
+
+
+def stored_shape(name: str, data_dir: Path | None) -> tuple[int, int, int] | None:
+    """Return height, width and channels of the images of a data set that stores all in one shape.
+
+    Args:
+        name: See `load`.
+        data_dir: See `load`.
+
+    Returns:
+        None for image files, and for a broken file, which `load` reports.
+    """
+    if name.startswith(NPZ):
+        return npz_file.image_shape(_find(name, data_dir))
+    return SOURCES[name].shape if name in SOURCES else None
+
+
+def _find(name: str, data_dir: Path | None) -> Path:
+    """Return the folder or file of a data set: that in `data_dir` if it exists."""
+    path = Path(name.partition(":")[2])
+    if data_dir is None:
+        return path
+    moved = data_dir / path.name
+    return moved if (moved.is_dir() if name.startswith(FOLDER) else moved.is_file()) else path
 
 
 def _load_photographs(shape: tuple[int, int, int]) -> Dataset:
@@ -150,51 +188,85 @@ def _load_photographs(shape: tuple[int, int, int]) -> Dataset:
     return Dataset(photographs.NAME, *splits, (), allows_flip=True)
 
 
-def _load_folder(folder: Path, data_dir: Path | None, shape: tuple[int, int, int]) -> Dataset:
-    height, width, channels = shape
-    if data_dir is not None and (data_dir / folder.name).is_dir():
-        folder = data_dir / folder.name
+def _load_folder(folder: Path, shape: tuple[int, int, int]) -> Dataset:
     found = image_folder.find_splits(folder)
-    origin = {}  # of a split without a folder of its own
-    if "all" in found.splits:
-        train, validation, test = _split_all(folder, found.splits["all"])
-    else:
-        train = found.splits["train"]
-        if "val" in found.splits:
-            validation = found.splits["val"]
-        else:
-            train, validation = _split_training(train)
-            origin["validation"] = f" (a tenth of {train.folder.name}/)"
-        test = found.splits.get("test", validation)
-        if test is validation:
-            origin["test"] = f" ({validation.folder.name}/, because there is no test/)"
+    names = {split: files.folder.name for split, files in found.splits.items()}
+    first = next(iter(found.splits.values()))
+    parent = first.folder if "all" in found.splits else first.folder.parent
+    parts = complete_splits(found.splits, first.classes, SplitNames(f"{parent}/", names, "/"))
+    skipped = sum((files.skipped for files in found.splits.values()), Counter())
     log(
-        f"{found.folder}: {len(train.classes)} classes; {len(train.paths)} training, "
-        f"{len(validation.paths)} validation{origin.get('validation', '')} and {len(test.paths)} "
-        f"test images{origin.get('test', '')}"
-        + (f"; {', '.join(found.others)} left out" if found.others else "")
-        + _describe_skipped(sum((files.skipped for files in found.splits.values()), Counter()))
-        + f"; resized to {height}×{width} {'gray' if channels == 1 else 'RGB'}"
+        f"{found.folder}: {len(first.classes)} classes; {parts.summary}"
+        + _describe_others(found.others)
+        + _describe_skipped(skipped)
+        + _describe_resized(shape)
     )
+    dataset = _decode(folder.name, parts, first.classes, shape)
+    paths = [path for files in found.splits.values() for path in files.paths]
+    return dataset._replace(fingerprint=image_folder.fingerprint(folder, paths))
+
+
+def _load_csv(file: Path, shape: tuple[int, int, int]) -> Dataset:
+    found = csv_file.read_listing(file)
+    parts = complete_splits(found.splits, found.classes, _names(file, found.splits))
+    log(f"{file}: {len(found.classes)} classes; {parts.summary}" + _describe_resized(shape))
+    dataset = _decode(file.stem, parts, found.classes, shape)
+    return dataset._replace(fingerprint=found.fingerprint)
+
+
+def _load_npz(file: Path) -> Dataset:
+    found = npz_file.read_arrays(file)
+    parts = complete_splits(found.splits, found.classes, _names(file, found.splits))
+    log(f"{file}: {len(found.classes)} classes; {parts.summary}" + _describe_others(found.others))
+    return Dataset(
+        file.stem,
+        parts.train,
+        parts.validation,
+        parts.test,
+        found.classes,
+        allows_flip=True,
+        fingerprint=found.fingerprint,
+    )
+
+
+def _names(file: Path, splits: Iterable[str]) -> SplitNames:
+    return SplitNames(f"{file}: ", {split: split for split in splits})
+
+
+def _decode(
+    name: str,
+    parts: Parts[LabeledPaths],
+    classes: tuple[str, ...],
+    shape: tuple[int, int, int],
+) -> Dataset:
+    """Return a data set of image files."""
+    train, validation, test, _ = parts
     # All images at once, so that one error names all broken files.
-    parts = [train, validation] + ([] if test is validation else [test])
-    images = image_folder.decode([path for part in parts for path in part.paths], shape)
-    stops = np.cumsum([len(part.paths) for part in parts])
+    listings = [train, validation] + ([] if test is validation else [test])
+    images = image_folder.decode([path for part in listings for path in part.paths], shape)
+    stops = np.cumsum([len(part.paths) for part in listings])
     splits = [
         Split(pixels, part.labels)
-        for pixels, part in zip(np.split(images, stops[:-1]), parts, strict=True)
+        for pixels, part in zip(np.split(images, stops[:-1]), listings, strict=True)
     ]
     return Dataset(
-        folder.name,
+        name,
         splits[0],
         splits[1],
         splits[-1],
-        train.classes,
+        classes,
         allows_flip=True,
-        fingerprint=image_folder.fingerprint(
-            folder, [path for files in found.splits.values() for path in files.paths]
-        ),
     )
+
+
+def _describe_others(names: tuple[str, ...]) -> str:
+    """Describe what a data set has beside its splits."""
+    return f"; {', '.join(names)} left out" if names else ""
+
+
+def _describe_resized(shape: tuple[int, int, int]) -> str:
+    height, width, channels = shape
+    return f"; resized to {height}×{width} {'gray' if channels == 1 else 'RGB'}"
 
 
 def _describe_skipped(kinds: Counter[str]) -> str:
@@ -204,41 +276,3 @@ def _describe_skipped(kinds: Counter[str]) -> str:
     most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:5]
     named = [f"{count} {kind}" for kind, count in most]
     return f"; {kinds.total()} other files skipped ({', '.join(named)}{', ...' * (len(kinds) > 5)})"
-
-
-def _split_training(everything: LabeledPaths) -> tuple[LabeledPaths, LabeledPaths]:
-    """Split the images of train/ into training and validation images.
-
-    Raises:
-        Error: There are too few.
-    """
-    labels = everything.labels
-    if len(labels) < 10:
-        raise Error(
-            f"{everything.folder} has {len(labels)} images, too few to hold out a tenth for "
-            "validation: add some, or make val/."
-        )
-    remaining, held_out = hold_out(labels, len(labels) // 10)
-    return everything.take(remaining), everything.take(held_out)
-
-
-def _split_all(folder: Path, everything: LabeledPaths) -> tuple[LabeledPaths, ...]:
-    """Split the images of a folder without splits into training, validation and test images.
-
-    Raises:
-        Error: A class has too few.
-    """
-    labels = everything.labels
-    counts = np.bincount(labels)
-    if counts.min() < MIN_TO_SPLIT:
-        raise Error(
-            f"{folder / everything.classes[counts.argmin()]} has {counts.min()} images, and a "
-            f"split needs {MIN_TO_SPLIT}: add some, or split them yourself into train/ and val/."
-        )
-    rest, test = hold_out(labels, len(labels) // 5)
-    remaining, held_out = hold_out(labels[rest], len(labels) // 10)
-    return (
-        everything.take(rest[remaining]),
-        everything.take(rest[held_out]),
-        everything.take(test),
-    )

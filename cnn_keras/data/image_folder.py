@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +36,7 @@ FORMATS = {
     "PNM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
 _SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-_MAX_NAMED = 20  # broken images in an error
+MAX_NAMED = 20  # images in an error
 
 # Names of the folders of splits, in any case: "Training", "test_set", "seg_train", "valid". The
 # prefix must be the same for all of them.
@@ -118,8 +118,8 @@ def find_splits(folder: Path) -> FolderSplits:
     (train,) = found["train"]
     if len(found) == 1:  # with other folders beside it: _skip_wrappers enters a lone train/
         raise Error(
-            f"{folder} has {names}/ but no val/ or test/, and {_enumerate(others)} beside it: use "
-            f"folder:{train} to split that folder, or move {_enumerate(others)} away."
+            f"{folder} has {names}/ but no val/ or test/, and {enumerate_names(others)} beside "
+            f"it: use folder:{train} to split that folder, or move {enumerate_names(others)} away."
         )
     first = list_images(_skip_wrappers(train))
     rest = {
@@ -181,7 +181,7 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
     """
     groups: dict[str, dict[str, list[Path]]] = {}  # by prefix
     for path in _subfolders(folder):
-        if (match := _SPLIT.fullmatch(path.name)) and (split := _split_name(path)):
+        if (match := _SPLIT.fullmatch(path.name)) and (split := split_name(path.name)):
             group = groups.setdefault(match["prefix"].casefold(), {})
             group.setdefault(split, []).append(path)
     for prefix, group in groups.items():
@@ -207,8 +207,8 @@ def _require_classes(folders: Sequence[Path]) -> None:
             if len(shared) > 1:
                 raise Error(
                     f"{other} and {path} are not classes: they have no images but the same "
-                    f"sub-folders, {_enumerate(shared)}. Name splits train/, val/ and test/; or "
-                    "give the folder that contains the classes."
+                    f"sub-folders, {enumerate_names(shared)}. Name splits train/, val/ and "
+                    "test/; or give the folder that contains the classes."
                 )
 
 
@@ -218,14 +218,20 @@ def _skip_wrappers(folder: Path) -> Path:
     Archives often have wrappers: `archive/seg_train/seg_train/`. A lone `test/` is not a wrapper.
     """
     while len(inner := _subfolders(folder)) == 1 and _has_subfolders_only(inner[0]):
-        if inner[0].name != folder.name and _split_name(inner[0]) in ("val", "test"):
+        if inner[0].name != folder.name and split_name(inner[0].name) in ("val", "test"):
             break
         (folder,) = inner
     return folder
 
 
-def _split_name(folder: Path) -> str | None:
-    match = _SPLIT.fullmatch(folder.name)
+def split_name(name: str) -> str | None:
+    """Return ``"train"``, ``"val"`` or ``"test"`` for any common name of that split, else None.
+
+    Example:
+        >>> split_name("Training"), split_name("valid"), split_name("flowers")
+        ('train', 'val', None)
+    """
+    match = _SPLIT.fullmatch(name)
     return next((name for name in ("train", "val", "test") if match and match[name]), None)
 
 
@@ -260,14 +266,20 @@ def _class_name(folder: Path) -> str:
     name = folder.name
     with suppress(UnicodeDecodeError):  # then keep the name as the locale decodes it
         name = os.fsencode(name).decode()
-    problem = "" if name.splitlines() == [name] else "has a line break in its name"
+    if problem := class_name_problem(name):
+        raise Error(f"The class folder {str(folder)!a} has {problem}: rename it.")
+    return name
+
+
+def class_name_problem(name: str) -> str:
+    """Return why labels.txt, with one name per line in UTF-8, cannot hold a class name, else ""."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        problem = "has a name that is not UTF-8"
-    if problem:
-        raise Error(f"The class folder {str(folder)!a} {problem}: rename it.")
-    return name
+        return "a name that is not UTF-8"
+    if not name:
+        return "an empty name"
+    return "" if name.splitlines() == [name] else "a line break in its name"
 
 
 def _is_image(path: Path) -> bool:
@@ -278,7 +290,8 @@ def _kind(file: Path) -> str:
     return "hidden" if file.suffix.lower() in _SUFFIXES else file.suffix.lower() or file.name
 
 
-def _enumerate(names: Sequence[str], limit: int = 3) -> str:
+def enumerate_names(names: Sequence[str], limit: int = 3) -> str:
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
@@ -351,7 +364,7 @@ def _unreadable(broken: dict[Path, Error], count: int) -> Error:
     )
     return Error(
         f"{len(paths)} of {count} images cannot be read: in {folder}, "
-        f"{_enumerate(names, _MAX_NAMED)}. Repair or delete them.{hints}"
+        f"{enumerate_names(names, MAX_NAMED)}. Repair or delete them.{hints}"
     )
 
 
@@ -363,8 +376,15 @@ def fingerprint(folder: Path, paths: Sequence[Path]) -> str:
     Example:
         ``"180 pictures, 1f0e9c2a6b7d"``
     """
+    return fingerprint_of((path.relative_to(folder).as_posix(), path) for path in sorted(paths))
+
+
+def fingerprint_of(files: Iterable[tuple[str, Path]]) -> str:
+    """Return the fingerprint of files, each with a text that identifies it."""
     digest = hashlib.sha256()
-    for path in sorted(paths):
-        line = f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n"
+    count = 0
+    for text, path in files:
+        line = f"{text} {path.stat().st_size}\n"
         digest.update(line.encode(errors="surrogateescape"))  # a name may be in another encoding
-    return f"{len(paths)} pictures, {digest.hexdigest()[:12]}"  # compared with config.json of runs
+        count += 1
+    return f"{count} pictures, {digest.hexdigest()[:12]}"  # compared with config.json of runs

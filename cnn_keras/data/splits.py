@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Error
+from .image_folder import enumerate_names
 from .preprocessing import Preprocessing, UInt8Images
 
 Labels = NDArray[np.int64]
 
 SPLIT_SEED = 0  # of all held-out splits, so that every run holds out the same images
+MIN_TO_SPLIT = 5  # images of a class: a fifth of them, one, is for the test split
 
 
 class Split(NamedTuple):
@@ -67,3 +71,128 @@ def hold_out(labels: Labels, count: int) -> tuple[Labels, Labels]:
     """Return the indices of the remaining images and those of `count` held-out images."""
     held_out = stratified_indices(labels, count, SPLIT_SEED)
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+class Labeled(Protocol):
+    """Images or their paths, with class indices."""
+
+    @property
+    def labels(self) -> Labels:
+        """Class indices `(n,)`."""
+
+    def take(self, indices: Labels) -> Self:
+        """Return the images at these indices."""
+
+
+Images = TypeVar("Images", bound=Labeled)
+
+
+class Parts(NamedTuple, Generic[Images]):
+    """All three splits of a data set, and the line of the log that counts their images."""
+
+    train: Images
+    validation: Images
+    test: Images
+    summary: str
+
+
+class SplitNames(NamedTuple):
+    """What messages call the splits and classes of a data set.
+
+    Attributes:
+        source: The folder or file, and what separates it from the name of a split or class.
+        splits: Names of the splits, by ``"train"``, ``"val"`` and ``"test"``.
+        mark: Follows the name of a split: ``"/"`` for a folder.
+    """
+
+    source: str
+    splits: Mapping[str, str]
+    mark: str = ""
+
+
+def complete_splits(
+    found: Mapping[str, Images], classes: Sequence[str], names: SplitNames
+) -> Parts[Images]:
+    """Hold out the splits that a data set lacks from those that it has, seeded and stratified.
+
+    Args:
+        found: Images by ``"train"``, ``"val"`` and ``"test"``, of which the last two may be
+            missing; or all images by ``"all"``.
+        classes: Class names.
+        names: How errors and the summary name the splits.
+
+    Raises:
+        Error: There are too few images to hold out a split.
+    """
+    origin = {}  # of a split that the data set lacks
+    if "all" in found:
+        train, validation, test = _split_all(found["all"], classes, names)
+    else:
+        train = found["train"]
+        if "val" in found:
+            validation = found["val"]
+        else:
+            train, validation = _split_training(train, names)
+            origin["validation"] = f" (a tenth of {names.splits['train']}{names.mark})"
+        test = found.get("test", validation)
+        if test is validation:
+            val = names.splits["val"]
+            origin["test"] = f" ({val}{names.mark}, because there is no test{names.mark})"
+    summary = (
+        f"{len(train.labels)} training, {len(validation.labels)} validation"
+        f"{origin.get('validation', '')} and {len(test.labels)} test images{origin.get('test', '')}"
+    )
+    return Parts(train, validation, test, summary)
+
+
+def _split_training(images: Images, names: SplitNames) -> tuple[Images, Images]:
+    """Split the images of a training split into training and validation images."""
+    count = len(images.labels)
+    if count < 10:
+        raise Error(
+            f"{names.source}{names.splits['train']} has {count} images, too few to hold out a "
+            f"tenth for validation: add some, or make val{names.mark}."
+        )
+    remaining, held_out = hold_out(images.labels, count // 10)
+    return images.take(remaining), images.take(held_out)
+
+
+def _split_all(
+    images: Images, classes: Sequence[str], names: SplitNames
+) -> tuple[Images, Images, Images]:
+    """Split images into a fifth for testing, a tenth for validation and the rest."""
+    labels = images.labels
+    counts = np.bincount(labels)
+    if counts.min() < MIN_TO_SPLIT:
+        raise Error(
+            f"{names.source}{classes[int(counts.argmin())]} has {counts.min()} images, and a split "
+            f"needs {MIN_TO_SPLIT} of each class: add some, or split them yourself into "
+            f"train{names.mark} and val{names.mark}."
+        )
+    rest, test = hold_out(labels, len(labels) // 5)
+    remaining, held_out = hold_out(labels[rest], len(labels) // 10)
+    return images.take(rest[remaining]), images.take(rest[held_out]), images.take(test)
+
+
+def require_classes(found: Mapping[str, Labeled], classes: Sequence[str], source: object) -> None:
+    """Refuse a data set with fewer than two classes, or with a class that a split needs but lacks.
+
+    Args:
+        found: Images by ``"train"``, ``"val"`` and ``"test"``, or by ``"all"``.
+        classes: Class names.
+        source: The file that lists or contains the images.
+
+    Raises:
+        Error: There is only one class, or one has no training or validation image.
+    """
+    if len(classes) < 2:
+        raise Error(f"{source} has only the class '{classes[0]}': a classifier needs two or more.")
+    for split in ("all", "train", "val"):
+        if split in found:
+            counts = np.bincount(found[split].labels, minlength=len(classes))
+            if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
+                where = "" if split == "all" else f" in its split {split}"
+                raise Error(
+                    f"{source} has no images of {enumerate_names(missing)}{where}: each class "
+                    "needs some."
+                )

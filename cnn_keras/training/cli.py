@@ -35,7 +35,9 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
     data: str
     """Data set: digits, fashion_mnist, mnist, cifar10 or cifar100; or folder:PATH. The folder has
     train/ and val/ or test/, each with a sub-folder of images for each class; or it has the
-    sub-folders of the classes, and is split."""
+    sub-folders of the classes, and is split. Or csv:FILE with the columns path, label and, if you
+    split the images, split; or npz:FILE with the arrays x_train, y_train, x_test, y_test or images,
+    labels."""
     out: Path
     """Run folder to write."""
     seed: int = 0

@@ -26,7 +26,6 @@ from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
 from ..data.pipeline import evaluation_batches, label_probabilities, training_batches
 from ..data.preprocessing import Preprocessing, fit_preprocessing
-from ..data.sources import SOURCES
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import load_model, save_model
@@ -147,7 +146,7 @@ def _load_data(
         Error: The classes of the run are not those of the data set.
     """
     if not _is_described(run):
-        shape = input_shape(training, pretrained)
+        shape = input_shape(training, pretrained, data_dir)
         dataset = datasets.load(training.data, data_dir, shape)
         return dataset, _preprocessing(dataset, shape, pretrained)
     dataset = run.raw_dataset(data_dir)
@@ -241,18 +240,20 @@ def _fit(
         recorder.bar.stop()  # restores the cursor of an interrupted terminal
 
 
-def input_shape(training: Training, pretrained: Pretrained | None = None) -> tuple[int, int, int]:
+def input_shape(
+    training: Training, pretrained: Pretrained | None = None, data_dir: Path | None = None
+) -> tuple[int, int, int]:
     """Return height, width and channels of the network's input.
 
     The shape is that of the pretrained weights; else that of the data set, but at least the
-    network's minimum size; else, for a folder of images, the paper's. `image_size` replaces height
-    and width.
+    network's minimum size; else, for image files, the paper's. `image_size` replaces height and
+    width.
     """
     row = zoo.network(training.network)
     if pretrained is not None and pretrained.shape is not None:
         height, width, channels = pretrained.shape
-    elif training.data in SOURCES:
-        height, width, channels = SOURCES[training.data].shape
+    elif (stored := datasets.stored_shape(training.data, data_dir)) is not None:
+        height, width, channels = stored
         height = width = max(height, width, row.min_image_size)
     else:
         height, width, channels = row.input_shape

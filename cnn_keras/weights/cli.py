@@ -32,8 +32,9 @@ class ImportWeights(DataDirOption, Command):
     image_size: int = 224
     """Side of the images that the weights were trained on."""
     data: str = "photographs"
-    """Data set for checking exported files: folder:PATH, with sub-folders named like the labels. By
-    default two photographs without labels: files are compared with the Keras model alone."""
+    """Data set for checking exported files: folder:PATH, with sub-folders named like the labels;
+    csv:FILE or npz:FILE. By default two photographs without labels: files are compared with the
+    Keras model alone."""
 
     def __call__(self) -> Outcome:
         from .import_published import find, import_weights

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from ..command import log, quiet
 from ..data import datasets, photographs
 from ..data.preprocessing import Preprocessing
-from ..data.sources import SOURCES
 from ..data.splits import SPLIT_SEED, stratified_indices
 from ..errors import Error, UsageError
 from ..model_files import saved_model
@@ -142,7 +141,7 @@ def check_options(source: Path, options: SourceOptions) -> None:
     if options.data is None and not is_name:
         raise UsageError(
             f"Name the data set that {source} is evaluated on with --data: "
-            f"{', '.join(SOURCES)}, {datasets.FOLDER}PATH or {photographs.NAME}."
+            f"{', '.join(datasets.NAMES)} or {photographs.NAME}."
         )
     for path in (options.labels, options.weights):
         if path is not None and not path.is_file():

@@ -1,0 +1,1 @@
+"""Files that list or contain the images of a data set of your own."""
