@@ -11,6 +11,7 @@ from ..data.datasets import absolute_name
 from ..errors import UsageError, unknown
 from . import recipes
 from .fine_tuning import pretrained_options
+from .recipe_file import named_recipe
 from .recipes import Recipe
 
 
@@ -70,34 +71,40 @@ class Training:
         data: str,
         *,
         recipe: dict[str, Any],
+        base_recipe: str = "paper",
         options: dict[str, Any] | None = None,
         weights: Path | None = None,
         **others: Any,
     ) -> Training:
-        """Return the training of a network by its own recipe.
+        """Return the training of a network by a recipe.
 
         Args:
             network: Name in the zoo.
             data: Name of the data set, see `datasets.load`.
-            recipe: Values that replace those of the network's recipe; None replaces nothing.
+            recipe: Values that replace those of the base recipe; None replaces nothing.
+            base_recipe: Name of the recipe, see `recipe_file.named_recipe`.
             options: Options of the network's family; by default those of the run whose weights are
                 given.
             weights: Pretrained weights.
             others: The other attributes.
 
         Raises:
-            UsageError: The network or data set is unknown, the weights are of another network, or a
-                value is out of range.
+            UsageError: The network, data set or recipe is unknown, the weights are of another
+                network, or a value is out of range or has no effect.
+            Error: The file of the recipe cannot be read.
         """
         values = {name: value for name, value in recipe.items() if value is not None}
         options = options or {}
         if weights is not None:
             weights = weights.expanduser().resolve()
             options = pretrained_options(weights, network) | options
+        base = named_recipe(base_recipe, recipes.recipe(zoo.network(network).recipe))
+        complete = replace(base, **values)
+        recipes.require_effect(complete, values)
         return cls(
             network,
             absolute_name(data),
-            replace(recipes.recipe(zoo.network(network).recipe), **values),
+            complete,
             options=options,
             weights=None if weights is None else str(weights),
             **others,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -99,7 +100,10 @@ class Recipe:
         if self.optimizer not in get_args(Optimizer):
             raise unknown("optimizer", self.optimizer, get_args(Optimizer))
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
-            raise UsageError("Nesterov's momentum needs the optimizer sgd and a momentum above 0.")
+            raise UsageError(
+                "Nesterov's momentum needs the optimizer sgd and a momentum above 0: use "
+                "--nesterov False."
+            )
         if not 0 <= self.ema_momentum < 1:
             raise UsageError(
                 f"The EMA momentum must be from 0 to below 1, not {self.ema_momentum}."
@@ -183,6 +187,43 @@ RECIPES = {
 # the learning rate is proportional to the batch size (Goyal et al., arXiv:1706.02677, section 2.1).
 # It is unknown whether a mirrored image keeps its class.
 EXTERNAL = replace(RECIPES["resnet"], batch_size=32, learning_rate=0.1 * 32 / 256, flip=False)
+
+# Values of later work, for every network. He et al., "Bag of tricks for image classification",
+# arXiv:1812.01187: Nesterov's momentum (section 2.1), cosine and label smoothing of 0.1 (sections
+# 5.1 and 5.2). The average of the weights is that of Szegedy et al., arXiv:1512.00567, section 8,
+# with Keras' own momentum, because trainings here may have no more than 1,000 steps. Without their
+# large batches there is no reason for a warm-up (Goyal et al., arXiv:1706.02677, section 2.2).
+MODERN: dict[str, Any] = {
+    "schedule": "cosine",
+    "nesterov": True,
+    "label_smoothing": 0.1,
+    "ema_momentum": 0.99,
+}
+
+# Fields without effect by schedule.
+_UNUSED = {
+    "step": (),
+    "cosine": ("milestones", "factor"),
+    "one_cycle": ("milestones", "factor", "warmup_steps", "warmup_rate", "linear_warmup"),
+}
+
+
+def require_effect(recipe: Recipe, given: Iterable[str]) -> None:
+    """Refuse values that a recipe's schedule does not use.
+
+    Args:
+        recipe: The recipe.
+        given: Names of the fields that a user has given.
+
+    Raises:
+        UsageError: One of them has no effect.
+    """
+    for name in given:
+        if name in _UNUSED[recipe.schedule]:
+            raise UsageError(
+                f"The schedule {recipe.schedule} has no --{name.replace('_', '-')}: leave it out, "
+                "or add --schedule step."
+            )
 
 
 def recipe(name: str) -> Recipe:

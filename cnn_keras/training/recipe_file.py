@@ -1,0 +1,85 @@
+"""The recipe that `--recipe` names: the paper's, the modern one, or that of a TOML file."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ..errors import Error, UsageError, unknown
+from .recipes import MODERN, Recipe
+
+
+def named_recipe(name: str, paper: Recipe) -> Recipe:
+    """Return a recipe for a network.
+
+    Args:
+        name: ``"paper"``, ``"modern"``, or the path of a TOML file with fields of `Recipe`.
+        paper: The network's own recipe, which has the values that the other two do not name.
+
+    Raises:
+        UsageError: There is no such recipe, or the file has an unknown key or a wrong value.
+        Error: The file cannot be read, or is not TOML.
+    """
+    if name == "paper":
+        return paper
+    if name == "modern":
+        return replace(paper, **MODERN)
+    if not name.endswith(".toml"):
+        raise UsageError(f"Unknown recipe '{name}': expected paper, modern or a .toml file.")
+    values = read_recipe_values(Path(name))
+    try:
+        return replace(paper, **values)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def read_recipe_values(path: Path) -> dict[str, Any]:
+    """Read the values in a TOML file by the names of a recipe's fields.
+
+    Raises:
+        UsageError: A key is not a field, or a value has another type.
+        Error: The file cannot be read, or is not TOML.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Error(f"The recipe {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # of TOML or UTF-8
+        raise Error(f"{path} is not valid TOML: {error}.") from error
+    kinds = get_type_hints(Recipe)
+    values = {}
+    for key, value in document.items():
+        if key not in kinds:
+            raise UsageError(f"{path}: {unknown('key', key, kinds)}")
+        if not _has_type(value, kinds[key]):
+            expected = _description(kinds[key])
+            raise UsageError(f"{path}: {key} must be {expected}, not {_toml(value)}.")
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return values
+
+
+def _has_type(value: Any, kind: Any) -> bool:
+    """Return whether a value of a TOML file has the type of a field."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(_has_type(each, float) for each in value)
+    if kind is float:  # TOML has inf and nan, and integers for whole numbers
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind  # `True` is an `int` for `isinstance`
+
+
+def _description(kind: Any) -> str:
+    """Describe the type of a field."""
+    if get_origin(kind) is Literal:
+        return " or ".join(f"'{name}'" for name in get_args(kind))
+    names = {float: "a finite number", int: "a whole number", bool: "true or false"}
+    return names.get(kind, "a list of finite numbers")
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML spells it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
