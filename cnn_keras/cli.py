@@ -18,6 +18,7 @@ import tyro
 
 from . import __version__
 from .command import Command, interruption, log, one_line, terminable
+from .data.check.cli import DatasetCheck
 from .errors import Error, UsageError
 from .inspection.cli import List, Summary
 from .training.cli import Evaluate, Predict, Train
@@ -31,9 +32,10 @@ class Group(NamedTuple):
     commands: Mapping[str, type[Command]]
 
 
-COMMANDS: dict[str, type[Command]] = {
+COMMANDS: dict[str, type[Command] | Group] = {
     "list": List,
     "summary": Summary,
+    "dataset": Group("Check a data set.", {"check": DatasetCheck}),
     "train": Train,
     "import-weights": ImportWeights,
     "evaluate": Evaluate,
@@ -70,12 +72,14 @@ def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], pr
 
 def _union(commands: Mapping[str, type[Command] | Group]) -> Any:
     """Return the union type from which tyro makes subcommands."""
-    members = []
+    members: list[Any] = []
     for name, command in commands.items():
         summary, subcommands = command if isinstance(command, Group) else (None, None)
         kind = _union(subcommands) if subcommands else command
         named = tyro.conf.subcommand(name, description=summary, prefix_name=False)
         members.append(Annotated[kind, named])
+    if len(members) == 1:  # a union of one type is that type, which is no subcommand
+        members.append(Annotated[None, tyro.conf.Suppress])
     return Union[tuple(members)]  # noqa: UP007 (made at run time)
 
 

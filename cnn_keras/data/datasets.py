@@ -31,7 +31,7 @@ from ..command import log
 from ..errors import Error, unknown
 from . import image_folder, photographs
 from .formats import csv_file, npz_file
-from .image_folder import LabeledPaths
+from .image_folder import FolderSplits, LabeledPaths
 from .sources import SOURCES, load_source
 from .splits import Parts, Split, SplitNames, complete_splits, hold_out
 
@@ -188,27 +188,50 @@ def _load_photographs(shape: tuple[int, int, int]) -> Dataset:
     return Dataset(photographs.NAME, *splits, (), allows_flip=True)
 
 
-def _load_folder(folder: Path, shape: tuple[int, int, int]) -> Dataset:
-    found = image_folder.find_splits(folder)
+def list_files(name: str, data_dir: Path | None = None) -> Parts[LabeledPaths]:
+    """Return the image files of ``"folder:PATH"`` or ``"csv:FILE"`` by split; none is read.
+
+    The test split is the validation split itself if it has no files of its own.
+
+    Raises:
+        Error: The folder or file is missing, or it is no data set.
+    """
+    path = _find(name, data_dir)
+    if name.startswith(CSV):
+        return _complete_listing(path, csv_file.read_listing(path))
+    return _complete_folder(image_folder.find_splits(path))
+
+
+def _complete_folder(found: FolderSplits) -> Parts[LabeledPaths]:
     names = {split: files.folder.name for split, files in found.splits.items()}
     first = next(iter(found.splits.values()))
     parent = first.folder if "all" in found.splits else first.folder.parent
-    parts = complete_splits(found.splits, first.classes, SplitNames(f"{parent}/", names, "/"))
+    return complete_splits(found.splits, first.classes, SplitNames(f"{parent}/", names, "/"))
+
+
+def _complete_listing(file: Path, found: csv_file.Listing) -> Parts[LabeledPaths]:
+    return complete_splits(found.splits, found.classes, _names(file, found.splits))
+
+
+def _load_folder(folder: Path, shape: tuple[int, int, int]) -> Dataset:
+    found = image_folder.find_splits(folder)
+    parts = _complete_folder(found)
+    classes = parts.train.classes
     skipped = sum((files.skipped for files in found.splits.values()), Counter())
     log(
-        f"{found.folder}: {len(first.classes)} classes; {parts.summary}"
+        f"{found.folder}: {len(classes)} classes; {parts.summary}"
         + _describe_others(found.others)
         + _describe_skipped(skipped)
         + _describe_resized(shape)
     )
-    dataset = _decode(folder.name, parts, first.classes, shape)
+    dataset = _decode(folder.name, parts, classes, shape)
     paths = [path for files in found.splits.values() for path in files.paths]
     return dataset._replace(fingerprint=image_folder.fingerprint(folder, paths))
 
 
 def _load_csv(file: Path, shape: tuple[int, int, int]) -> Dataset:
     found = csv_file.read_listing(file)
-    parts = complete_splits(found.splits, found.classes, _names(file, found.splits))
+    parts = _complete_listing(file, found)
     log(f"{file}: {len(found.classes)} classes; {parts.summary}" + _describe_resized(shape))
     dataset = _decode(file.stem, parts, found.classes, shape)
     return dataset._replace(fingerprint=found.fingerprint)

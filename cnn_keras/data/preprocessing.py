@@ -71,17 +71,7 @@ class Preprocessing:
         Raises:
             ValueError: An image of more than 8 bits has values below black or above white, or NaN.
         """
-        with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow ignores in JPEG
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I") or image.mode == "F":
-            image = _eight_bits(image)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-            image = Image.alpha_composite(black, image)
-        if image.mode == "LAB":  # which Pillow converts to RGB only
-            image = image.convert("RGB")
-        image = image.convert("L" if self.channels == 1 else "RGB")
+        image = upright_opaque(image).convert("L" if self.channels == 1 else "RGB")
         size = (self.width, self.height)
         image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
         return np.asarray(image, np.uint8).reshape(self.height, self.width, self.channels)
@@ -115,6 +105,25 @@ class Preprocessing:
     def read(cls, path: Path) -> Preprocessing:
         """Read `preprocessing.json`."""
         return cls.from_dict(json.loads(path.read_bytes()))
+
+
+def upright_opaque(image: Image.Image) -> Image.Image:
+    """Return an image by its EXIF orientation, on black where it is transparent, in 8 bits.
+
+    Raises:
+        ValueError: An image of more than 8 bits has values below black or above white, or NaN.
+    """
+    with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow ignores in JPEG
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image)
+    if image.mode == "LAB":  # which Pillow converts to RGB only
+        image = image.convert("RGB")
+    return image
 
 
 def fit_preprocessing(images: UInt8Images, shape: tuple[int, int, int]) -> Preprocessing:

@@ -22,6 +22,7 @@ from .. import zoo
 from ..command import log
 from ..data import datasets
 from ..data.augmentation import Augmentation
+from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
 from ..data.pipeline import evaluation_batches, label_probabilities, training_batches
@@ -148,6 +149,8 @@ def _load_data(
     if not _is_described(run):
         shape = input_shape(training, pretrained, data_dir)
         dataset = datasets.load(training.data, data_dir, shape)
+        if leak := describe_leak(dataset):
+            log(leak)
         return dataset, _preprocessing(dataset, shape, pretrained)
     dataset = run.raw_dataset(data_dir)
     if run.classes != dataset.classes:

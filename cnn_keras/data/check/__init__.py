@@ -1,0 +1,1 @@
+"""What is wrong with the images of a data set: broken files, duplicates, inverted images."""
