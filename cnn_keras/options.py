@@ -78,7 +78,7 @@ class RecipeOptions:
     batch_size: int | None = None
     """Images per step."""
     learning_rate: float | None = None
-    """Learning rate before the first milestone."""
+    """Learning rate before the first milestone, and the maximum of the other schedules."""
     momentum: float | None = None
     """Momentum of the optimizer."""
     weight_decay: float | None = None

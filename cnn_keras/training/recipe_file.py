@@ -57,7 +57,9 @@ def read_recipe_values(path: Path) -> dict[str, Any]:
         if not _has_type(value, kinds[key]):
             expected = _description(kinds[key])
             raise UsageError(f"{path}: {key} must be {expected}, not {_toml(value)}.")
-        values[key] = tuple(value) if isinstance(value, list) else value
+        if isinstance(value, list):
+            value = tuple(map(float, value))
+        values[key] = float(value) if kinds[key] is float else value  # Keras refuses integers
     return values
 
 

@@ -32,6 +32,7 @@ def test_a_file_replaces_values_of_the_paper_and_options_those_of_the_file(tmp_p
     assert asdict(named_recipe(str(path), PAPER)) == (
         asdict(PAPER) | values | {"epochs": 3, "nesterov": True}
     )
+    assert type(named_recipe(str(path), PAPER).learning_rate) is float
     given = {"epochs": 5, "nesterov": False}
     training = Training.of("resnet20", "digits", recipe=given, base_recipe=str(path))
     assert asdict(training.recipe) == asdict(PAPER) | values | given
