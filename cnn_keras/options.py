@@ -117,6 +117,8 @@ class RecipeOptions:
     example 0.99; 0 for the weights themselves."""
     gradient_accumulation_steps: int | None = None
     """Update the weights once after this many batches, with their mean gradient."""
+    random_erasing: float | None = None
+    """Probability that a rectangle of an image is filled with random values, for example 0.5."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

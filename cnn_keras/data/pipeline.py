@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .augmentation import Augmentation, augment
+from .augmentation import Augmentation, augment, erase
 from .preprocessing import Preprocessing
 from .splits import Split
 
@@ -45,6 +45,11 @@ def training_batches(
     steps = len(split.labels) // batch_size
     normalize = _normalization(preprocessing)
 
+    def image_seeds(epoch: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+        numbers = epoch * len(split.labels) + tf.cast(indices, tf.int64)
+        # Below 0, so that they differ from the seeds of the order and of `augment`.
+        return tf.stack([tf.fill(tf.shape(numbers), tf.constant(-1 - seed, tf.int64)), numbers], 1)
+
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(split.labels)), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
@@ -55,7 +60,10 @@ def training_batches(
         def batch(step: tf.Tensor, chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             step_seed = tf.stack([tf.cast(seed, tf.int64), epoch * steps + step])
             pixels = tf.cast(tf.gather(images, chosen), tf.float32)
-            return normalize(augment(pixels, augmentation, step_seed)), tf.gather(labels, chosen)
+            pixels = augment(pixels, augmentation, step_seed)
+            if augmentation.random_erasing:
+                pixels = erase(pixels, augmentation.random_erasing, image_seeds(epoch, chosen))
+            return normalize(pixels), tf.gather(labels, chosen)
 
         return indices.map(batch, num_parallel_calls=2, deterministic=True)
 

@@ -44,6 +44,7 @@ class Recipe:
             network is evaluated and saved; 0 for none.
         gradient_accumulation_steps: Batches whose mean gradient updates the weights once. The
             learning rate and the warm-up count batches.
+        random_erasing: Probability that a rectangle of an image is filled with random values.
 
     Raises:
         UsageError: A value is out of range.
@@ -69,6 +70,7 @@ class Recipe:
     nesterov: bool = False
     ema_momentum: float = 0.0
     gradient_accumulation_steps: int = 1
+    random_erasing: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -112,6 +114,10 @@ class Recipe:
             raise UsageError(
                 "The gradient accumulation steps must be 1 or more, not "
                 f"{self.gradient_accumulation_steps}."
+            )
+        if not 0 <= self.random_erasing <= 1:
+            raise UsageError(
+                f"The probability of random erasing must be from 0 to 1, not {self.random_erasing}."
             )
 
     def to_dict(self) -> dict[str, Any]:

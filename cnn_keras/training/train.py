@@ -214,7 +214,7 @@ def _fit(
     batches = training_batches(
         dataset.train,
         run.preprocessing,
-        Augmentation(recipe.shift, recipe.rotation, flip),
+        Augmentation(recipe.shift, recipe.rotation, flip, recipe.random_erasing),
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=training.seed,

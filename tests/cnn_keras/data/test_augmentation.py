@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from cnn_keras.data.augmentation import Augmentation, augment
+from cnn_keras.data.augmentation import Augmentation, augment, erase, erased_rectangles
+from cnn_keras.data.pipeline import training_batches
+from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
 
 
 def augmented(images: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    import tensorflow as tf
-
     seed = tf.constant([0, 0], tf.int64)
     result: np.ndarray = augment(tf.constant(images), augmentation, seed).numpy()
     return result
@@ -46,3 +50,102 @@ def test_images_are_rotated_about_the_center() -> None:
     heights = moved[:, :, 24:, 0].sum(axis=2).argmax(axis=1)
     assert heights.min() < 16 < heights.max()
     assert abs(heights - 16).max() <= 3  # 14 pixels out, 10 degrees: 2.4 pixels
+
+
+def reference_rectangle(
+    numbers: np.ndarray, probability: float, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """Algorithm 1 of arXiv:1708.04896 for one image: top, bottom, left and right."""
+    if numbers[0] >= probability:
+        return 0, 0, 0, 0
+    for u_area, u_ratio, u_left, u_top in numbers[1:].reshape(-1, 4):
+        area = np.interp(u_area, (0, 1), (0.02, 0.4)) * height * width
+        ratio = np.interp(u_ratio, (0, 1), (0.3, 1 / 0.3))
+        h, w = math.sqrt(area * ratio), math.sqrt(area / ratio)
+        x, y = u_left * width, u_top * height
+        if x + w <= width and y + h <= height:
+            return round(y), round(y + h), round(x), round(x + w)
+    return 0, 0, 0, 0
+
+
+@pytest.mark.parametrize("attempts", [1, 8])
+def test_the_rectangle_equals_numpy(attempts: int) -> None:
+    numbers = np.random.default_rng(0).random((200, 1 + 4 * attempts))
+    found = erased_rectangles(tf.constant(numbers, tf.float32), 0.7, 28, 40)
+    expected = [reference_rectangle(row, 0.7, 28, 40) for row in numbers]
+    np.testing.assert_array_equal(np.stack(found, axis=1), expected)
+    mask = found.mask(28, 40).numpy()
+    for inside, (top, bottom, left, right) in zip(mask, expected, strict=True):
+        filled = np.zeros((28, 40, 1), bool)
+        filled[top:bottom, left:right] = True
+        np.testing.assert_array_equal(inside, filled)
+
+
+def seeds(count: int) -> tf.Tensor:
+    return tf.stack([tf.zeros(count, tf.int64), tf.range(count, dtype=tf.int64)], axis=1)
+
+
+def test_2000_rectangles_have_the_areas_and_ratios_of_the_paper() -> None:
+    images = np.full((2_000, 100, 120, 1), -1, np.float32)
+    erased = erase(tf.constant(images), 0.5, seeds(2_000)).numpy() >= 0
+    changed = erased.any(axis=(1, 2, 3))
+    assert abs(changed.mean() - 0.5) < 0.04  # 3.6 standard deviations
+    rows, columns = erased.any(axis=(2, 3))[changed], erased.any(axis=(1, 3))[changed]
+    heights, widths = rows.sum(axis=1), columns.sum(axis=1)
+    areas = heights * widths
+    np.testing.assert_array_equal(erased[changed].sum(axis=(1, 2, 3)), areas)
+    # Each side is rounded by less than a pixel.
+    assert ((heights + 1) * (widths + 1) > 0.02 * 12_000).all()
+    assert ((heights - 1) * (widths - 1) < 0.4 * 12_000).all()
+    assert ((heights + 1) / (widths - 1) > 0.3).all()
+    assert ((heights - 1) / (widths + 1) < 1 / 0.3).all()
+    assert areas.min() < 0.03 * 12_000
+    assert areas.max() > 0.36 * 12_000
+    assert (heights / widths).min() < 0.4
+    assert (heights / widths).max() > 2.5
+    for places, side in ((rows, 100), (columns, 120)):  # everywhere in the image
+        first, end = places.argmax(axis=1), side - places[:, ::-1].argmax(axis=1)
+        assert first.min() <= 2
+        assert end.max() >= side - 2
+
+
+def test_the_rectangle_is_filled_with_random_values_and_the_rest_is_kept() -> None:
+    images = np.full((200, 32, 32, 3), -1, np.float32)
+    found = erase(tf.constant(images), 1.0, seeds(200)).numpy()
+    values = found[found != -1]
+    assert 0 <= values.min() < 1
+    assert 254 < values.max() < 255
+    assert abs(values.mean() - 127.5) < 1
+    assert abs(values.std() - 255 / math.sqrt(12)) < 1
+    np.testing.assert_array_equal((found == -1).any(axis=3), (found == -1).all(axis=3))
+
+
+def epochs_of(batch_size: int, first_epoch: int = 0) -> dict[tuple[int, int], np.ndarray]:
+    """Return the image of each index in each epoch."""
+    split = Split(np.zeros((48, 16, 16, 3), np.uint8), np.arange(48, dtype=np.int64))
+    preprocessing = Preprocessing(16, 16, 3, (0.0,) * 3, (1.0,) * 3)
+    batches = training_batches(
+        split,
+        preprocessing,
+        Augmentation(random_erasing=1.0),
+        batch_size=batch_size,
+        epochs=2,
+        seed=3,
+        first_epoch=first_epoch,
+    )
+    images = {}
+    for step, (pixels, labels) in enumerate(batches):
+        epoch = first_epoch + step // (48 // batch_size)
+        images |= {(epoch, int(y)): x for x, y in zip(pixels.numpy(), labels.numpy(), strict=True)}
+    return images
+
+
+def test_an_image_depends_on_seed_epoch_and_index_alone() -> None:
+    small, large, resumed = epochs_of(8), epochs_of(24), epochs_of(16, first_epoch=1)
+    assert len(small) == 96
+    assert len({image.tobytes() for image in small.values()}) == 96
+    for key, image in large.items():
+        np.testing.assert_array_equal(small[key], image)
+    assert len(resumed) == 48
+    for key, image in resumed.items():
+        np.testing.assert_array_equal(small[key], image)

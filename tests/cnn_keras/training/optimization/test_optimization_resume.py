@@ -19,6 +19,7 @@ SHARED = {
     "clip_norm": 1.0,
     "ema_momentum": 0.9,
     "gradient_accumulation_steps": 2,
+    "random_erasing": 0.5,
 }
 NESTEROV = {"schedule": "one_cycle", "nesterov": True}
 COSINE = {"schedule": "cosine", "optimizer": "adamw", "learning_rate": 0.001}
