@@ -114,7 +114,7 @@ class RecipeOptions:
     """Use Nesterov's momentum, with sgd."""
     ema_momentum: float | None = None
     """Evaluate and save the exponential moving average of the weights, with this momentum, for
-    example 0.99; 0 for the weights themselves."""
+    example 0.9; 0 for the weights themselves."""
     gradient_accumulation_steps: int | None = None
     """Update the weights once after this many batches, with their mean gradient."""
     random_erasing: float | None = None

@@ -96,7 +96,7 @@ def test_the_modern_recipe_trains_and_stands_in_the_run_folder(
         "schedule": "cosine",
         "nesterov": True,
         "label_smoothing": 0.1,
-        "ema_momentum": 0.99,
+        "ema_momentum": 0.9,
     } | {"milestones": [0.5, 0.8]}
     assert run.metrics["test"]["accuracy"] > 0.95
     code, _, err = run_main(capsys, *arguments)
