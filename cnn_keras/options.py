@@ -119,6 +119,13 @@ class RecipeOptions:
     """Update the weights once after this many batches, with their mean gradient."""
     random_erasing: float | None = None
     """Probability that a rectangle of an image is filled with random values, for example 0.5."""
+    mixup: float | None = None
+    """Blend each image and its label with another of the batch; their shares have the distribution
+    Beta(alpha, alpha). The value is alpha, for example 0.2; 0 for none."""
+    cutmix: float | None = None
+    """Paste a rectangle of another image of the batch into each image, and mix their labels by
+    area. The value is alpha as in mixup, for example 1; 0 for none. With both options, each image
+    is mixed in one of the two ways."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .augmentation import Augmentation, augment, erase
+from .augmentation import Augmentation, Mixing, augment, erase, mix
 from .preprocessing import Preprocessing
 from .splits import Split
 
@@ -110,6 +110,35 @@ def label_probabilities(
         return tf.one_hot(labels, num_classes, 1 - smoothing + other, other)
 
     return batches.map(lambda x, y, *weights: (x, tf.nest.map_structure(smoothed, y), *weights))
+
+
+def mixed_batches(
+    batches: tf.data.Dataset, mixing: Mixing, seed: int, first_step: int = 0
+) -> tf.data.Dataset:
+    """Return training batches whose images and labels are mixed with others.
+
+    Args:
+        batches: Batches of images, label probabilities for each output, and perhaps sample weights.
+        mixing: How images are mixed.
+        seed: Together with a batch's number it determines how the batch is mixed.
+        first_step: Number of the first batch, counted from the start of the training.
+    """
+    import tensorflow as tf
+
+    def mixed(step: tf.Tensor, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        images, labels, *weights = batch
+        # Both are below 0, so that they differ from the seeds of `training_batches`.
+        step_seed = tf.stack([-1 - seed, -1 - step])
+        if not weights:
+            return mix(images, labels, mixing, step_seed)
+        # The loss is linear in the labels: so each of the two classes keeps its own weight.
+        weights = weights[0][:, tf.newaxis]
+        labels = tf.nest.map_structure(lambda values: values * weights, labels)
+        images, (labels, weights) = mix(images, (labels, weights), mixing, step_seed)
+        labels = tf.nest.map_structure(lambda values: values / weights, labels)
+        return images, labels, weights[:, 0]
+
+    return batches.enumerate(first_step).map(mixed, num_parallel_calls=2, deterministic=True)
 
 
 def inference_batch_size(preprocessing: Preprocessing) -> int:

@@ -45,6 +45,8 @@ class Recipe:
         gradient_accumulation_steps: Batches whose mean gradient updates the weights once. The
             learning rate and the warm-up count batches.
         random_erasing: Probability that a rectangle of an image is filled with random values.
+        mixup: Alpha of mixup's Beta distribution, see `data.augmentation.Mixing`; 0 for none.
+        cutmix: Alpha of CutMix' Beta distribution; 0 for none.
 
     Raises:
         UsageError: A value is out of range.
@@ -71,6 +73,8 @@ class Recipe:
     ema_momentum: float = 0.0
     gradient_accumulation_steps: int = 1
     random_erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -119,6 +123,14 @@ class Recipe:
             raise UsageError(
                 f"The probability of random erasing must be from 0 to 1, not {self.random_erasing}."
             )
+        for name, alpha in (("mixup", self.mixup), ("CutMix", self.cutmix)):
+            if not 0 <= alpha < math.inf:
+                raise UsageError(f"The alpha of {name} must be 0 or a finite number, not {alpha}.")
+
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether the labels in training are probabilities rather than class indices."""
+        return bool(self.label_smoothing or self.mixup or self.cutmix)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, without those of `OMITTED` that have their default."""

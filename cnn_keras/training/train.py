@@ -21,11 +21,16 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..command import log
 from ..data import datasets
-from ..data.augmentation import Augmentation
+from ..data.augmentation import Augmentation, Mixing
 from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
-from ..data.pipeline import evaluation_batches, label_probabilities, training_batches
+from ..data.pipeline import (
+    evaluation_batches,
+    label_probabilities,
+    mixed_batches,
+    training_batches,
+)
 from ..data.preprocessing import Preprocessing, fit_preprocessing
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
@@ -225,9 +230,12 @@ def _fit(
         weights = balanced_class_weights(dataset.train.labels, len(dataset.classes))
         batches = _weight_classes(batches, weights)
     held_out = evaluation_batches(dataset.validation, run.preprocessing)
-    if smoothing := recipe.label_smoothing:  # the validation loss is that of the labels themselves
-        batches = label_probabilities(batches, len(run.classes), smoothing)
+    if recipe.has_soft_labels:  # the validation loss is that of the labels themselves
+        batches = label_probabilities(batches, len(run.classes), recipe.label_smoothing)
         held_out = label_probabilities(held_out, len(run.classes))
+    if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
+        first_step = first_epoch * steps_per_epoch
+        batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
     try:
         model.fit(
             batches,

@@ -21,7 +21,7 @@ def compile_model(
 ) -> None:
     """Compile a model with the recipe's optimizer and a loss for each output.
 
-    The labels are class indices, or with label smoothing probabilities (see
+    The labels are class indices, or probabilities if the recipe has soft labels (see
     `data.pipeline.label_probabilities`).
 
     Args:
@@ -35,7 +35,7 @@ def compile_model(
 
     loss = (
         keras.losses.CategoricalCrossentropy(from_logits=False)
-        if recipe.label_smoothing
+        if recipe.has_soft_labels
         else keras.losses.SparseCategoricalCrossentropy(from_logits=False)
     )
     outputs: dict[str, Any] = {"loss": loss, "metrics": ["accuracy"]}

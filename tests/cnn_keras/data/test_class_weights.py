@@ -131,10 +131,11 @@ def test_unknown_class_weights_are_refused() -> None:
         Training.of("lenet5", "digits", recipe={}, class_weights="balance")
 
 
-def test_class_weights_and_label_smoothing_train_all_outputs(
-    weighted: Training, tmp_path: Path
+@pytest.mark.parametrize("values", [{"label_smoothing": 0.1}, {"mixup": 0.2, "cutmix": 1.0}])
+def test_class_weights_and_soft_labels_train_all_outputs(
+    values: dict[str, float], weighted: Training, tmp_path: Path
 ) -> None:
-    recipe = replace(weighted.recipe, epochs=1, label_smoothing=0.1)
+    recipe = replace(weighted.recipe, epochs=1, **values)
     run = train(replace(weighted, recipe=recipe), tmp_path / "run")
     validation = run.metrics["validation"]
     assert run.history[0]["val_loss"] == pytest.approx(validation["loss"], rel=1e-4)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from cnn_keras.data.augmentation import Augmentation
+from cnn_keras.data.augmentation import Augmentation, Mixing
 from cnn_keras.data.pipeline import (
     evaluation_batches,
     inference_batch_size,
     label_probabilities,
+    mixed_batches,
     training_batches,
 )
 from cnn_keras.data.preprocessing import Preprocessing
@@ -43,6 +44,27 @@ def test_labels_become_probabilities_for_every_output() -> None:
     for smoothed in found.values():
         np.testing.assert_allclose(smoothed, np.eye(4)[labels] * 0.8 + 0.05, rtol=1e-6)
     np.testing.assert_array_equal(kept, weights)
+
+
+def test_mixed_batches_depend_on_seed_and_step() -> None:
+    images = np.random.default_rng(0).random((8, 4, 4, 1)).astype(np.float32)
+    labels, weights = np.eye(8, dtype=np.float32), np.arange(1, 9, dtype=np.float32)
+    batches = tf.data.Dataset.from_tensors((images, {"main": labels, "other": labels}, weights))
+
+    def mixed(seed: int, steps: int, first_step: int = 0) -> list[np.ndarray]:
+        found = list(mixed_batches(batches.repeat(steps), Mixing(1.0, 1.0), seed, first_step))
+        for _, outputs, mixed_weights in found:
+            np.testing.assert_array_equal(outputs["main"], outputs["other"])
+            shares = outputs["main"].numpy() * mixed_weights.numpy()[:, None] / weights
+            np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+            np.testing.assert_allclose(tf.reduce_sum(outputs["main"], axis=1), 1, rtol=1e-5)
+            np.testing.assert_allclose(shares @ weights, mixed_weights, rtol=1e-5)
+        return [x.numpy() for x, _, _ in found]
+
+    first = mixed(0, 3)
+    assert len({x.tobytes() for x in [*first, *mixed(1, 3)]}) == 6
+    for resumed, undisturbed in zip(mixed(0, 2, 1), first[1:], strict=True):
+        np.testing.assert_array_equal(resumed, undisturbed)
 
 
 def test_batches_of_large_images_are_smaller() -> None:

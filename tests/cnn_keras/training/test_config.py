@@ -32,6 +32,8 @@ from cnn_keras.training.train import train
         ({"ema_momentum": 1.0}, "EMA momentum must be from 0 to below 1"),
         ({"gradient_accumulation_steps": 0}, "accumulation steps must be 1 or more"),
         ({"random_erasing": 1.5}, "random erasing must be from 0 to 1"),
+        ({"mixup": -0.1}, "alpha of mixup must be 0 or a finite number"),
+        ({"cutmix": float("nan")}, "alpha of CutMix must be 0 or a finite number"),
         ({"gradient_accumulation_steps": 11}, "An epoch has 10 batches, fewer than the 11"),
     ],
 )

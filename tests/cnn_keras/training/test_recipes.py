@@ -44,6 +44,12 @@ def test_values_that_differ_from_a_papers_are_stored() -> None:
     assert Recipe(**changed.to_dict()) == changed
 
 
+@pytest.mark.parametrize("values", [{"label_smoothing": 0.1}, {"mixup": 0.2}, {"cutmix": 1.0}])
+def test_labels_are_soft_if_they_are_smoothed_or_mixed(values: dict[str, float]) -> None:
+    assert not RECIPES["lenet5"].has_soft_labels
+    assert replace(RECIPES["lenet5"], **values).has_soft_labels  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("options", [{"form": "1998"}, {"activation": "sigmoid"}])
 def test_every_form_of_lenet_learns_by_its_recipe(options: dict[str, str], tmp_path: Path) -> None:
     run = train(Training.of("lenet5", "digits", recipe={}, options=options), tmp_path / "run")

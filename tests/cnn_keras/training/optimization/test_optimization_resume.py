@@ -21,8 +21,8 @@ SHARED = {
     "gradient_accumulation_steps": 2,
     "random_erasing": 0.5,
 }
-NESTEROV = {"schedule": "one_cycle", "nesterov": True}
-COSINE = {"schedule": "cosine", "optimizer": "adamw", "learning_rate": 0.001}
+NESTEROV = {"schedule": "one_cycle", "nesterov": True, "mixup": 0.2, "cutmix": 1.0}
+COSINE = {"schedule": "cosine", "optimizer": "adamw", "learning_rate": 0.001, "mixup": 0.2}
 WARMUP = {"optimizer": "lamb", "warmup_steps": 5, "warmup_rate": 0.001, "linear_warmup": True}
 
 
