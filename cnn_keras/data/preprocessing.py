@@ -25,6 +25,17 @@ Float32Images = NDArray[np.float32]
 """Normalized images, the input of a network, `(n, height, width, channels)`."""
 
 
+def normalization_to(low: float, high: float) -> tuple[float, float]:
+    """Return the mean and standard deviation that normalize black to `low` and white to `high`.
+
+    Example:
+        >>> normalization_to(-1, 1)
+        (127.5, 127.5)
+    """
+    std = 255 / (high - low)
+    return 0.0 - low * std, std
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How an image becomes the input of a network.

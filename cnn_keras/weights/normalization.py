@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.preprocessing import normalization_to
 from ..errors import UsageError
 from ..model_files import keras2
 from ..model_files.nested_layers import operations
@@ -134,9 +135,8 @@ def choose_normalization(
         UsageError: Neither options nor model say it, or the options are not for gray images.
     """
     if options.pixel_range:
-        low, high = options.pixel_range
-        std = 255 / (high - low)
-        return Normalization((0.0 - low * std,) * channels, (std,) * channels)
+        mean, std = normalization_to(*options.pixel_range)
+        return Normalization((mean,) * channels, (std,) * channels)
     if options.preprocessing:
         from keras.applications import imagenet_utils
 

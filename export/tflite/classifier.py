@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.preprocessing import Preprocessing, normalization_to
 from cnn_keras.errors import Error, UsageError
 
 from . import metadata
@@ -94,9 +94,9 @@ def classify(
 
 
 def _from_range(pixel_range: tuple[float, float], shape: tuple[int, ...]) -> Preprocessing:
-    (low, high), (height, width, channels) = pixel_range, shape
-    std = 255 / (high - low)
-    return Preprocessing(height, width, channels, (0.0 - low * std,) * channels, (std,) * channels)
+    height, width, channels = shape
+    mean, std = normalization_to(*pixel_range)
+    return Preprocessing(height, width, channels, (mean,) * channels, (std,) * channels)
 
 
 def _parse(stated: dict[str, Any], shape: tuple[int, ...], file: Path) -> Preprocessing:
