@@ -33,7 +33,7 @@ from . import image_folder, photographs
 from .formats import csv_file, npz_file
 from .image_folder import FolderSplits, LabeledPaths
 from .sources import SOURCES, load_source
-from .splits import Parts, Split, SplitNames, complete_splits, hold_out
+from .splits import Parts, Split, SplitNames, complete_splits, distinct_splits, hold_out
 
 # Prefixes of the names of data sets that are files of the user.
 FOLDER, CSV, NPZ = "folder:", "csv:", "npz:"
@@ -265,7 +265,7 @@ def _decode(
     """Return a data set of image files."""
     train, validation, test, _ = parts
     # All images at once, so that one error names all broken files.
-    listings = [train, validation] + ([] if test is validation else [test])
+    listings = list(distinct_splits(train, validation, test).values())
     images = image_folder.decode([path for part in listings for path in part.paths], shape)
     stops = np.cumsum([len(part.paths) for part in listings])
     splits = [

@@ -96,6 +96,14 @@ class Parts(NamedTuple, Generic[Images]):
     summary: str
 
 
+def distinct_splits(train: Images, validation: Images, test: Images) -> dict[str, Images]:
+    """Return splits by name, without the test split if it is the validation split."""
+    splits = {"train": train, "validation": validation, "test": test}
+    if test is validation:
+        del splits["test"]
+    return splits
+
+
 class SplitNames(NamedTuple):
     """What messages call the splits and classes of a data set.
 

@@ -200,7 +200,7 @@ RECIPES = {
     ),
 }
 
-# For models from elsewhere, whose training is unknown. Most of them have shortcuts and batch
+# For external models, whose training is unknown. Most of them have shortcuts and batch
 # normalization, as ResNet has. Batches of 32 images of 224×224 fit into any machine's memory, and
 # the learning rate is proportional to the batch size (Goyal et al., arXiv:1706.02677, section 2.1).
 # It is unknown whether a mirrored image keeps its class.

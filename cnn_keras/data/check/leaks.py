@@ -6,6 +6,7 @@ import numpy as np
 
 from ..datasets import Dataset
 from ..preprocessing import UInt8Images
+from ..splits import distinct_splits
 
 
 def describe_leak(dataset: Dataset) -> str | None:
@@ -16,9 +17,8 @@ def describe_leak(dataset: Dataset) -> str | None:
     """
     if dataset.fingerprint is None:
         return None
-    splits = {"validation": dataset.validation}
-    if dataset.test is not dataset.validation:
-        splits["test"] = dataset.test
+    splits = distinct_splits(dataset.train, dataset.validation, dataset.test)
+    del splits["train"]
     counts = {
         name: count
         for name, split in splits.items()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from .. import datasets
 from ..preprocessing import open_image
+from ..splits import distinct_splits
 
 
 class Sample(NamedTuple):
@@ -58,9 +59,8 @@ def list_samples(data: str, data_dir: Path | None = None) -> Samples:
         return _list_files(data, data_dir)
     dataset = datasets.load(data, data_dir)
     images = []
-    lacks_test = dataset.test is dataset.validation
-    for split in ("train", "validation") if lacks_test else ("train", "validation", "test"):
-        pixels, labels = dataset.split(split)
+    splits = distinct_splits(dataset.train, dataset.validation, dataset.test)
+    for split, (pixels, labels) in splits.items():
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
         for index, label in enumerate(labels.tolist()):
             decode = partial(Image.fromarray, pixels[index])
@@ -70,9 +70,7 @@ def list_samples(data: str, data_dir: Path | None = None) -> Samples:
 
 def _list_files(data: str, data_dir: Path | None) -> Samples:
     train, validation, test, _ = datasets.list_files(data, data_dir)
-    splits = {"train": train, "validation": validation}
-    if test is not validation:
-        splits["test"] = test
+    splits = distinct_splits(train, validation, test)
     paths = [path for files in splits.values() for path in files.paths]
     folder = os.path.commonpath([path.parent for path in paths])
     images = [
