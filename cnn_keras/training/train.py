@@ -202,15 +202,17 @@ def _fit(
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
     import keras
 
-    from .callbacks import Recorder
+    from .checkpoints.recorder import Recorder
+    from .monitoring.progress_bar import ProgressBar
     from .optimization.averaging import EvaluateAverage
 
     recipe = training.recipe
     first_epoch = num_batches_seen(model.optimizer) // steps_per_epoch
     if first_epoch >= recipe.epochs:
         return
-    recorder = Recorder(run, training.seed, first_epoch, recipe.epochs, steps_per_epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder, EvaluateAverage()]
+    recorder = Recorder(run, training.seed, first_epoch)
+    progress = ProgressBar(recorder.history, first_epoch, recipe.epochs, steps_per_epoch)
+    callbacks: list[keras.callbacks.Callback] = [recorder, progress, EvaluateAverage()]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
     flip = recipe.flip and dataset.allows_flip
@@ -248,7 +250,7 @@ def _fit(
             verbose=0,
         )
     finally:
-        recorder.bar.stop()  # restores the cursor of an interrupted terminal
+        progress.bar.stop()  # restores the cursor of an interrupted terminal
 
 
 def input_shape(

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import cnn_keras
-from cnn_keras.training.callbacks import seed_dropout
+from cnn_keras.training.checkpoints.dropout_seeds import seed_dropout
 from cnn_keras.zoo import ZOO
 from tests.fixtures.networks import ModelOf, count_trainable
 

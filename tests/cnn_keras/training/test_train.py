@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import inspect
 import math
 import platform
@@ -262,13 +261,6 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_an_infinite_loss_stops_the_training(tmp_path: Path) -> None:
-    wild = replace(SMALL, recipe=replace(SMALL.recipe, learning_rate=1e30))
-    with pytest.raises(Error, match="lower --learning-rate"):
-        train(wild, tmp_path / "wild")
-    assert not (tmp_path / "wild" / "model.keras").exists()
-
-
 # Parameters of `zoo.build` itself.
 BUILD_PARAMETERS = [p for p in inspect.signature(zoo.build).parameters if p != "options"]
 
@@ -351,13 +343,6 @@ def test_a_folder_that_changed_is_refused(
     (folder / "two" / "new.png").write_bytes((folder / "two" / "000.png").read_bytes())
     with pytest.raises(Error, match=r"\(61 pictures, .*; before: 60 pictures"):
         run.dataset()
-
-
-def test_a_finished_run_has_a_table_and_no_temporary_files(undisturbed: Run) -> None:
-    with (undisturbed.path / "history.csv").open() as file:
-        header = next(csv.reader(file))
-    assert header[:3] == ["epoch", "seconds", "learning_rate"]
-    assert not [path for path in undisturbed.path.iterdir() if path.name.startswith(".")]
 
 
 def heads(

@@ -1,0 +1,1 @@
+"""What a training saves to resume exactly: its state after each epoch, and the dropout seeds."""

@@ -1,0 +1,1 @@
+"""What a training shows: the progress bar, and the logs that it reads."""
