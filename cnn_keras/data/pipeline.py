@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .augmentation import Augmentation, Mixing, augment, erase, mix
+from .augmentation.augment import Augmentation, augment
+from .augmentation.mixing import Mixing, mix
+from .augmentation.random_numbers import sample_seeds
 from .preprocessing import Preprocessing
 from .splits import Split
 
@@ -24,8 +26,12 @@ def training_batches(
     epochs: int,
     seed: int,
     first_epoch: int = 0,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Return the batches of all epochs from `first_epoch` on, shuffled and augmented.
+    """Return the batches of a training, shuffled and augmented, from any of them on.
+
+    The order of an epoch depends on its number and the seed alone. So do, for each image, the
+    random changes of the image.
 
     Args:
         split: Images in the network's input size.
@@ -33,41 +39,54 @@ def training_batches(
         augmentation: How images are changed at random.
         batch_size: Images per batch; the last images of an epoch that do not fill one are left out.
         epochs: Number of epochs, counted from epoch 0.
-        seed: Together with an epoch's number it determines everything in that epoch.
+        seed: Seed of the order and of the changes.
         first_epoch: Epoch at which a training resumes.
+        first_step: Batch of that epoch at which it resumes, counted from 0.
 
     Returns:
         Batches of images `(batch, height, width, channels)` float32 and labels `(batch,)`.
     """
     import tensorflow as tf
 
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
-    steps = len(split.labels) // batch_size
     normalize = _normalization(preprocessing)
 
-    def image_seeds(epoch: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-        numbers = epoch * len(split.labels) + tf.cast(indices, tf.int64)
-        # Below 0, so that they differ from the seeds of the order and of `augment`.
-        return tf.stack([tf.fill(tf.shape(numbers), tf.constant(-1 - seed, tf.int64)), numbers], 1)
+    def augmented(
+        pixels: tf.Tensor, labels: tf.Tensor, samples: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.cast(pixels, tf.float32)
+        return normalize(augment(pixels, augmentation, sample_seeds(seed, samples))), labels
+
+    batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
+    return batches.map(augmented, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _shuffled_batches(
+    split: Split, batch_size: int, epochs: int, seed: int, first_epoch: int, first_step: int
+) -> tf.data.Dataset:
+    """Return batches of pixels uint8, labels and samples; see `training_batches`.
+
+    A sample is an image in an epoch: its number is `epoch * images + index`.
+    """
+    import tensorflow as tf
+
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    count = len(split.labels)
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(split.labels)), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
+            tf.range(count, dtype=tf.int64), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
         )
-        indices = tf.data.Dataset.from_tensor_slices(order[: steps * batch_size])
-        indices = indices.batch(batch_size, drop_remainder=True).enumerate()
+        start = tf.where(epoch == first_epoch, first_step * batch_size, 0)
+        indices = tf.data.Dataset.from_tensor_slices(order[start:])
+        return indices.batch(batch_size, drop_remainder=True).map(
+            lambda chosen: (
+                tf.gather(images, chosen),
+                tf.gather(labels, chosen),
+                epoch * count + chosen,
+            )
+        )
 
-        def batch(step: tf.Tensor, chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            step_seed = tf.stack([tf.cast(seed, tf.int64), epoch * steps + step])
-            pixels = tf.cast(tf.gather(images, chosen), tf.float32)
-            pixels = augment(pixels, augmentation, step_seed)
-            if augmentation.random_erasing:
-                pixels = erase(pixels, augmentation.random_erasing, image_seeds(epoch, chosen))
-            return normalize(pixels), tf.gather(labels, chosen)
-
-        return indices.map(batch, num_parallel_calls=2, deterministic=True)
-
-    return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_batches).prefetch(4)
+    return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_batches)
 
 
 def evaluation_batches(split: Split, preprocessing: Preprocessing) -> tf.data.Dataset:

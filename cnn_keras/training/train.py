@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..command import log
 from ..data import datasets
-from ..data.augmentation import Augmentation, Mixing
+from ..data.augmentation.augment import Augmentation
+from ..data.augmentation.mixing import Mixing
 from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset

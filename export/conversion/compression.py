@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import tf_keras
 
-from cnn_keras.data.augmentation import Augmentation
+from cnn_keras.data.augmentation.augment import Augmentation
 from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Float32Images, Preprocessing
 from cnn_keras.data.splits import Split

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from cnn_keras.data.augmentation import Augmentation, Mixing
+from cnn_keras.data.augmentation.augment import Augmentation
+from cnn_keras.data.augmentation.mixing import Mixing
 from cnn_keras.data.pipeline import (
     evaluation_batches,
     inference_batch_size,
@@ -26,6 +28,31 @@ def test_every_epoch_shows_every_image_in_another_order() -> None:
     order = np.concatenate([y.numpy() for _, y in batches]).reshape(3, 64)
     assert all(sorted(epoch) == list(range(64)) for epoch in order)
     assert not np.array_equal(order[0], order[1])
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, 0), (0, 3), (1, 0), (1, 2), (2, 4)])
+def test_batches_start_anywhere(epoch: int, step: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 1), np.uint8)
+    split = Split(images, np.arange(70, dtype=np.int64))
+
+    def batches(first_epoch: int, first_step: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        found = training_batches(
+            split,
+            UNNORMALIZED,
+            Augmentation(1 / 8, flip=True, random_erasing=0.5),
+            batch_size=16,
+            epochs=3,
+            seed=1,
+            first_epoch=first_epoch,
+            first_step=first_step,
+        )
+        return list(found.as_numpy_iterator())
+
+    rest, undisturbed = batches(epoch, step), batches(0, 0)[4 * epoch + step :]
+    assert len(rest) == 12 - 4 * epoch - step
+    for (x, y), (expected_x, expected_y) in zip(rest, undisturbed, strict=True):
+        np.testing.assert_array_equal(x, expected_x)
+        np.testing.assert_array_equal(y, expected_y)
 
 
 def test_evaluation_keeps_the_order() -> None:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+
+from cnn_keras.data.augmentation.augment import Augmentation
+from cnn_keras.data.pipeline import training_batches
+from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
+
+
+def epochs_of(
+    batch_size: int, first_epoch: int = 0, first_step: int = 0
+) -> dict[tuple[int, int], np.ndarray]:
+    """Return the image of each index in each epoch."""
+    split = Split(np.full((48, 16, 16, 3), 100, np.uint8), np.arange(48, dtype=np.int64))
+    preprocessing = Preprocessing(16, 16, 3, (0.0,) * 3, (1.0,) * 3)
+    batches = training_batches(
+        split,
+        preprocessing,
+        Augmentation(1 / 8, 20.0, flip=True, random_erasing=1.0),
+        batch_size=batch_size,
+        epochs=2,
+        seed=3,
+        first_epoch=first_epoch,
+        first_step=first_step,
+    )
+    images = {}
+    for step, (pixels, labels) in enumerate(batches):
+        epoch = first_epoch + step // (48 // batch_size)
+        images |= {(epoch, int(y)): x for x, y in zip(pixels.numpy(), labels.numpy(), strict=True)}
+    return images
+
+
+def test_an_image_depends_on_seed_epoch_and_index_alone() -> None:
+    small, large, resumed = epochs_of(8), epochs_of(24), epochs_of(16, first_epoch=1)
+    assert len(small) == 96
+    assert len({image.tobytes() for image in small.values()}) == 96
+    for key, image in large.items():
+        np.testing.assert_array_equal(small[key], image)
+    assert len(resumed) == 48
+    for key, image in resumed.items():
+        np.testing.assert_array_equal(small[key], image)
