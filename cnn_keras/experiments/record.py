@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..command import write_together
+from ..command import Outcome, write_together
 from ..machine import hardware, versions
 
 if TYPE_CHECKING:
@@ -94,3 +94,13 @@ def claims_table(document: Mapping[str, Any]) -> Any:
         claim = escape(row["claim"])  # names in it may have brackets
         table.add_row(claim, "yes" if row["holds"] else "no", f"{row['value']:.4g}", cell)
     return table
+
+
+def record_outcome(document: dict[str, Any]) -> Outcome:
+    """Return a record with the table of its claims; the exit code is 1 if a run failed."""
+    from rich.console import Group
+    from rich.text import Text
+
+    failed = document.get("failed", [])
+    lines = [Text(f"{row['run']} failed: {row['reason']}") for row in failed]
+    return Outcome(document, Group(claims_table(document), *lines), exit_code=1 if failed else 0)

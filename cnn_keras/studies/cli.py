@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..command import Command, Outcome, start_keras
 from ..errors import UsageError
+from ..experiments.record import record_outcome
 from ..options import ModelOptions, NetworkArgument, RecipeOptions, TrainingDataOptions
 from .option_checks import (
     require_ascending,
@@ -18,6 +19,7 @@ from .option_checks import (
     require_unique,
 )
 from .options import RunsOption, StudyCommand, TrainingStudyCommand
+from .training.cli import ClassWeightsStudy, TrainingRecipesStudy
 
 if TYPE_CHECKING:
     from ..training.config import Training
@@ -329,20 +331,9 @@ class PathsStudy(TrainingStudyCommand):
         return record_outcome(document)
 
 
-def record_outcome(document: dict[str, Any]) -> Outcome:
-    """Return a record with the table of its claims; the exit code is 1 if a run failed."""
-    from rich.console import Group
-    from rich.text import Text
-
-    from ..experiments.record import claims_table
-
-    failed = document.get("failed", [])
-    lines = [Text(f"{row['run']} failed: {row['reason']}") for row in failed]
-    return Outcome(document, Group(claims_table(document), *lines), exit_code=1 if failed else 0)
-
-
 STUDIES: dict[str, type[Command]] = {
     "accuracy": AccuracyStudy,
+    "class-weights": ClassWeightsStudy,
     "degradation": DegradationStudy,
     "depth": DepthStudy,
     "ensemble": EnsembleStudy,
@@ -350,4 +341,5 @@ STUDIES: dict[str, type[Command]] = {
     "lesion": LesionStudy,
     "paths": PathsStudy,
     "shuffle": ShuffleStudy,
+    "training-recipes": TrainingRecipesStudy,
 }

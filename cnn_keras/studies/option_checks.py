@@ -33,6 +33,17 @@ def require_ascending(**options: Sequence[int]) -> None:
             raise UsageError(f"--{option} takes two or more ascending numbers, not {given}.")
 
 
+def require_paired_seeds(seeds: Sequence[int]) -> None:
+    """Check that there are two seeds or more, so that differences have an interval.
+
+    Raises:
+        UsageError: There are fewer, one occurs twice, or one is negative.
+    """
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        given = " ".join(map(str, seeds)) or "none"
+        raise UsageError(f"--seeds takes two or more different numbers of at least 0, not {given}.")
+
+
 def require_at_least(minimum: int, **options: int) -> None:
     """Check that options are not too small.
 

@@ -9,9 +9,9 @@ import tyro
 
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
+from cnn_keras.experiments.record import record_outcome
 from cnn_keras.options import RecipeOptions, TrainingDataOptions
 from cnn_keras.studies import cli as network_studies
-from cnn_keras.studies.cli import record_outcome
 from cnn_keras.studies.option_checks import require_at_least
 from cnn_keras.studies.options import (
     RunsOption,

@@ -8,7 +8,13 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from cnn_keras.experiments.record import Claim, claims_table, command_line, write_record
+from cnn_keras.experiments.record import (
+    Claim,
+    claims_table,
+    command_line,
+    record_outcome,
+    write_record,
+)
 
 CLAIMS = [Claim("A [new] claim.", True, 0.5, (0.25, 0.75)), Claim("Another.", False, 2.0)]
 
@@ -53,3 +59,11 @@ def test_claims_are_a_table() -> None:
     text = console.export_text()
     assert "A [new] claim." in text
     assert "0.25 to 0.75" in text
+
+
+@pytest.mark.parametrize("failed", [[], [{"run": "lenet5_0", "reason": "no space"}]])
+def test_a_failed_run_decides_the_exit_code(failed: list[dict[str, str]]) -> None:
+    document = {"claims": [], "failed": failed}
+    outcome = record_outcome(document)
+    assert outcome.document is document
+    assert outcome.exit_code == len(failed)

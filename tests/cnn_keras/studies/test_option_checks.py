@@ -7,6 +7,7 @@ from cnn_keras.studies.option_checks import (
     require_ascending,
     require_at_least,
     require_modules,
+    require_paired_seeds,
     require_shortcuts,
     require_unique,
 )
@@ -15,6 +16,7 @@ from cnn_keras.studies.option_checks import (
 def test_right_options_pass() -> None:
     require_unique(networks=("resnet20", "plain20"))
     require_ascending(depths=(20, 56))
+    require_paired_seeds((0, 5))
     require_at_least(1, count=1, draws=2)
     require_modules("vgg11", "vgg", "resnet")
     require_shortcuts("resnet18", "resnet")
@@ -30,6 +32,12 @@ def test_values_must_be_there_and_different(values: tuple[str, ...]) -> None:
 def test_numbers_must_ascend(values: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="--depths takes two or more ascending numbers, not"):
         require_ascending(depths=values)
+
+
+@pytest.mark.parametrize("seeds", [(), (3,), (3, 3), (0, -1)])
+def test_seeds_must_be_different_and_two_or_more(seeds: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="--seeds takes two or more different numbers of at least"):
+        require_paired_seeds(seeds)
 
 
 def test_numbers_must_not_be_too_small() -> None:

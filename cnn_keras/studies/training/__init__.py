@@ -1,0 +1,1 @@
+"""Studies of trainings that differ in one thing, compared seed by seed."""

@@ -1,0 +1,117 @@
+"""The commands of the studies of trainings that differ in one thing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...command import Outcome, start_keras
+from ...errors import UsageError
+from ...experiments.record import record_outcome
+from ...options import RecipeOptions, TrainingDataOptions
+from ..option_checks import require_paired_seeds
+from ..options import RunsOption, StudyCommand, TrainingStudyCommand
+
+if TYPE_CHECKING:
+    from ...training.config import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipesStudy(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+    """Train a network by several recipes with the same seeds, and compare their test accuracy.
+
+    Each recipe is compared with the first one, seed by seed, after the same number of epochs.
+    Finished runs are skipped, so that the same command resumes an interrupted study. Other options
+    of the recipe replace values of all recipes.
+    """
+
+    recipes: tuple[str, ...]
+    """Two or more: paper, modern and TOML files, as `train --recipe` takes them."""
+    network: str = "resnet20"
+    """Network, as `list` names it."""
+    data: str = "fashion_mnist"
+    """Data set, as `train` names it."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Train once by each recipe for each seed; two or more."""
+    epochs: int | None = 10
+    """Passes over the training images; the schedules are stretched to them."""
+    runs: Path = Path("runs/studies")
+    """Folder of the run folders; finished runs are skipped."""
+
+    def __call__(self) -> Outcome:
+        require_paired_seeds(self.seeds)
+        trainings = self.trainings()
+        start_keras()
+        from .training_recipes import training_recipes
+
+        document = training_recipes(
+            trainings, self.seeds, runs=self.runs, out=self.out, data_dir=self.data_dir
+        )
+        return record_outcome(document)
+
+    def trainings(self) -> dict[str, Training]:
+        """Return the training by each recipe, by the name of the recipe or of its file.
+
+        Raises:
+            UsageError: There are fewer than two recipes or two of one name, or a value is wrong.
+            Error: The file of a recipe cannot be read.
+        """
+        from ...training.config import Training
+
+        names = [Path(recipe).stem for recipe in self.recipes]
+        if len(names) < 2 or len(set(names)) < len(names):
+            given = " ".join(self.recipes) or "none"
+            raise UsageError(f"--recipes takes two or more of different names, not {given}.")
+        return {
+            name: Training.of(
+                self.network,
+                self.data,
+                recipe=self.recipe_overrides(),
+                base_recipe=recipe,
+                train_images=self.train_images,
+                image_size=self.image_size,
+            )
+            for name, recipe in zip(names, self.recipes, strict=True)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassWeightsStudy(TrainingStudyCommand):
+    """Train a network on imbalanced images with and without class weights, and compare the results.
+
+    The number of training images falls exponentially from the first class to the last (Cui et al.,
+    arXiv:1901.05555). Both trainings of a seed have the same images. The test split is not made
+    imbalanced. Finished runs are skipped, so that the same command resumes an interrupted study.
+    """
+
+    network: str = "resnet20"
+    """Network, as `list` names it."""
+    data: str = "fashion_mnist"
+    """Named data set or npz:FILE, as for `train`."""
+    imbalance: float = 50
+    """Ratio of the largest to the smallest class of the training images."""
+    train_images: int | None = None
+    """Draw the imbalanced images from this many, a seeded stratified sample; from all by default.
+    """
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Draw images, and train with and without class weights, for each seed; two or more."""
+
+    def __call__(self) -> Outcome:
+        require_paired_seeds(self.seeds)
+        if not 1 <= self.imbalance < math.inf:
+            raise UsageError(f"--imbalance must be a number of at least 1, not {self.imbalance:g}.")
+        training = self.training(self.network)
+        start_keras()
+        from .class_weights import class_weights
+
+        document = class_weights(
+            training,
+            self.seeds,
+            imbalance=self.imbalance,
+            runs=self.runs,
+            out=self.out,
+            data_dir=self.data_dir,
+        )
+        return record_outcome(document)
