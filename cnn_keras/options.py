@@ -126,6 +126,10 @@ class RecipeOptions:
     """Paste a rectangle of another image of the batch into each image, and mix their labels by
     area. The value is alpha as in mixup, for example 1; 0 for none. With both options, each image
     is mixed in one of the two ways."""
+    rand_augment: float | None = None
+    """Magnitude of RandAugment, from 0 to 1, for example 0.3; 0 for none."""
+    rand_augment_operations: int | None = None
+    """Operations of RandAugment for each image."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .augmentation.augment import Augmentation, augment
+from .augmentation.augment import Augmentation, augmenter
 from .augmentation.mixing import Mixing, mix
 from .augmentation.random_numbers import sample_seeds
 from .preprocessing import Preprocessing
@@ -48,13 +48,13 @@ def training_batches(
     """
     import tensorflow as tf
 
-    normalize = _normalization(preprocessing)
+    augment, normalize = augmenter(augmentation, preprocessing.shape), _normalization(preprocessing)
 
     def augmented(
         pixels: tf.Tensor, labels: tf.Tensor, samples: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixels = tf.cast(pixels, tf.float32)
-        return normalize(augment(pixels, augmentation, sample_seeds(seed, samples))), labels
+        return normalize(augment(pixels, sample_seeds(seed, samples))), labels
 
     batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
     return batches.map(augmented, num_parallel_calls=2, deterministic=True).prefetch(4)

@@ -47,6 +47,8 @@ class Recipe:
         random_erasing: Probability that a rectangle of an image is filled with random values.
         mixup: Alpha of mixup's Beta distribution, see `data.augmentation.Mixing`; 0 for none.
         cutmix: Alpha of CutMix' Beta distribution; 0 for none.
+        rand_augment: Magnitude of RandAugment, from 0 to 1; 0 for none.
+        rand_augment_operations: Operations of RandAugment for each image.
 
     Raises:
         UsageError: A value is out of range.
@@ -75,6 +77,8 @@ class Recipe:
     random_erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    rand_augment: float = 0.0
+    rand_augment_operations: int = 2
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -126,6 +130,15 @@ class Recipe:
         for name, alpha in (("mixup", self.mixup), ("CutMix", self.cutmix)):
             if not 0 <= alpha < math.inf:
                 raise UsageError(f"The alpha of {name} must be 0 or a finite number, not {alpha}.")
+        if not 0 <= self.rand_augment <= 1:
+            raise UsageError(
+                f"The magnitude of RandAugment must be from 0 to 1, not {self.rand_augment}."
+            )
+        if self.rand_augment_operations < 1:
+            raise UsageError(
+                "The operations of RandAugment must be 1 or more, not "
+                f"{self.rand_augment_operations}."
+            )
 
     @property
     def has_soft_labels(self) -> bool:

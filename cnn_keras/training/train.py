@@ -219,10 +219,18 @@ def _fit(
     flip = recipe.flip and dataset.allows_flip
     if flip and dataset.fingerprint is not None:
         log("Images are mirrored at random; if they show letters or arrows, use --flip False.")
+    augmentation = Augmentation(
+        recipe.shift,
+        recipe.rotation,
+        flip,
+        recipe.random_erasing,
+        rand_augment=recipe.rand_augment,
+        rand_augment_operations=recipe.rand_augment_operations,
+    )
     batches = training_batches(
         dataset.train,
         run.preprocessing,
-        Augmentation(recipe.shift, recipe.rotation, flip, recipe.random_erasing),
+        augmentation,
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=training.seed,

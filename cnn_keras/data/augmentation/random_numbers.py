@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 # Each purpose has random numbers of its own, so that one does not change with another.
-_PURPOSES = ("erase", "noise", "move")
-Purpose = Literal["erase", "noise", "move"]
+_PURPOSES = ("erase", "noise", "move", "rand_augment", "lighting")
+Purpose = Literal["erase", "noise", "move", "rand_augment", "lighting"]
 
 
 def sample_seeds(seed: int, samples: tf.Tensor) -> tf.Tensor:
@@ -35,10 +36,27 @@ def uniform_numbers(seeds: tf.Tensor, count: int, purpose: Purpose) -> tf.Tensor
     """
     import tensorflow as tf
 
+    return _numbers(tf.random.stateless_uniform, seeds, count, purpose)
+
+
+def normal_numbers(seeds: tf.Tensor, count: int, purpose: Purpose) -> tf.Tensor:
+    """Return numbers of the standard normal distribution; see `uniform_numbers`."""
+    import tensorflow as tf
+
+    return _numbers(tf.random.stateless_normal, seeds, count, purpose)
+
+
+def _numbers(
+    draw: Callable[[tuple[int], tf.Tensor], tf.Tensor],
+    seeds: tf.Tensor,
+    count: int,
+    purpose: Purpose,
+) -> tf.Tensor:
+    import tensorflow as tf
+
     number = _PURPOSES.index(purpose)
 
     def numbers(seed: tf.Tensor) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(seed, number)
-        return tf.random.stateless_uniform((count,), seed)
+        return draw((count,), tf.random.experimental.stateless_fold_in(seed, number))
 
     return tf.map_fn(numbers, seeds, fn_output_signature=tf.float32)

@@ -34,6 +34,8 @@ from cnn_keras.training.train import train
         ({"random_erasing": 1.5}, "random erasing must be from 0 to 1"),
         ({"mixup": -0.1}, "alpha of mixup must be 0 or a finite number"),
         ({"cutmix": float("nan")}, "alpha of CutMix must be 0 or a finite number"),
+        ({"rand_augment": 1.1}, "magnitude of RandAugment must be from 0 to 1"),
+        ({"rand_augment_operations": 0}, "operations of RandAugment must be 1 or more"),
         ({"gradient_accumulation_steps": 11}, "An epoch has 10 batches, fewer than the 11"),
     ],
 )

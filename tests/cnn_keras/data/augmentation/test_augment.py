@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnn_keras.data.augmentation.augment import Augmentation
+from cnn_keras.data.augmentation.lighting import Lighting
 from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.data.splits import Split
@@ -17,7 +18,7 @@ def epochs_of(
     batches = training_batches(
         split,
         preprocessing,
-        Augmentation(1 / 8, 20.0, flip=True, random_erasing=1.0),
+        Augmentation(1 / 8, 20.0, True, 1.0, Lighting(np.diag([9.0, 5.0, 2.0]), 0.1), 0.3),
         batch_size=batch_size,
         epochs=2,
         seed=3,

@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from cnn_keras.data.augmentation.random_numbers import sample_seeds, uniform_numbers
+from cnn_keras.data.augmentation.random_numbers import (
+    normal_numbers,
+    sample_seeds,
+    uniform_numbers,
+)
 
 
 def test_numbers_depend_on_seed_sample_and_purpose_alone() -> None:
@@ -19,3 +23,11 @@ def test_numbers_depend_on_seed_sample_and_purpose_alone() -> None:
         uniform_numbers(sample_seeds(4, samples), 200, "move"),
     ):
         assert (others.numpy() == numbers).mean() < 0.01
+
+
+def test_normal_numbers_have_the_moments_of_their_distribution() -> None:
+    seeds = sample_seeds(3, tf.range(50, dtype=tf.int64))
+    numbers = normal_numbers(seeds, 200, "lighting").numpy()
+    assert abs(numbers.mean()) < 0.04  # 4 standard deviations
+    assert abs(numbers.std() - 1) < 0.03
+    np.testing.assert_array_equal(numbers[10:20], normal_numbers(seeds[10:20], 200, "lighting"))
