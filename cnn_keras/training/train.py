@@ -41,6 +41,7 @@ from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
 from .optimization.compile import compile_model
+from .optimization.fused_batch_norm import fuse_batch_norms
 from .optimization.optimizers import num_batches_seen
 from .predict import predict
 from .recipes import OMITTED
@@ -247,6 +248,7 @@ def _fit(
     if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
         first_step = first_epoch * steps_per_epoch
         batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
+    fuse_batch_norms(model)
     try:
         model.fit(
             batches,
