@@ -154,7 +154,8 @@ class _Network(NamedTuple):
 def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: bool | None) -> _Job:
     """Compute the reference and convert the source model."""
     run, dataset = source.run, source.dataset
-    pixels, labels = dataset.split(split)
+    images = dataset.split(split)
+    pixels, labels = images.read(), images.labels
     reference = predict(source.model, run.preprocessing, pixels)
     require_finite(reference)
     log(f"{source.name}: convert")
@@ -165,7 +166,7 @@ def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: b
         source.description,
         run.classes,
         run.preprocessing.to_dict(),
-        measure_drawing(dataset.train.sample(DRAWING_IMAGES).images),
+        measure_drawing(dataset.train.sample(DRAWING_IMAGES).read()),
     )
     return _Job(
         source=source,

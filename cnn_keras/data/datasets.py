@@ -32,6 +32,7 @@ from ..errors import Error, unknown
 from . import image_folder, photographs
 from .formats import csv_file, npz_file
 from .image_folder import FolderSplits, LabeledPaths
+from .loading.image_files import AnySplit, FileSplit
 from .sources import SOURCES, load_source
 from .splits import Parts, Split, SplitNames, complete_splits, distinct_splits, hold_out
 
@@ -57,9 +58,9 @@ class Dataset(NamedTuple):
     """
 
     name: str
-    train: Split
-    validation: Split
-    test: Split
+    train: AnySplit
+    validation: AnySplit
+    test: AnySplit
     classes: tuple[str, ...]
     allows_flip: bool
     fingerprint: str | None = None
@@ -68,6 +69,11 @@ class Dataset(NamedTuple):
     def labeled(self) -> bool:
         """Whether the images have labels."""
         return bool(self.classes)
+
+    @property
+    def splits(self) -> dict[str, AnySplit]:
+        """The splits by name, without the test split if it is the validation split."""
+        return distinct_splits(self.train, self.validation, self.test)
 
     def with_classes(self, classes: tuple[str, ...]) -> Dataset:
         """Return the data set with its labels as indices into `classes`, which may be more.
@@ -91,7 +97,7 @@ class Dataset(NamedTuple):
         )
         return self._replace(train=train, validation=validation, test=test, classes=classes)
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str) -> AnySplit:
         """Return a split by name: ``"train"``, ``"validation"`` or ``"test"``."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         if name not in splits:
@@ -124,6 +130,8 @@ def load(
 ) -> Dataset:
     """Load a data set from the first folder that has it, else download it by `keras.datasets`.
 
+    Image files are listed here, and decoded when they are needed.
+
     Args:
         name: Key of `SOURCES`, ``"folder:PATH"``, ``"csv:FILE"``, ``"npz:FILE"`` or
             ``"photographs"``.
@@ -135,7 +143,7 @@ def load(
     Raises:
         UsageError: There is no such data set.
         MissingDataError: It is in none of the folders and cannot be downloaded.
-        Error: Its files are broken.
+        Error: Its files are broken; for image files see `loading.first_pass`.
     """
     if name == photographs.NAME:
         return _load_photographs(shape)
@@ -224,17 +232,16 @@ def _load_folder(folder: Path, shape: tuple[int, int, int]) -> Dataset:
         + _describe_skipped(skipped)
         + _describe_resized(shape)
     )
-    dataset = _decode(folder.name, parts, classes, shape)
     paths = [path for files in found.splits.values() for path in files.paths]
-    return dataset._replace(fingerprint=image_folder.fingerprint(folder, paths))
+    fingerprint = image_folder.fingerprint(folder, paths)
+    return _of_files(folder.name, parts, classes, shape, fingerprint)
 
 
 def _load_csv(file: Path, shape: tuple[int, int, int]) -> Dataset:
     found = csv_file.read_listing(file)
     parts = _complete_listing(file, found)
     log(f"{file}: {len(found.classes)} classes; {parts.summary}" + _describe_resized(shape))
-    dataset = _decode(file.stem, parts, found.classes, shape)
-    return dataset._replace(fingerprint=found.fingerprint)
+    return _of_files(file.stem, parts, found.classes, shape, found.fingerprint)
 
 
 def _load_npz(file: Path) -> Dataset:
@@ -256,30 +263,20 @@ def _names(file: Path, splits: Iterable[str]) -> SplitNames:
     return SplitNames(f"{file}: ", {split: split for split in splits})
 
 
-def _decode(
+def _of_files(
     name: str,
     parts: Parts[LabeledPaths],
     classes: tuple[str, ...],
     shape: tuple[int, int, int],
+    fingerprint: str,
 ) -> Dataset:
     """Return a data set of image files."""
-    train, validation, test, _ = parts
-    # All images at once, so that one error names all broken files.
-    listings = list(distinct_splits(train, validation, test).values())
-    images = image_folder.decode([path for part in listings for path in part.paths], shape)
-    stops = np.cumsum([len(part.paths) for part in listings])
-    splits = [
-        Split(pixels, part.labels)
-        for pixels, part in zip(np.split(images, stops[:-1]), listings, strict=True)
-    ]
-    return Dataset(
-        name,
-        splits[0],
-        splits[1],
-        splits[-1],
-        classes,
-        allows_flip=True,
+    train, validation, test = (
+        FileSplit(tuple(map(str, files.paths)), files.labels, shape) for files in parts[:3]
     )
+    if parts.test is parts.validation:
+        test = validation
+    return Dataset(name, train, validation, test, classes, True, fingerprint)
 
 
 def _describe_others(names: tuple[str, ...]) -> str:

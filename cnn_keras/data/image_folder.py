@@ -10,21 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from ..command import log, progress
-from ..errors import Error, first_line
-from .preprocessing import Preprocessing, UInt8Images, open_image, phone_format
+from ..errors import Error
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -296,78 +291,6 @@ def enumerate_names(names: Sequence[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def decode(paths: Sequence[Path], shape: tuple[int, int, int]) -> UInt8Images:
-    """Decode images into memory, cropped and resized to one shape.
-
-    10,000 images of 224×224×3 take 1.5 GB, and twice that while a network is trained on them.
-
-    Args:
-        paths: The files.
-        shape: Height, width and channels of the result.
-
-    Returns:
-        `(n, height, width, channels)` uint8.
-
-    Raises:
-        Error: Files are broken or no images; the message names up to 20 of them.
-    """
-    height, width, channels = shape
-    preprocessing = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
-    images = np.empty((len(paths), *shape), np.uint8)
-    broken: dict[Path, Error] = {}
-    large: dict[Path, tuple[int, int]] = {}
-
-    def decode_one(index: int) -> None:
-        path = paths[index]
-        try:
-            image = open_image(path)
-            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
-                large[path] = image.size
-            images[index] = preprocessing.pixels(image)
-        except Error as error:
-            broken[path] = error
-        except Exception as error:  # Pillow raises almost anything for a broken image
-            broken[path] = Error(f"{path} cannot be read as an image: {first_line(error)}.")
-
-    # In threads, because Pillow releases the GIL while it decodes and resizes.
-    with (
-        progress("decode images", len(paths)) as advance,
-        warnings.catch_warnings(),
-        ThreadPoolExecutor() as pool,
-    ):
-        # Pillow warns of large images, which are logged below, and of broken metadata.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        for _ in pool.map(decode_one, range(len(paths))):
-            advance()
-    if large:
-        path = min(large)
-        megapixels = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        log(
-            f"{len(large)} of {len(paths)} images have more than {megapixels:.0f} megapixels, for "
-            f"example {path} with {large[path][0]}×{large[path][1]}: smaller ones are read faster."
-        )
-    if broken:
-        raise _unreadable(broken, len(paths))
-    return images
-
-
-def _unreadable(broken: dict[Path, Error], count: int) -> Error:
-    """Return one error for all images that cannot be read."""
-    paths = sorted(broken)
-    if len(paths) == 1:
-        return broken[paths[0]]
-    folder = os.path.commonpath([path.absolute().parent for path in paths])
-    names = [os.path.relpath(path, folder) for path in paths]
-    kinds = Counter(kind for path in paths if path.is_file() and (kind := phone_format(path)))
-    hints = "".join(
-        f" {number} are in {kind}: convert them to JPEG." for kind, number in kinds.items()
-    )
-    return Error(
-        f"{len(paths)} of {count} images cannot be read: in {folder}, "
-        f"{enumerate_names(names, MAX_NAMED)}. Repair or delete them.{hints}"
-    )
-
-
 def fingerprint(folder: Path, paths: Sequence[Path]) -> str:
     """Return a text that changes with the files of a folder: their number and a digest.
 
@@ -384,7 +307,8 @@ def fingerprint_of(files: Iterable[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
     count = 0
     for text, path in files:
-        line = f"{text} {path.stat().st_size}\n"
+        size = path.stat().st_size if path.exists() else None  # a broken link
+        line = f"{text} {size}\n"
         digest.update(line.encode(errors="surrogateescape"))  # a name may be in another encoding
         count += 1
     return f"{count} pictures, {digest.hexdigest()[:12]}"  # compared with config.json of runs

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..errors import Error
 from .augmentation.augment import Augmentation, augmenter
 from .augmentation.mixing import Mixing, mix
 from .augmentation.random_numbers import sample_seeds
-from .preprocessing import Preprocessing
-from .splits import Split
+from .loading.image_files import AnySplit, FileSplit
+from .loading.shuffled import shuffled_batches
+from .preprocessing import Preprocessing, UInt8Images
+from .splits import Labels, Split
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 def training_batches(
-    split: Split,
+    split: AnySplit,
     preprocessing: Preprocessing,
     augmentation: Augmentation,
     *,
@@ -27,6 +33,7 @@ def training_batches(
     seed: int,
     first_epoch: int = 0,
     first_step: int = 0,
+    workers: int = 0,
 ) -> tf.data.Dataset:
     """Return the batches of a training, shuffled and augmented, from any of them on.
 
@@ -42,6 +49,8 @@ def training_batches(
         seed: Seed of the order and of the changes.
         first_epoch: Epoch at which a training resumes.
         first_step: Batch of that epoch at which it resumes, counted from 0.
+        workers: Number of worker processes that decode image files; with 0, threads do. They change
+            nothing but the speed.
 
     Returns:
         Batches of images `(batch, height, width, channels)` float32 and labels `(batch,)`.
@@ -56,7 +65,12 @@ def training_batches(
         pixels = tf.cast(pixels, tf.float32)
         return normalize(augment(pixels, sample_seeds(seed, samples))), labels
 
-    batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
+    if isinstance(split, FileSplit):
+        step = first_epoch * (len(split.labels) // batch_size) + first_step
+        files = partial(shuffled_batches, split, batch_size, epochs, seed, step, workers=workers)
+        batches = _generated(files, (batch_size, *split.shape), 2)
+    else:
+        batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
     return batches.map(augmented, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
@@ -89,7 +103,7 @@ def _shuffled_batches(
     return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_batches)
 
 
-def evaluation_batches(split: Split, preprocessing: Preprocessing) -> tf.data.Dataset:
+def evaluation_batches(split: AnySplit, preprocessing: Preprocessing) -> tf.data.Dataset:
     """Return the batches of a split in order, normalized.
 
     Args:
@@ -102,9 +116,64 @@ def evaluation_batches(split: Split, preprocessing: Preprocessing) -> tf.data.Da
     import tensorflow as tf
 
     normalize = _normalization(preprocessing)
-    rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
-    rows = rows.batch(inference_batch_size(preprocessing))
-    return rows.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+    size = inference_batch_size(preprocessing)
+    if isinstance(split, FileSplit):
+        batches = _generated(partial(_labeled_chunks, split, size), (None, *split.shape), 1)
+        batches = batches.apply(
+            tf.data.experimental.assert_cardinality(-(-len(split.labels) // size))
+        )
+    else:
+        rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
+        batches = rows.batch(size)
+    return batches.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+
+
+def _labeled_chunks(split: FileSplit, size: int) -> Iterator[tuple[UInt8Images, Labels]]:
+    start = 0
+    for images in split.chunks(size):
+        yield images, split.labels[start : start + len(images)]
+        start += len(images)
+
+
+def _generated(
+    generate: Callable[[], Iterator[tuple[NDArray[Any], ...]]],
+    shape: tuple[int | None, ...],
+    num_vectors: int,
+) -> tf.data.Dataset:
+    """Return the batches of a generator.
+
+    Args:
+        generate: Returns batches of images, and of integers `(batch,)`.
+        shape: Shape of the images of a batch.
+        num_vectors: How many arrays of integers follow the images.
+    """
+    import tensorflow as tf
+
+    def noting_errors() -> Iterator[tuple[NDArray[Any], ...]]:
+        try:
+            yield from generate()
+        except Error as error:
+            _file_errors.append(error)
+            raise
+
+    vector = tf.TensorSpec(shape[:1], tf.int64)
+    signature = (tf.TensorSpec(shape, tf.uint8), *(num_vectors * [vector]))
+    return tf.data.Dataset.from_generator(noting_errors, output_signature=signature)
+
+
+_file_errors: list[Error] = []
+
+
+@contextmanager
+def errors_of_files() -> Iterator[None]:
+    """Raise the error of an image file itself, instead of TensorFlow's that contains its text."""
+    _file_errors.clear()
+    try:
+        yield
+    except Exception as error:
+        if _file_errors:
+            raise _file_errors[0] from error
+        raise
 
 
 def label_probabilities(

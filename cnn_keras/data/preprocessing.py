@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ UInt8Images = NDArray[np.uint8]
 """Images of pixels from 0 to 255, `(n, height, width, channels)`."""
 Float32Images = NDArray[np.float32]
 """Normalized images, the input of a network, `(n, height, width, channels)`."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of an image, in pixels."""
+ChooseBox = Callable[[tuple[int, int]], Box]
+"""Chooses the part of an image of this width and height."""
 
 
 def normalization_to(low: float, high: float) -> tuple[float, float]:
@@ -76,15 +81,23 @@ class Preprocessing:
         extremes = self(np.array([[0] * self.channels, [255] * self.channels], np.uint8))
         return float(extremes.min()), float(extremes.max())
 
-    def pixels(self, image: Image.Image) -> UInt8Images:
+    def pixels(self, image: Image.Image, choose_box: ChooseBox | None = None) -> UInt8Images:
         """Return an image as `(height, width, channels)` uint8 pixels, before normalization.
+
+        Args:
+            image: The image.
+            choose_box: Chooses the part that becomes the input, for the augmentation of training
+                images; by default the largest at the center with the aspect ratio of the input.
 
         Raises:
             ValueError: An image of more than 8 bits has values below black or above white, or NaN.
         """
         image = upright_opaque(image).convert("L" if self.channels == 1 else "RGB")
         size = (self.width, self.height)
-        image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
+        if choose_box is None:
+            image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
+        else:
+            image = image.resize(size, Image.Resampling.BILINEAR, choose_box(image.size))
         return np.asarray(image, np.uint8).reshape(self.height, self.width, self.channels)
 
     def resize(self, pixels: UInt8Images) -> UInt8Images:
@@ -137,6 +150,51 @@ def upright_opaque(image: Image.Image) -> Image.Image:
     return image
 
 
+@dataclass
+class ChannelSums:
+    """Exact integer sums over the pixels of images, from which their normalization follows.
+
+    Attributes:
+        count: Number of pixels.
+        total: Sum of each channel.
+        squares: Sum of the squares of each channel.
+    """
+
+    count: int
+    total: NDArray[np.int64]
+    squares: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, images: UInt8Images) -> ChannelSums:
+        """Return the sums over images `(n, height, width, channels)`."""
+        return cls(
+            images[..., 0].size,
+            images.sum(axis=(0, 1, 2), dtype=np.int64),
+            np.square(images, dtype=np.uint16).sum(axis=(0, 1, 2), dtype=np.int64),
+        )
+
+    def __add__(self, other: ChannelSums) -> ChannelSums:
+        return ChannelSums(
+            self.count + other.count, self.total + other.total, self.squares + other.squares
+        )
+
+    def preprocessing(self, shape: tuple[int, int, int]) -> Preprocessing:
+        """Return the preprocessing that normalizes by the mean and standard deviation.
+
+        Args:
+            shape: Height, width and channels of the network's input.
+        """
+        mean = self.total / self.count
+        # Rounding makes the variance of a constant channel negative.
+        std = np.sqrt(np.maximum(self.squares / self.count - mean**2, 0))
+        return Preprocessing(
+            *shape,
+            tuple(round(float(value), 3) for value in mean),
+            # A channel may be constant, as in microscopy.
+            tuple(round(float(value), 3) or 1.0 for value in std),
+        )
+
+
 def fit_preprocessing(images: UInt8Images, shape: tuple[int, int, int]) -> Preprocessing:
     """Return the preprocessing that normalizes by the mean and standard deviation of the images.
 
@@ -148,28 +206,10 @@ def fit_preprocessing(images: UInt8Images, shape: tuple[int, int, int]) -> Prepr
     if images.shape[-1] != channels:
         unnormalized = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
         images = unnormalized.resize(images)
-    mean, std = _channel_statistics(images)
-    return Preprocessing(
-        height,
-        width,
-        channels,
-        tuple(round(float(value), 3) for value in mean),
-        # A channel may be constant, as in microscopy.
-        tuple(round(float(value), 3) or 1.0 for value in std),
-    )
-
-
-def _channel_statistics(images: UInt8Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of each channel, from exact integer sums."""
-    total = np.zeros(images.shape[-1])
-    squares = np.zeros(images.shape[-1])
-    for start in range(0, len(images), 256):  # all at once would take eight times their memory
-        chunk = images[start : start + 256]
-        total += chunk.sum(axis=(0, 1, 2), dtype=np.int64)
-        squares += np.square(chunk, dtype=np.uint16).sum(axis=(0, 1, 2), dtype=np.int64)
-    mean = total / images[..., 0].size
-    variance = squares / images[..., 0].size - mean**2
-    return mean, np.sqrt(np.maximum(variance, 0))  # rounding makes it negative for a constant
+    # All at once would take eight times their memory.
+    chunks = (images[start : start + 256] for start in range(0, len(images), 256))
+    first, *others = map(ChannelSums.of, chunks)
+    return sum(others, start=first).preprocessing(shape)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -43,6 +43,15 @@ class Split(NamedTuple):
     def resized(self, preprocessing: Preprocessing) -> Split:
         """Return the split in a network's input size and number of channels."""
         return Split(preprocessing.resize(self.images), self.labels)
+
+    def read(self) -> UInt8Images:
+        """Return all images, as those of a `FileSplit` are read."""
+        return self.images
+
+    def chunks(self, size: int) -> Iterator[UInt8Images]:
+        """Yield the images in order, `size` at a time."""
+        for start in range(0, len(self.labels), size):
+            yield self.images[start : start + size]
 
 
 def stratified_indices(labels: NDArray[np.integer[Any]], count: int, seed: int) -> Labels:

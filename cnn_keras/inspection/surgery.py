@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from ..blocks import Tensor
 from ..command import progress
+from ..data.loading.image_files import AnySplit
 from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing
-from ..data.splits import Split
 from ..errors import UsageError
 from ..layer_names import row_of
 from ..models.shortcuts import shortcut_to
@@ -165,7 +165,7 @@ def variant_outputs(
 
 
 def error_rates(
-    variants: Sequence[Variant], preprocessing: Preprocessing, split: Split
+    variants: Sequence[Variant], preprocessing: Preprocessing, split: AnySplit
 ) -> list[float]:
     """Return the share of images that each of several variants classifies wrongly.
 
@@ -180,8 +180,9 @@ def error_rates(
     batches = np.array_split(np.arange(len(split.labels)), count)
     wrong = np.zeros(len(variants), np.int64)
     with progress("networks", len(variants) * count) as advance:
-        for batch in map(split.take, batches):
-            for index, scores in variant_outputs(variants, preprocessing(batch.images)):
+        for indices in batches:
+            batch = split.take(indices)
+            for index, scores in variant_outputs(variants, preprocessing(batch.read())):
                 wrong[index] += (scores.argmax(axis=1) != batch.labels).sum()
                 advance()
     return (wrong / len(split.labels)).tolist()

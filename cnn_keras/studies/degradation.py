@@ -156,10 +156,10 @@ def _measure(run: Run, data_dir: Path | None) -> dict[str, Any]:
     """Return a run's training error, and its gradient norms before and after training."""
     train = run.dataset(data_dir).train
     batch = train.sample(BATCH_SIZE, run.config["seed"])
-    images = run.preprocessing(batch.images)
+    images = run.preprocessing(batch.read())
     start = gradient_norms(initial_model(run), images, batch.labels)
     model = run.model()
-    accuracy = scores(predict(model, run.preprocessing, train.images), train.labels)["accuracy"]
+    accuracy = scores(predict(model, run.preprocessing, train), train.labels)["accuracy"]
     end = gradient_norms(model, images, batch.labels)
     return {"train_error": 1 - accuracy, "gradients": {"start": start, "end": end}}
 

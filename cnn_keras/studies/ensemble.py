@@ -100,7 +100,7 @@ def ensemble(
     probabilities = {
         split: np.stack(
             [
-                predict(model, run.preprocessing, dataset.split(split).images)
+                predict(model, run.preprocessing, dataset.split(split))
                 for run, model in zip(members, models, strict=True)
             ]
         )
@@ -171,7 +171,7 @@ def ensemble(
 def _network_errors(runs: Sequence[Run], dataset: datasets.Dataset) -> NetworkErrors:
     models = [run.model() for run in runs]
     wrong = [
-        predict(model, run.preprocessing, dataset.test.images).argmax(axis=1) != dataset.test.labels
+        predict(model, run.preprocessing, dataset.test).argmax(axis=1) != dataset.test.labels
         for run, model in zip(runs, models, strict=True)
     ]
     macs = anatomy.total(anatomy.rows(models[0])).macs

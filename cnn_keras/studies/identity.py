@@ -216,7 +216,7 @@ def _responses(runs: Sequence[Run], data_dir: Path | None) -> Responses:
 
 def _measure_responses(run: Run, data_dir: Path | None) -> dict[str, dict[str, float]]:
     validation = run.dataset(data_dir).validation
-    images = run.preprocessing(validation.sample(RESPONSE_IMAGES).images)
+    images = run.preprocessing(validation.sample(RESPONSE_IMAGES).read())
     model = run.model()
     return {
         "deviations": response_deviations(model, images),

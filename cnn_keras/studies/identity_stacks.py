@@ -112,7 +112,7 @@ def last_module_inputs(run: Run, data_dir: Path | None = None) -> tuple[Maps, Ma
     _, shortcut = add.input  # the identity
     trunk = keras.Model(model.input, shortcut)
     train, held_out = (
-        predict(trunk, run.preprocessing, split.sample(count).images)
+        predict(trunk, run.preprocessing, split.sample(count).read())
         for split, count in ((dataset.train, TRAIN_MAPS), (dataset.validation, HELD_OUT_MAPS))
     )
     scale = np.sqrt(train.var(axis=(0, 1, 2)).mean())

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.splits import Split
+from ..data.loading.image_files import AnySplit
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
@@ -161,7 +161,7 @@ def lesion(
     )
 
 
-def _lesions(network: str, runs: Sequence[Run], test: Split, count: int, draws: int) -> Lesions:
+def _lesions(network: str, runs: Sequence[Run], test: AnySplit, count: int, draws: int) -> Lesions:
     measured = [_measure(run, test, count, draws) for run in runs]
     first = measured[0]
     return Lesions(
@@ -178,7 +178,7 @@ def _lesions(network: str, runs: Sequence[Run], test: Split, count: int, draws: 
     )
 
 
-def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
+def _measure(run: Run, test: AnySplit, count: int, draws: int) -> dict[str, Any]:
     """Return the errors of a run's network without one module and without several, cached."""
 
     @cache
@@ -216,13 +216,13 @@ def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
     return measured | {"several": cached_result(run, "lesion_several", settings, several)["errors"]}
 
 
-def _measure_seconds(run: Run, test: Split) -> list[tuple[float, float]]:
+def _measure_seconds(run: Run, test: AnySplit) -> list[tuple[float, float]]:
     """Time the deletion of each module, separately and with shared computation; cached."""
 
     def measure() -> list[tuple[float, float]]:
         network = split_into_modules(run.model())
         variants = [network.without([index]) for index in range(len(network.modules))]
-        images = run.preprocessing(test.sample(TIMED_IMAGES).images)
+        images = run.preprocessing(test.sample(TIMED_IMAGES).read())
 
         def seconds(groups: Sequence[Sequence[Variant]]) -> float:
             began = time.perf_counter()

@@ -227,7 +227,7 @@ def _measure(run: Run, dataset: Dataset, images: int) -> list[list[float]]:
     network = split_into_modules(
         keras.Model(model.input, model.get_layer("logits").output, name=model.name)
     )
-    norms = path_gradient_norms(network, run.preprocessing(sample.images), sample.labels, seed)
+    norms = path_gradient_norms(network, run.preprocessing(sample.read()), sample.labels, seed)
     return [norms[half::2].mean(axis=0).tolist() for half in (0, 1)]
 
 

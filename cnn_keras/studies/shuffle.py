@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.splits import Split
+from ..data.loading.image_files import AnySplit
 from ..errors import UsageError
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
@@ -166,7 +166,7 @@ def shuffle(
     )
 
 
-def _measure(run: Run, test: Split, count: int, draws: int) -> dict[str, Any]:
+def _measure(run: Run, test: AnySplit, count: int, draws: int) -> dict[str, Any]:
     network = split_into_modules(run.model())
     groups = network.interchangeable
     if max(map(len, groups), default=0) < 2:

@@ -122,7 +122,7 @@ class Evaluate(DataDirOption, Command):
                 f"The {dataset.name} of {self.run} have no labels: import its weights, or export "
                 "its model, with --data folder:PATH."
             )
-        probabilities = run.predict(split.images)
+        probabilities = run.predict(split)
         confusion = confusion_matrix(probabilities, split.labels)
         found = scores(probabilities, split.labels)
         document = {
@@ -160,8 +160,8 @@ class Predict(Command):
     """Invert the images before they are classified: black becomes white."""
 
     def __call__(self) -> Outcome:
-        from ..data import image_folder
         from ..data.gray_levels import looks_inverted, training_background
+        from ..data.loading.image_files import read_images
         from .evaluate import top_k
 
         if not self.images:
@@ -169,7 +169,7 @@ class Predict(Command):
         if self.top < 1:
             raise UsageError(f"--top must be 1 or more, not {self.top}.")
         classifier = self.classifier()
-        pixels = image_folder.decode(self.images, classifier.preprocessing.shape)
+        pixels = read_images(self.images, classifier.preprocessing.shape)
         if self.invert:
             pixels = 255 - pixels
         inverted = looks_inverted(pixels, classifier.preprocessing).tolist()

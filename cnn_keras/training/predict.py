@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..data.loading.image_files import AnySplit
 from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing, UInt8Images
+from ..data.splits import Split
 from ..errors import Error, keras_reason
 from .evaluate import Probabilities
 
@@ -32,16 +34,24 @@ class Classifier(NamedTuple):
     predict: Callable[[UInt8Images], Probabilities]
 
 
-def predict(model: keras.Model, preprocessing: Preprocessing, images: UInt8Images) -> Probabilities:
-    """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 images.
+def predict(
+    model: keras.Model, preprocessing: Preprocessing, images: UInt8Images | AnySplit
+) -> Probabilities:
+    """Return the probabilities `(n, classes)` of images.
+
+    Args:
+        model: The network.
+        preprocessing: Its preprocessing.
+        images: `(n, height, width, channels)` uint8, or a split in the input size, whose files are
+            read batch by batch.
 
     Raises:
-        Error: A custom layer raises an error, or there is not enough memory.
+        Error: A custom layer raises an error, a file is broken, or there is not enough memory.
     """
-    size = inference_batch_size(preprocessing)
-    batches = (preprocessing(images[at : at + size]) for at in range(0, len(images), size))
+    if isinstance(images, np.ndarray):
+        images = Split(images, np.zeros(len(images), np.int64))
     parts = []
-    for batch in batches:
+    for batch in map(preprocessing, images.chunks(inference_batch_size(preprocessing))):
         try:
             parts.append(model.predict_on_batch(batch))
         except Exception as error:

@@ -32,8 +32,8 @@ from .. import zoo
 from ..command import log, write_atomic, write_together
 from ..data import datasets
 from ..data.datasets import Dataset
+from ..data.loading.image_files import AnySplit
 from ..data.preprocessing import Preprocessing, UInt8Images
-from ..data.splits import Split
 from ..errors import Error
 from ..model_files import saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
@@ -200,12 +200,12 @@ class Run:
         for module in self.config["adopted"]["modules"]:
             import_custom_objects(module)
 
-    def predict(self, images: UInt8Images) -> Probabilities:
+    def predict(self, images: UInt8Images | AnySplit) -> Probabilities:
         """Return probabilities `(n, classes)` for `(n, height, width, channels)` uint8 images."""
         return predict(self.model(), self.preprocessing, images)
 
     def raw_dataset(self, data_dir: Path | None = None) -> Dataset:
-        """Load the run's data set; only images of a folder are resized to the input size.
+        """Load the run's data set; only image files are resized to the input size.
 
         Raises:
             Error: It cannot be loaded, or the files of the folder have changed since the training.
@@ -228,7 +228,7 @@ class Run:
         """
         return self.prepare_dataset(self.raw_dataset(data_dir))
 
-    def test_split(self, count: int | None = None, data_dir: Path | None = None) -> Split:
+    def test_split(self, count: int | None = None, data_dir: Path | None = None) -> AnySplit:
         """Load test images in the input size, the same for all runs.
 
         Args:

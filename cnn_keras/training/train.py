@@ -26,13 +26,15 @@ from ..data.augmentation.mixing import Mixing
 from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
+from ..data.loading.first_pass import first_pass
 from ..data.pipeline import (
+    errors_of_files,
     evaluation_batches,
     label_probabilities,
     mixed_batches,
     training_batches,
 )
-from ..data.preprocessing import Preprocessing, fit_preprocessing
+from ..data.preprocessing import Preprocessing
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import load_model, save_model
@@ -150,15 +152,22 @@ def _load_data(
 ) -> tuple[Dataset, Preprocessing]:
     """Load the data set and the preprocessing: those of the run if it resumes.
 
+    All images are read once before a training starts. The normalization is that of the pretrained
+    weights, else that of the training images.
+
     Raises:
-        Error: The classes of the run are not those of the data set.
+        Error: The classes of the run are not those of the data set, or image files are broken.
     """
     if not _is_described(run):
         shape = input_shape(training, pretrained, data_dir)
         dataset = datasets.load(training.data, data_dir, shape)
-        if leak := describe_leak(dataset):
+        found = first_pass(dataset.splits, shape, digests=dataset.fingerprint is not None)
+        if leak := describe_leak(dataset, found.digests):
             log(leak)
-        return dataset, _preprocessing(dataset, shape, pretrained)
+        if pretrained is None or pretrained.preprocessing is None:
+            return dataset, found.preprocessing
+        height, width, _ = shape
+        return dataset, replace(pretrained.preprocessing, height=height, width=width)
     dataset = run.raw_dataset(data_dir)
     if run.classes != dataset.classes:
         raise Error(
@@ -250,16 +259,17 @@ def _fit(
         batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
     fuse_batch_norms(model)
     try:
-        model.fit(
-            batches,
-            validation_data=_label_every_output(held_out, model),
-            initial_epoch=first_epoch,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps_per_epoch,
-            callbacks=callbacks,
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
-        )
+        with errors_of_files():
+            model.fit(
+                batches,
+                validation_data=_label_every_output(held_out, model),
+                initial_epoch=first_epoch,
+                epochs=recipe.epochs,
+                steps_per_epoch=steps_per_epoch,
+                callbacks=callbacks,
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+            )
     finally:
         progress.bar.stop()  # restores the cursor of an interrupted terminal
 
@@ -283,16 +293,6 @@ def input_shape(
         height, width, channels = row.input_shape
     side = training.image_size
     return (side, side, channels) if side else (height, width, channels)
-
-
-def _preprocessing(
-    dataset: Dataset, shape: tuple[int, int, int], pretrained: Pretrained | None
-) -> Preprocessing:
-    """Return the normalization of the pretrained weights, else that of the training images."""
-    if pretrained is not None and pretrained.preprocessing is not None:
-        height, width, _ = shape
-        return replace(pretrained.preprocessing, height=height, width=width)
-    return fit_preprocessing(dataset.train.images, shape)
 
 
 def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:
@@ -431,7 +431,7 @@ def _finish(run: Run, model: keras.Model, dataset: Dataset) -> None:
     model = main_network(model)
     save_model(model, run.path / "model.keras")
     probabilities = {
-        name: predict(model, run.preprocessing, dataset.split(name).images)
+        name: predict(model, run.preprocessing, dataset.split(name))
         for name in ("validation", "test")
     }
     metrics = {

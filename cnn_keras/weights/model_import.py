@@ -90,7 +90,7 @@ def import_model(
     dataset = datasets.load(config["data"], data_dir, shape)
     model = with_rgb_batches(model, shape, normalization.is_bgr, config["network"])
     indices = stratified_indices(dataset.validation.labels, NUM_SAMPLES, SPLIT_SEED)
-    images = dataset.validation.take(indices).resized(preprocessing).images
+    images = dataset.validation.take(indices).resized(preprocessing).read()
     scores = _checked_scores(model, preprocessing, images, source)
     remarks = double_rescaling_remarks(options, normalization, rescaled, source)
     remarks += score_remarks(model, scores)

@@ -69,7 +69,7 @@ def validation_images(run_path: Path, data_dir: Path | None = None) -> NDArray[n
     from cnn_keras.training.run_folder import Run
 
     run = Run.open(run_path)
-    images = run.raw_dataset(data_dir).validation.sample(NUM_IMAGES).images
+    images = run.raw_dataset(data_dir).validation.sample(NUM_IMAGES).read()
     # The sample is in order of class, and timing a slow network may end before the last image.
     images = np.random.default_rng(SPLIT_SEED).permutation(images)
     return run.preprocessing(run.preprocessing.resize(images))

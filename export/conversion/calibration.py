@@ -47,5 +47,4 @@ def sample(
 
 def calibration_images(run: Run, dataset: Dataset) -> Float32Images:
     """Return the preprocessed training images that calibrate a run's static files."""
-    train = dataset.train
-    return run.preprocessing(sample(train.images, train.labels))
+    return run.preprocessing(dataset.train.sample(NUM_IMAGES, SEED).read())

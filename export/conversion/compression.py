@@ -22,9 +22,9 @@ import numpy as np
 import tf_keras
 
 from cnn_keras.data.augmentation.augment import Augmentation
+from cnn_keras.data.loading.image_files import AnySplit
 from cnn_keras.data.pipeline import training_batches
 from cnn_keras.data.preprocessing import Float32Images, Preprocessing
-from cnn_keras.data.splits import Split
 from cnn_keras.errors import UsageError, keras_reason
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.optimization.optimizers import keras_weight_decay
@@ -70,13 +70,13 @@ class TrainingSetup(NamedTuple):
             epoch is used.
     """
 
-    train: Split
+    train: AnySplit
     preprocessing: Preprocessing
     recipe: Recipe
     flip: bool
     seed: int
     epochs: int
-    validation: Split | None = None
+    validation: AnySplit | None = None
 
     @property
     def num_steps(self) -> int:
@@ -113,7 +113,7 @@ def train_further(
     trained = keras.models.clone_model(model)
     trained.set_weights(model.get_weights())
     copy = copy_to_tf_keras(trained)
-    images = setup.preprocessing(setup.train.sample(_COMPARED_IMAGES).images)
+    images = setup.preprocessing(setup.train.sample(_COMPARED_IMAGES).read())
     require_equal(model, copy.model, images)
     trainer = _Trainer(
         setup, RATE_FACTORS[technique], advance, not gives_probabilities(model), images
@@ -207,7 +207,7 @@ class BestWeights(tf_keras.callbacks.Callback):
         min_steps: Steps of training from which on weights count; 0 counts the initial ones, too.
     """
 
-    def __init__(self, setup: TrainingSetup, validation: Split, min_steps: int) -> None:
+    def __init__(self, setup: TrainingSetup, validation: AnySplit, min_steps: int) -> None:
         super().__init__()
         self.setup, self.validation, self.min_steps = setup, validation, min_steps
         self.best: tuple[tuple[float, float], list[Any]] | None = None
@@ -229,7 +229,7 @@ class BestWeights(tf_keras.callbacks.Callback):
     def _evaluate(self, steps: int) -> None:
         if steps < self.min_steps:
             return
-        outputs = predict(self.model, self.setup.preprocessing, self.validation.images)
+        outputs = predict(self.model, self.setup.preprocessing, self.validation)
         metrics = scores(outputs, self.validation.labels)
         score = metrics["accuracy"], -metrics["loss"]
         if self.best is None or score > self.best[0]:

@@ -208,7 +208,7 @@ def _integer_accuracy(source: SourceModel, model: keras.Model) -> float:
     float32, validation = convert(model), source.dataset.validation
     ranges = calibrate(float32, calibration_images(source.run, source.dataset))
     file = Interpreter(quantize(float32, RECIPES["static_wi8_ai8"], ranges))
-    outputs = file(source.run.preprocessing(validation.images))
+    outputs = file(source.run.preprocessing(validation.read()))
     return float(scores(outputs, validation.labels)["accuracy"])
 
 

@@ -184,9 +184,9 @@ def _repair(
         The result, and the comparison by layer.
     """
     dataset = run.dataset(data_dir)
-    pixels, labels = dataset.test
+    pixels, labels = dataset.test.read(), dataset.test.labels
     images, calibration = run.preprocessing(pixels), calibration_images(run, dataset)
-    sample = run.preprocessing(dataset.test.sample(NUM_IMAGES).images)
+    sample = run.preprocessing(dataset.test.sample(NUM_IMAGES).read())
     sound = run.model()
     scaled = scale_channel(sound, normalization)
     reference = predict(scaled, run.preprocessing, pixels)

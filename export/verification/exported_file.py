@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from cnn_keras.command import log, progress, write_atomic
 from cnn_keras.data.datasets import Dataset
+from cnn_keras.data.loading.image_files import AnySplit
 from cnn_keras.data.preprocessing import Float32Images
-from cnn_keras.data.splits import Labels, Split
+from cnn_keras.data.splits import Labels
 from cnn_keras.errors import UsageError
 from cnn_keras.training.evaluate import Probabilities
 from cnn_keras.training.predict import predict
@@ -68,7 +69,7 @@ class ExportedFile(NamedTuple):
 
     provenance: Provenance
     dataset: Dataset
-    split: Split
+    split: AnySplit
     images: Float32Images
     labels: Labels | None
     reference: Probabilities
@@ -125,12 +126,13 @@ def load(provenance: Provenance, split: str, data_dir: Path | None = None) -> Ex
     dataset = run.dataset(data_dir)
     images = dataset.split(split)
     labels = images.labels if dataset.labeled else None
-    reference = run.predict(images.images)
+    pixels = images.read()
+    reference = run.predict(pixels)
     made_from = None
     if recipe.techniques:
         network = load_network(run, recipe, provenance.tuned_weights)
-        made_from = predict(network, run.preprocessing, images.images)
-    preprocessed = run.preprocessing(images.images)
+        made_from = predict(network, run.preprocessing, pixels)
+    preprocessed = run.preprocessing(pixels)
     return ExportedFile(provenance, dataset, images, preprocessed, labels, reference, made_from)
 
 
@@ -228,7 +230,7 @@ def repair_file(exported: ExportedFile, float32: bytes, out: Path) -> dict[str, 
 
 def _sample(exported: ExportedFile) -> Float32Images:
     """Return a few preprocessed images of all classes."""
-    return exported.provenance.run.preprocessing(exported.split.sample(NUM_IMAGES).images)
+    return exported.provenance.run.preprocessing(exported.split.sample(NUM_IMAGES).read())
 
 
 def _write_repaired(repaired: Repaired, provenance: Provenance, out: Path) -> dict[str, Any]:

@@ -59,10 +59,10 @@ def list_samples(data: str, data_dir: Path | None = None) -> Samples:
         return _list_files(data, data_dir)
     dataset = datasets.load(data, data_dir)
     images = []
-    splits = distinct_splits(dataset.train, dataset.validation, dataset.test)
-    for split, (pixels, labels) in splits.items():
+    for split, images_of_split in dataset.splits.items():
+        pixels = images_of_split.read()
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        for index, label in enumerate(labels.tolist()):
+        for index, label in enumerate(images_of_split.labels.tolist()):
             decode = partial(Image.fromarray, pixels[index])
             images.append(Sample(str(index), split, label, decode))
     return Samples(dataset.classes, images)

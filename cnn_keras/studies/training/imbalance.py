@@ -72,7 +72,7 @@ def write_imbalanced(dataset: Dataset, imbalance: float, seed: int, file: Path) 
     splits = {"train": train, "val": dataset.validation, "test": dataset.test}
     arrays: dict[str, Any] = {"classes": np.array(dataset.classes)}
     for name, split in splits.items():
-        arrays |= {f"x_{name}": split.images, f"y_{name}": split.labels}
+        arrays |= {f"x_{name}": split.read(), f"y_{name}": split.labels}
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)
     write_atomic(file, data.getvalue())

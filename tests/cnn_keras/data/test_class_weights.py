@@ -86,7 +86,7 @@ def test_weights_reach_the_loss_of_each_output(
     still = replace(weighted, network=network, recipe=replace(weighted.recipe, **recipe))
     run = train(still, tmp_path / "run")
     dataset, row = run.dataset(), run.history[0]
-    images, labels = run.preprocessing(dataset.train.images), dataset.train.labels
+    images, labels = run.preprocessing(dataset.train.read()), dataset.train.labels
     if network == "lenet5":
         expected = weighted_loss(initial_model(run).predict(images, verbose=0), labels)
         assert row["loss"] == pytest.approx(expected, rel=1e-5)

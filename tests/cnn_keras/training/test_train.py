@@ -322,7 +322,7 @@ def test_a_network_learns_a_folder_of_images(
     assert run.metrics["num_train_images"] == 180 - 36 - 18
     assert run.metrics["test"]["accuracy"] > 0.9
     split = Run.open(run.path).dataset().test
-    assert scores(run.predict(split.images), split.labels) == run.metrics["test"]
+    assert scores(run.predict(split), split.labels) == run.metrics["test"]
     interrupt(training, tmp_path / "interrupted", epoch=2)
     resumed = train(training, tmp_path / "interrupted")
     assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(resumed), strict=True))

@@ -57,9 +57,9 @@ def test_the_run_folder_is_like_a_trained_one(
     dataset = run.dataset()
     assert dataset.labeled
     assert set(dataset.train.labels) == {0, 1}
-    expected = np.exp(logits(resnet18, run.preprocessing(dataset.test.images)))
+    expected = np.exp(logits(resnet18, run.preprocessing(dataset.test.read())))
     expected /= expected.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(run.predict(dataset.test.images), expected, atol=1e-5)
+    np.testing.assert_allclose(run.predict(dataset.test.read()), expected, atol=1e-5)
 
     code, stdout, _ = run_main(capsys, "evaluate", out)
     assert code == 0

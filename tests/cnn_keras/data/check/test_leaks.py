@@ -7,47 +7,44 @@ import numpy as np
 import pytest
 
 from cnn_keras.data import datasets
-from cnn_keras.data.check.leaks import count_shared, describe_leak
+from cnn_keras.data.check.leaks import describe_leak
+from cnn_keras.data.loading.first_pass import first_pass
 from cnn_keras.training.config import Training
 from cnn_keras.training.train import train
 from tests.fixtures.image_folders import write
 
-
-def test_shared_images_are_counted_by_all_their_pixels() -> None:
-    images = datasets.load("digits").test.images
-    assert count_shared(images[:100], images[100:]) == 0
-    assert count_shared(images[:100], images[90:]) == 10
-    assert count_shared(images[[3, 3, 4]], images[:4]) == 2
-    changed = images[:5].copy()
-    changed[2, 31, 31] ^= 1  # no sampled pixel
-    assert count_shared(changed, images) == 4
+SHAPE = (32, 32, 1)
 
 
-def test_tiny_images() -> None:
-    pixels = np.arange(6, dtype=np.uint8).reshape(3, 1, 2, 1)
-    assert count_shared(pixels[[0, 2, 2]], pixels[1:]) == 2
+def leak(name: str) -> str | None:
+    dataset = datasets.load(name, shape=SHAPE)
+    return describe_leak(dataset, first_pass(dataset.splits, SHAPE, digests=True).digests)
 
 
 def test_a_folder_that_leaks_is_described(tmp_path: Path) -> None:
     for place, name in enumerate(("train", "val", "test")):
         write(tmp_path / "data" / name, count=8, first=8 * place)
     name = f"folder:{tmp_path / 'data'}"
-    assert describe_leak(datasets.load(name, shape=(32, 32, 1))) is None
+    assert leak(name) is None
     for split, number in (("val", 1), ("test", 2), ("test", 5)):
         copy = tmp_path / "data" / split / "one" / f"copy{number}.webp"
         shutil.copy(next((tmp_path / "data/train/one").glob(f"00{number}.*")), copy)
-    line = describe_leak(datasets.load(name, shape=(32, 32, 1)))
+    line = leak(name)
     assert line is not None
     assert line.startswith("data: 1 of 25 validation images and 2 of 26 test images are also")
     shutil.rmtree(tmp_path / "data" / "test")
-    line = describe_leak(datasets.load(name, shape=(32, 32, 1)))
+    line = leak(name)
     assert line is not None
     assert line.startswith("data: 1 of 25 validation images are also training images")
 
 
-def test_named_data_sets_are_not_searched() -> None:
+def test_arrays_that_leak_are_described() -> None:
     digits = datasets.load("digits")
-    assert describe_leak(digits._replace(test=digits.train)) is None
+    digits = digits._replace(test=digits.train.take(np.arange(7)))
+    line = describe_leak(digits, first_pass(digits.splits, SHAPE, digests=True).digests)
+    assert line is not None
+    assert line.startswith("digits: 7 of 7 test images are also training images")
+    assert not first_pass(digits.splits, SHAPE, digests=False).digests
 
 
 def test_train_warns_of_a_leak_in_one_line(

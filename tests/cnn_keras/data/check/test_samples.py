@@ -33,7 +33,7 @@ def test_the_splits_are_those_of_a_training(layout: tuple[str, ...], tmp_path: P
             continue
         images = [sample for sample in found.images if sample.split == name]
         pixels = np.stack([preprocessing.pixels(sample.open()) for sample in images])
-        np.testing.assert_array_equal(pixels, dataset.split(name).images)
+        np.testing.assert_array_equal(pixels, dataset.split(name).read())
         assert [sample.label for sample in images] == dataset.split(name).labels.tolist()
 
 

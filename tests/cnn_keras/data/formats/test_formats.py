@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_keras.data.splits import Split
 from cnn_keras.errors import Error
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
@@ -39,16 +38,17 @@ def test_a_run_keeps_its_data(kind: str, tmp_path: Path) -> None:
     assert run.classes == NAMES
     assert run.preprocessing.shape == (32, 32, 1)  # the paper's, and the smallest for 8×8 images
     assert (run.config["data"], run.metrics["num_train_images"]) == (name, 32)
-    test: Split = Run.open(run.path).dataset().test
-    assert test.images.shape == (9, 32, 32, 1)
-    assert scores(run.predict(test.images), test.labels) == run.metrics["test"]
+    test = Run.open(run.path).dataset().test
+    images = test.read()
+    assert images.shape == (9, 32, 32, 1)
+    assert scores(run.predict(images), test.labels) == run.metrics["test"]
     write_data(kind, tmp_path, changed=True)
     (run.path / "metrics.json").unlink()  # as if the training had been interrupted
     with pytest.raises(Error, match=r"have changed since .* \(45 pictures, .*; before: 45 pictu"):
         train(Training.of("lenet5", name, recipe=recipe), run.path)
     write_data(kind, tmp_path)
     again = train(Training.of("lenet5", name, recipe=recipe), run.path)
-    np.testing.assert_array_equal(again.dataset().test.images, test.images)
+    np.testing.assert_array_equal(again.dataset().test.read(), images)
 
 
 def test_the_shape_of_arrays_is_that_of_the_input(tmp_path: Path) -> None:

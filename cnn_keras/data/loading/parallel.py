@@ -1,0 +1,94 @@
+"""Compute the elements of a sequence in threads or worker processes, in order, by Grain."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from ...command import quiet
+
+Element = TypeVar("Element")
+
+# Elements that wait to be used, for each worker process. One more is being computed.
+_BUFFERED_PER_WORKER = 2
+
+
+def num_threads() -> int:
+    """Return how many threads decode images: as many as there are cores for this process."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def in_order(
+    function: Callable[[int], Element], count: int, first: int = 0, workers: int = 0
+) -> Iterator[Iterator[Element]]:
+    """Compute `function(index)` for the indices from `first` to `count`, ahead of their use.
+
+    Args:
+        function: Computes an element. Worker processes need a function that can be pickled, and
+            that needs no TensorFlow.
+        count: Number of all elements.
+        first: Index of the first element to compute.
+        workers: Number of worker processes; with 0, threads of this process compute the elements.
+
+    Yields:
+        An iterator over the elements in order. Threads and worker processes end with the context.
+    """
+    grain = _import_grain()
+    _ignore_warnings_of_pillow()
+    elements = grain.MapDataset.range(first, count).map(function)
+    if workers:
+        elements = elements.to_iter_dataset(
+            grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+        )
+        options = grain.MultiprocessingOptions(workers, _BUFFERED_PER_WORKER)
+        elements = elements.mp_prefetch(options, worker_init_fn=_start_worker)
+    else:
+        threads = num_threads()
+        elements = elements.to_iter_dataset(grain.ReadOptions(threads, 2 * threads))
+    iterator: Any = iter(elements)
+    try:
+        if workers:
+            iterator.get_state()  # creates the workers, so that the next line starts them
+            with quiet(2):  # a worker keeps this stderr: Grain logs a warning when it is imported
+                iterator.start_prefetch()
+        yield iterator
+    finally:
+        iterator.close()
+
+
+def _import_grain() -> Any:
+    """Import Grain without its warning that there is no JAX, whose profiler it would use."""
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
+    import grain
+
+    return grain
+
+
+def _ignore_warnings_of_pillow() -> None:
+    """Ignore Pillow's warnings of broken metadata and large images in all threads."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _start_worker(index: int, count: int) -> None:
+    """Prepare a worker process: it ends with its parent, which alone reacts to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _ignore_warnings_of_pillow()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process when another one ends, also if that is killed."""
+    wait([sentinel])
+    os._exit(1)
