@@ -215,6 +215,7 @@ def _fit(
 
     from .checkpoints.recorder import Recorder
     from .monitoring.progress_bar import ProgressBar
+    from .monitoring.throughput import Throughput
     from .optimization.averaging import EvaluateAverage
 
     recipe = training.recipe
@@ -222,8 +223,20 @@ def _fit(
     if first_epoch >= recipe.epochs:
         return
     recorder = Recorder(run, training.seed, first_epoch)
-    progress = ProgressBar(recorder.history, first_epoch, recipe.epochs, steps_per_epoch)
-    callbacks: list[keras.callbacks.Callback] = [recorder, progress, EvaluateAverage()]
+    throughput = Throughput(recipe.batch_size)
+    progress = ProgressBar(
+        recorder.history,
+        throughput,
+        recipe.epochs,
+        steps_per_epoch,
+        first_step=first_epoch * steps_per_epoch,
+    )
+    callbacks: list[keras.callbacks.Callback] = [
+        throughput,
+        recorder,
+        progress,
+        EvaluateAverage(),
+    ]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
     flip = recipe.flip and dataset.allows_flip

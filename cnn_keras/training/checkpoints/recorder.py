@@ -71,7 +71,9 @@ class Recorder(keras.callbacks.Callback):
 
     def _write_history(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.history[0]), lineterminator="\n")
+        # A table that an earlier version started keeps its columns.
+        columns = list(self.history[0])
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
         write_atomic(self.run.path / "history.csv", text.getvalue())

@@ -18,5 +18,6 @@ def main_logs(logs: dict[str, float], model: keras.Model) -> dict[str, float]:
         for prefix in ("", "val_")
         for metric in ("accuracy", "loss")
     }
+    names["images_per_second"] = "images_per_second"  # of the callback `Throughput`
     main = {name: logs[key] for key, name in names.items() if key in logs}
     return main | {"total_loss": logs["loss"]}

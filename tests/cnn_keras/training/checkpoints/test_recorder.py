@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnn_keras.errors import Error
+from cnn_keras.training.checkpoints.recorder import Recorder
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
@@ -23,4 +24,12 @@ def test_a_finished_run_has_a_table_and_no_temporary_files(lenet_run: Run) -> No
     with (lenet_run.path / "history.csv").open() as file:
         header = next(csv.reader(file))
     assert header[:3] == ["epoch", "seconds", "learning_rate"]
+    assert header[-1] == "images_per_second"
     assert not [path for path in lenet_run.path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_table_of_an_earlier_version_keeps_its_columns(tmp_path: Path) -> None:
+    recorder = Recorder(Run(tmp_path), seed=0, first_epoch=0)
+    recorder.history = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "new": 3.0}]
+    recorder._write_history()
+    assert Run(tmp_path).history == [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
