@@ -59,7 +59,8 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
     """`balanced` weights the loss of each image by the inverse frequency of its class among the
     training images."""
     tensorboard: bool = False
-    """Also write logs for TensorBoard."""
+    """Also write logs for TensorBoard: scalars, the images of the first batch, and confusion
+    matrices of the validation images."""
 
     def __call__(self) -> Outcome:
         from .config import Training

@@ -211,8 +211,6 @@ def _fit(
     tensorboard: bool,
 ) -> None:
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
-    import keras
-
     from .checkpoints.recorder import Recorder
     from .monitoring.progress_bar import ProgressBar
     from .monitoring.throughput import Throughput
@@ -224,21 +222,9 @@ def _fit(
         return
     recorder = Recorder(run, training.seed, first_epoch)
     throughput = Throughput(recipe.batch_size)
-    progress = ProgressBar(
-        recorder.history,
-        throughput,
-        recipe.epochs,
-        steps_per_epoch,
-        first_step=first_epoch * steps_per_epoch,
-    )
-    callbacks: list[keras.callbacks.Callback] = [
-        throughput,
-        recorder,
-        progress,
-        EvaluateAverage(),
-    ]
-    if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard"))
+    first_step = first_epoch * steps_per_epoch
+    progress = ProgressBar(recorder.history, throughput, recipe.epochs, steps_per_epoch, first_step)
+    callbacks = [throughput, recorder, progress, EvaluateAverage()]
     flip = recipe.flip and dataset.allows_flip
     if flip and dataset.fingerprint is not None:
         log("Images are mirrored at random; if they show letters or arrows, use --flip False.")
@@ -263,14 +249,17 @@ def _fit(
     if training.class_weights is not None:
         weights = balanced_class_weights(dataset.train.labels, len(dataset.classes))
         batches = _weight_classes(batches, weights)
-    held_out = evaluation_batches(dataset.validation, run.preprocessing)
+    validation = held_out = evaluation_batches(dataset.validation, run.preprocessing)
     if recipe.has_soft_labels:  # the validation loss is that of the labels themselves
         batches = label_probabilities(batches, len(run.classes), recipe.label_smoothing)
         held_out = label_probabilities(held_out, len(run.classes))
     if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
-        first_step = first_epoch * steps_per_epoch
         batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
     fuse_batch_norms(model)
+    if tensorboard:
+        from .monitoring.tensorboard import tensorboard_callbacks
+
+        callbacks += tensorboard_callbacks(run, batches, validation, recipe.epochs)
     try:
         with errors_of_files():
             model.fit(

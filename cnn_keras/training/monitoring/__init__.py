@@ -1,1 +1,1 @@
-"""What a training shows: the progress bar, and the logs that it reads."""
+"""What a training shows: progress, throughput and logs for TensorBoard."""
