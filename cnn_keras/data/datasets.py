@@ -34,7 +34,15 @@ from .formats import csv_file, npz_file
 from .image_folder import FolderSplits, LabeledPaths
 from .loading.image_files import AnySplit, FileSplit
 from .sources import SOURCES, load_source
-from .splits import Parts, Split, SplitNames, complete_splits, distinct_splits, hold_out
+from .splits import (
+    Parts,
+    Split,
+    SplitNames,
+    complete_splits,
+    distinct_splits,
+    hold_out,
+    require_classes,
+)
 
 # Prefixes of the names of data sets that are files of the user.
 FOLDER, CSV, NPZ = "folder:", "csv:", "npz:"
@@ -214,6 +222,7 @@ def _complete_folder(found: FolderSplits) -> Parts[LabeledPaths]:
     names = {split: files.folder.name for split, files in found.splits.items()}
     first = next(iter(found.splits.values()))
     parent = first.folder if "all" in found.splits else first.folder.parent
+    require_classes(found.splits, first.classes, parent)
     return complete_splits(found.splits, first.classes, SplitNames(f"{parent}/", names, "/"))
 
 

@@ -11,10 +11,10 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +135,7 @@ def list_images(folder: Path, classes: tuple[str, ...] = ()) -> LabeledPaths:
     Raises:
         Error: There are no sub-folders or only one, they look like splits and not like classes, one
             has no image, or its class is not allowed or has a name that labels.txt cannot hold.
+        OSError: A folder cannot be read.
     """
     subfolders = _subfolders(folder)
     found = [_class_name(path) for path in subfolders]
@@ -152,8 +153,7 @@ def list_images(folder: Path, classes: tuple[str, ...] = ()) -> LabeledPaths:
             raise Error(
                 f"{path} is a class that the training images lack; they have {', '.join(names)}."
             )
-        # A broken link counts as an image, which then cannot be read.
-        files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink()]
+        files = list(_files(path))
         images = sorted(file for file in files if _is_image(file.relative_to(path)))
         kinds = Counter(_kind(file) for file in set(files) - set(images))
         if not images:
@@ -166,6 +166,22 @@ def list_images(folder: Path, classes: tuple[str, ...] = ()) -> LabeledPaths:
         labels += [names.index(name)] * len(images)
         skipped += kinds
     return LabeledPaths(folder, names, tuple(paths), np.array(labels, np.int64), skipped)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder at any depth, and links: a broken one is an unreadable image.
+
+    Raises:
+        OSError: A folder cannot be read; its images would be missing unnoticed.
+    """
+
+    def stop(error: OSError) -> NoReturn:
+        raise error
+
+    for path, folders, files in os.walk(folder, onerror=stop):
+        for file in (Path(path, name) for name in files + folders):
+            if file.is_symlink() or file.is_file():
+                yield file
 
 
 def _split_folders(folder: Path) -> dict[str, list[Path]]:

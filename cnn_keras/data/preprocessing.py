@@ -30,6 +30,10 @@ ChooseBox = Callable[[tuple[int, int]], Box]
 """Chooses the part of an image of this width and height."""
 
 
+MAX_PIXELS = 89_478_485
+"""Pixels of the largest image of a data set; 268 MB in RGB. Pillow warns of larger ones."""
+
+
 def normalization_to(low: float, high: float) -> tuple[float, float]:
     """Return the mean and standard deviation that normalize black to `low` and white to `high`.
 
@@ -235,8 +239,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, max_pixels: int | None = None) -> Image.Image:
     """Open an image and read all of it.
+
+    Args:
+        path: The file.
+        max_pixels: Refuse images with more pixels than this, before they are decoded; by default
+            more than twice Pillow's limit.
 
     Raises:
         Error: There is no such file, it is no image, truncated, or suspiciously large.
@@ -244,7 +253,14 @@ def open_image(path: Path) -> Image.Image:
     try:
         with path.open("rb") as file:
             image: Image.Image = Image.open(file)
+            if max_pixels is not None and image.width * image.height > max_pixels:
+                raise Error(
+                    f"{path} has {image.width}×{image.height} pixels, and a data set takes images "
+                    f"of at most {max_pixels / 1e6:.0f} megapixels: resize it."
+                )
             image.load()
+    except Error:
+        raise
     except FileNotFoundError as error:
         raise Error(f"No such image: {path}.") from error
     except UnidentifiedImageError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from .. import datasets
-from ..preprocessing import open_image
+from ..preprocessing import MAX_PIXELS, open_image
 from ..splits import distinct_splits
 
 
@@ -75,7 +75,10 @@ def _list_files(data: str, data_dir: Path | None) -> Samples:
     folder = os.path.commonpath([path.parent for path in paths])
     images = [
         Sample(
-            Path(os.path.relpath(path, folder)).as_posix(), split, label, partial(open_image, path)
+            Path(os.path.relpath(path, folder)).as_posix(),
+            split,
+            label,
+            partial(open_image, path, MAX_PIXELS),
         )
         for split, files in splits.items()
         for path, label in zip(files.paths, files.labels.tolist(), strict=True)
