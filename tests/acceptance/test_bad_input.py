@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnn_keras.command import start_keras
 from tests.fixtures.command_line import run_main
@@ -52,6 +53,11 @@ def class_empty_in_val(path: Path) -> str:
 
 def class_missing_in_train(path: Path) -> str:
     shutil.rmtree(folder(path) / "train" / "two")
+    return f"folder:{path}"
+
+
+def huge_image(path: Path) -> str:
+    Image.new("1", (10_000, 10_000)).save(folder(path) / "train" / "one" / "huge.png")
     return f"folder:{path}"
 
 
@@ -108,6 +114,7 @@ BAD_DATA = {
     class_missing_in_val: "data has no images of two in its split val",
     class_empty_in_val: "two has no JPEG",
     class_missing_in_train: "two is a class that the training images lack",
+    huge_image: "huge.png has 10000×10000 pixels",
     broken_image: "empty.jpg is not an image",
     listed_file_missing: "lists images that are missing: one/gone.png",
     column_missing: "has no column 'label'",
@@ -142,7 +149,7 @@ def test_bad_data_fails_the_check(
     make: Callable[[Path], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run_main(capsys, "dataset", "check", make(tmp_path / "data"))
-    if make is broken_image:  # the check names broken files on stdout
+    if make in (huge_image, broken_image):  # the check names broken files on stdout
         assert (code, err) == (1, "")
         assert BAD_DATA[make] in out
         assert "Broken files: 1" in out

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...command import progress
 from ...errors import Error
 from ..preprocessing import ChannelSums, Preprocessing, UInt8Images, fit_preprocessing
-from .image_files import PART, AnySplit, FileSplit, decode, log_large, unreadable
+from .image_files import PART, AnySplit, FileSplit, decode, unreadable
 from .parallel import in_order
 
 
@@ -52,7 +52,6 @@ class _Part(NamedTuple):
     sums: ChannelSums
     digests: list[bytes]
     broken: dict[str, Error]
-    large: dict[str, tuple[int, int]]
 
 
 def _read_files(splits: Mapping[str, FileSplit]) -> FirstPass:
@@ -60,7 +59,6 @@ def _read_files(splits: Mapping[str, FileSplit]) -> FirstPass:
     digests: dict[str, list[bytes]] = {}
     sums: dict[str, ChannelSums] = {}
     broken: dict[str, Error] = {}
-    large: dict[str, tuple[int, int]] = {}
     count = sum(len(split.paths) for split in splits.values())
     with progress("read images", count) as advance:
         for name, split in splits.items():
@@ -69,17 +67,15 @@ def _read_files(splits: Mapping[str, FileSplit]) -> FirstPass:
             def measure(index: int, split: FileSplit = split) -> _Part:
                 part = decode(split.paths[PART * index : PART * (index + 1)], split.shape)
                 found = ChannelSums.of(part.images), pixel_digests(part.images)
-                return _Part(*found, part.broken, part.large)
+                return _Part(*found, part.broken)
 
             with in_order(measure, -(-len(split.paths) // PART)) as parts:
                 for part in parts:
                     sums[name] = sums[name] + part.sums if name in sums else part.sums
                     digests[name] += part.digests
                     broken |= part.broken
-                    large |= part.large
                     for _ in range(len(part.digests) + len(part.broken)):
                         advance()
-    log_large(large, count)
     if broken:
         raise unreadable(broken, count)
     return FirstPass(sums["train"].preprocessing(splits["train"].shape), digests)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...command import log, progress
 from ...errors import Error, first_line
 from ..image_folder import MAX_NAMED, enumerate_names
 from ..preprocessing import (
+    MAX_PIXELS,
     ChooseBox,
     Preprocessing,
     UInt8Images,
@@ -99,7 +99,7 @@ class Part(NamedTuple):
     Attributes:
         images: Pixels of the files that are not broken, `(n, height, width, channels)`.
         broken: Error by path, of the files that are.
-        large: Width and height by path, of images that Pillow warns of.
+        large: Width and height by path, of images with more than `MAX_PIXELS` pixels.
     """
 
     images: UInt8Images
@@ -107,16 +107,19 @@ class Part(NamedTuple):
     large: dict[str, tuple[int, int]]
 
 
-def decoded_parts(paths: Sequence[str], shape: tuple[int, int, int]) -> Iterator[Part]:
+def decoded_parts(
+    paths: Sequence[str], shape: tuple[int, int, int], max_pixels: int | None = MAX_PIXELS
+) -> Iterator[Part]:
     """Decode files in parallel, and yield them in order, in parts of up to `PART` images.
 
     Args:
         paths: Paths of the files.
         shape: Height, width and channels of the result.
+        max_pixels: Images with more pixels count as broken; see `open_image`.
     """
 
     def decode_part(index: int) -> Part:
-        return decode(paths[PART * index : PART * (index + 1)], shape)
+        return decode(paths[PART * index : PART * (index + 1)], shape, max_pixels=max_pixels)
 
     with in_order(decode_part, -(-len(paths) // PART)) as parts:
         yield from parts
@@ -126,6 +129,7 @@ def decode(
     paths: Sequence[str],
     shape: tuple[int, int, int],
     choose_boxes: Sequence[ChooseBox] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
 ) -> Part:
     """Decode files, crop the images at the center or by boxes, and resize them.
 
@@ -134,6 +138,7 @@ def decode(
         shape: Height, width and channels of the result.
         choose_boxes: For each image, chooses the box to which it is cropped, see
             `Preprocessing.pixels`.
+        max_pixels: Images with more pixels count as broken; see `open_image`.
     """
     height, width, channels = shape
     preprocessing = Preprocessing(height, width, channels, (0.0,) * channels, (1.0,) * channels)
@@ -143,8 +148,8 @@ def decode(
     for index, path in enumerate(paths):
         choose_box = choose_boxes[index] if choose_boxes else None
         try:
-            image = open_image(Path(path))
-            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+            image = open_image(Path(path), max_pixels)
+            if image.width * image.height > MAX_PIXELS:
                 large[path] = image.size
             images[index - len(broken)] = preprocessing.pixels(image, choose_box)
         except Error as error:
@@ -155,7 +160,7 @@ def decode(
 
 
 def read_images(paths: Sequence[Path], shape: tuple[int, int, int]) -> UInt8Images:
-    """Decode a few files into memory, with a progress bar.
+    """Decode a few files of any size into memory, with a progress bar.
 
     Args:
         paths: Paths of the files.
@@ -171,32 +176,22 @@ def read_images(paths: Sequence[Path], shape: tuple[int, int, int]) -> UInt8Imag
     broken: dict[str, Error] = {}
     large: dict[str, tuple[int, int]] = {}
     with progress("decode images", len(paths)) as advance:
-        for part in decoded_parts([str(path) for path in paths], shape):
+        for part in decoded_parts([str(path) for path in paths], shape, max_pixels=None):
             images.append(part.images)
             broken |= part.broken
             large |= part.large
             for _ in range(len(part.images) + len(part.broken)):
                 advance()
-    log_large(large, len(paths))
+    if large:
+        path = min(large)
+        log(
+            f"{len(large)} of {len(paths)} images have more than {MAX_PIXELS / 1e6:.0f} "
+            f"megapixels, for example {path} with {large[path][0]}×{large[path][1]}: smaller ones "
+            "are read faster."
+        )
     if broken:
         raise unreadable(broken, len(paths))
     return np.concatenate(images)
-
-
-def log_large(large: Mapping[str, tuple[int, int]], count: int) -> None:
-    """Log how many images are so large that Pillow warns of them.
-
-    Args:
-        large: Their width and height by path.
-        count: Number of all images.
-    """
-    if large:
-        path = min(large)
-        megapixels = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        log(
-            f"{len(large)} of {count} images have more than {megapixels:.0f} megapixels, for "
-            f"example {path} with {large[path][0]}×{large[path][1]}: smaller ones are read faster."
-        )
 
 
 def unreadable(broken: Mapping[str, Error], count: int) -> Error:

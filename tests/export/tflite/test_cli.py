@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_keras.data.image_folder import decode
+from cnn_keras.data.loading.image_files import read_images
 from cnn_keras.training.run_folder import Run
 from export.cli import main
 from export.tflite import metadata
@@ -59,7 +59,7 @@ def black_on_white(
 ) -> list[Path]:
     """The same digits in dark ink on gray paper, as a camera sees them."""
     folder = tmp_path_factory.mktemp("paper")
-    for path, digit in zip(white_on_black, decode(white_on_black, (32, 32, 1)), strict=True):
+    for path, digit in zip(white_on_black, read_images(white_on_black, (32, 32, 1)), strict=True):
         paper = 220 - digit[..., 0] * (190 / 255)
         Image.fromarray(paper.astype(np.uint8)).save(folder / path.name)
     return [folder / path.name for path in white_on_black]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cnn_keras.data import datasets, image_folder
+from cnn_keras.data.loading import image_files
 from cnn_keras.data.loading.image_files import PART, FileSplit, decode, read_images
 from cnn_keras.data.preprocessing import Preprocessing, open_image
 from cnn_keras.errors import Error
@@ -119,6 +120,7 @@ def test_one_line_names_large_images_instead_of_pillow_s_warnings(
         Image.new("L", (40, 30)).save(tmp_path / name)
     Image.new("L", (10, 10)).save(tmp_path / "c.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 1_000)
     paths = sorted(tmp_path.iterdir())
     assert read_images(paths, (8, 8, 1)).shape == (3, 8, 8, 1)  # warnings would be errors
     (line,) = capsys.readouterr().err.splitlines()
@@ -128,3 +130,13 @@ def test_one_line_names_large_images_instead_of_pillow_s_warnings(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(Error, match=r"^2 of 3 images cannot be read: in .*, a\.png, b\.png\."):
         read_images(paths, (8, 8, 1))
+
+
+def test_larger_images_than_those_of_a_data_set_are_broken(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("large.png", "small.png")]
+    for name, width in zip(names, (41, 40), strict=True):
+        Image.new("L", (width, 30)).save(name)
+    found = decode(names, (8, 8, 1), max_pixels=40 * 30)
+    assert found.images.shape == (1, 8, 8, 1)
+    assert list(found.broken) == names[:1]
+    assert "large.png has 41×30 pixels, and a data set takes" in str(found.broken[names[0]])
