@@ -130,6 +130,13 @@ class RecipeOptions:
     """Magnitude of RandAugment, from 0 to 1, for example 0.3; 0 for none."""
     rand_augment_operations: int | None = None
     """Operations of RandAugment for each image."""
+    lighting: float | None = None
+    """Add random multiples of the principal components of the training images' colors, with this
+    standard deviation, for example 0.1; 0 for none."""
+    crop: Literal["none", "alexnet", "vgg", "vgg_256", "vgg_384", "inception", "resnet"] | None = (
+        None
+    )
+    """Random crop of image files, named after the network whose paper describes it."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

@@ -133,6 +133,11 @@ def absolute_name(name: str, *, labeled: bool = True) -> str:
     return name
 
 
+def has_image_files(name: str) -> bool:
+    """Return whether a data set consists of image files, which may have any size."""
+    return name.startswith((FOLDER, CSV))
+
+
 def load(
     name: str, data_dir: Path | None = None, shape: tuple[int, int, int] = (224, 224, 3)
 ) -> Dataset:

@@ -67,7 +67,16 @@ def training_batches(
 
     if isinstance(split, FileSplit):
         step = first_epoch * (len(split.labels) // batch_size) + first_step
-        files = partial(shuffled_batches, split, batch_size, epochs, seed, step, workers=workers)
+        files = partial(
+            shuffled_batches,
+            split,
+            batch_size,
+            epochs,
+            seed,
+            step,
+            crop=augmentation.crop,
+            workers=workers,
+        )
         batches = _generated(files, (batch_size, *split.shape), 2)
     else:
         batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)

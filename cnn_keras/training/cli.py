@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -109,26 +109,41 @@ class Evaluate(DataDirOption, Command):
     """Run folder."""
     split: str = "test"
     """train, validation or test."""
+    crops: Literal[1, 10] | None = None
+    """Average the probabilities of several crops of each image: 1 takes the central 224 pixels of
+    an image whose shorter side is rescaled to 256, and 10 also the corners of the central square,
+    and all of them mirrored. By default the whole central square becomes the input."""
 
     def __call__(self) -> Outcome:
         from .evaluate import confusion_matrix, scores
+        from .predict import predict_crops
         from .run_folder import Run
 
         run = Run.open(self.run)
         start_keras()
-        dataset = run.dataset(self.data_dir)
+        dataset = run.raw_dataset(self.data_dir)
+        dataset = (run.select_images if self.crops else run.prepare_dataset)(dataset)
         split = dataset.split(self.split)
         if not dataset.labeled:
             raise UsageError(
                 f"The {dataset.name} of {self.run} have no labels: import its weights, or export "
                 "its model, with --data folder:PATH."
             )
-        probabilities = run.predict(split)
+        if self.crops == 10 and not dataset.allows_flip:
+            raise UsageError(
+                f"Five of ten crops are mirrored, which changes classes of {dataset.name}: use "
+                "--crops 1."
+            )
+        if self.crops:
+            probabilities = predict_crops(run.model(), run.preprocessing, split, self.crops)
+        else:
+            probabilities = run.predict(split)
         confusion = confusion_matrix(probabilities, split.labels)
         found = scores(probabilities, split.labels)
         document = {
             "run": str(self.run),
             "split": self.split,
+            **({"crops": self.crops} if self.crops else {}),
             **found,
             "confusion_matrix": confusion.tolist(),
         }

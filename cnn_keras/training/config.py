@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import zoo
-from ..data.datasets import absolute_name
+from ..data.datasets import absolute_name, has_image_files
 from ..errors import UsageError, unknown
 from . import recipes
 from .fine_tuning import pretrained_options
@@ -59,6 +59,11 @@ class Training:
             raise UsageError("Only pretrained weights can be frozen: name them with --weights.")
         if self.class_weights not in (None, "balanced"):
             raise unknown("class weights", self.class_weights, ["balanced"])
+        if self.recipe.crop != "none" and not has_image_files(self.data):
+            raise UsageError(
+                f"Only image files are cropped, and {self.data} has arrays: use --shift, or "
+                "--crop none."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `config.json`; see `Recipe.to_dict`."""
@@ -98,12 +103,14 @@ class Training:
         if weights is not None:
             weights = weights.expanduser().resolve()
             options = pretrained_options(weights, network) | options
-        base = named_recipe(base_recipe, recipes.recipe(zoo.network(network).recipe))
+        data = absolute_name(data)
+        paper = recipes.recipe(zoo.network(network).recipe, image_files=has_image_files(data))
+        base = named_recipe(base_recipe, paper)
         complete = replace(base, **values)
         recipes.require_effect(complete, values)
         return cls(
             network,
-            absolute_name(data),
+            data,
             complete,
             options=options,
             weights=None if weights is None else str(weights),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..data.loading.evaluation_crops import image_crops
 from ..data.loading.image_files import AnySplit
 from ..data.pipeline import inference_batch_size
 from ..data.preprocessing import Preprocessing, UInt8Images
@@ -59,6 +60,28 @@ def predict(
                 f"Model '{model.name}' does not run on {len(batch)} images: {keras_reason(error)}",
                 details=traceback.format_exc(),
             ) from error
+    return np.concatenate(parts)
+
+
+def predict_crops(
+    model: keras.Model, preprocessing: Preprocessing, split: AnySplit, count: int
+) -> Probabilities:
+    """Return the probabilities `(n, classes)` of images: the mean over several crops of each.
+
+    Args:
+        model: The network.
+        preprocessing: Its preprocessing.
+        split: Images in their own size.
+        count: Number of crops, 1 or 10, see `image_crops`.
+
+    Raises:
+        Error: See `predict`.
+    """
+    parts = []
+    size = max(1, inference_batch_size(preprocessing) // count)
+    for crops in image_crops(split, preprocessing, count, size):
+        probabilities = predict(model, preprocessing, crops.reshape(-1, *preprocessing.shape))
+        parts.append(probabilities.reshape(*crops.shape[:2], -1).mean(axis=1))
     return np.concatenate(parts)
 
 

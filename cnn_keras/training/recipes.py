@@ -11,6 +11,7 @@ from ..errors import UsageError, unknown
 
 Schedule = Literal["step", "cosine", "one_cycle"]
 Optimizer = Literal["sgd", "adamw", "lamb"]
+Crop = Literal["none", "alexnet", "vgg", "vgg_256", "vgg_384", "inception", "resnet"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Recipe:
         cutmix: Alpha of CutMix' Beta distribution; 0 for none.
         rand_augment: Magnitude of RandAugment, from 0 to 1; 0 for none.
         rand_augment_operations: Operations of RandAugment for each image.
+        lighting: Standard deviation of the random multiples of the principal components that are
+            added to the pixels, see `data.augmentation.lighting`; 0 for none.
+        crop: Random crop of image files, see `data.augmentation.crops.CROPS`. Data sets of arrays
+            have none.
 
     Raises:
         UsageError: A value is out of range.
@@ -79,6 +84,8 @@ class Recipe:
     cutmix: float = 0.0
     rand_augment: float = 0.0
     rand_augment_operations: int = 2
+    lighting: float = 0.0
+    crop: Crop = "none"
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -139,6 +146,10 @@ class Recipe:
                 "The operations of RandAugment must be 1 or more, not "
                 f"{self.rand_augment_operations}."
             )
+        if not 0 <= self.lighting < math.inf:
+            raise UsageError(f"The lighting must be 0 or a finite number, not {self.lighting}.")
+        if self.crop not in get_args(Crop):
+            raise unknown("crop", self.crop, get_args(Crop))
 
     @property
     def has_soft_labels(self) -> bool:
@@ -213,6 +224,16 @@ RECIPES = {
     ),
 }
 
+# What the papers add for image files. Lighting is the change of colors of Krizhevsky et al. 2012,
+# section 4.1. Those of VGG (section 3.1) and ResNet (section 3.4) take it over, but not that of
+# GoogLeNet (section 6).
+IMAGE_FILE_VALUES: dict[str, dict[str, Any]] = {
+    "alexnet": {"crop": "alexnet", "lighting": 0.1},
+    "vgg": {"crop": "vgg", "lighting": 0.1},
+    "googlenet": {"crop": "inception"},
+    "resnet": {"crop": "resnet", "lighting": 0.1},
+}
+
 # For external models, whose training is unknown. Most of them have shortcuts and batch
 # normalization, as ResNet has. Batches of 32 images of 224×224 fit into any machine's memory, and
 # the learning rate is proportional to the batch size (Goyal et al., arXiv:1706.02677, section 2.1).
@@ -258,12 +279,16 @@ def require_effect(recipe: Recipe, given: Iterable[str]) -> None:
             )
 
 
-def recipe(name: str) -> Recipe:
+def recipe(name: str, *, image_files: bool = False) -> Recipe:
     """Return a recipe by name.
+
+    Args:
+        name: Key of `RECIPES`.
+        image_files: Whether it is for image files, which have the crops and lighting of the paper.
 
     Raises:
         UsageError: There is no such recipe.
     """
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
-    return RECIPES[name]
+    return replace(RECIPES[name], **IMAGE_FILE_VALUES.get(name, {}) if image_files else {})

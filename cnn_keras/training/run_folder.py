@@ -249,15 +249,23 @@ class Run:
         Raises:
             Error: It has a class that the network lacks.
         """
-        dataset = self._with_run_classes(dataset)
-        train = dataset.train
-        if (count := self.config["train_images"]) is not None:
-            train = train.sample(count, self.config["seed"])
+        dataset = self.select_images(dataset)
         return dataset._replace(
-            train=train.resized(self.preprocessing),
+            train=dataset.train.resized(self.preprocessing),
             validation=dataset.validation.resized(self.preprocessing),
             test=dataset.test.resized(self.preprocessing),
         )
+
+    def select_images(self, dataset: Dataset) -> Dataset:
+        """Return a loaded data set with the training images that were used, in their own size.
+
+        Raises:
+            Error: It has a class that the network lacks.
+        """
+        dataset = self._with_run_classes(dataset)
+        if (count := self.config["train_images"]) is not None:
+            dataset = dataset._replace(train=dataset.train.sample(count, self.config["seed"]))
+        return dataset
 
     def _with_run_classes(self, dataset: Dataset) -> Dataset:
         try:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..command import log
 from ..data import datasets
-from ..data.augmentation.augment import Augmentation
 from ..data.augmentation.mixing import Mixing
 from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
@@ -39,6 +38,7 @@ from ..errors import Error, UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import load_model, save_model
 from ..model_files.layer_weights import load_by_name, main_network
+from .augmentation import training_augmentation
 from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
@@ -225,21 +225,10 @@ def _fit(
     first_step = first_epoch * steps_per_epoch
     progress = ProgressBar(recorder.history, throughput, recipe.epochs, steps_per_epoch, first_step)
     callbacks = [throughput, recorder, progress, EvaluateAverage()]
-    flip = recipe.flip and dataset.allows_flip
-    if flip and dataset.fingerprint is not None:
-        log("Images are mirrored at random; if they show letters or arrows, use --flip False.")
-    augmentation = Augmentation(
-        recipe.shift,
-        recipe.rotation,
-        flip,
-        recipe.random_erasing,
-        rand_augment=recipe.rand_augment,
-        rand_augment_operations=recipe.rand_augment_operations,
-    )
     batches = training_batches(
         dataset.train,
         run.preprocessing,
-        augmentation,
+        training_augmentation(run, recipe, dataset),
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=training.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from .crops import RandomCrop
 from .erasing import erase
 from .geometry import move
 from .lighting import Lighting, light
@@ -26,6 +27,7 @@ class Augmentation(NamedTuple):
         lighting: How colors are changed, see `light`; None for no change.
         rand_augment: Magnitude of RandAugment, from 0 to 1; 0 for none.
         rand_augment_operations: Its operations for each image.
+        crop: How image files are cropped when they are decoded; None for the center.
     """
 
     shift: float = 0.0
@@ -35,6 +37,7 @@ class Augmentation(NamedTuple):
     lighting: Lighting | None = None
     rand_augment: float = 0.0
     rand_augment_operations: int = 2
+    crop: RandomCrop | None = None
 
 
 def augmenter(
@@ -44,14 +47,14 @@ def augmenter(
 
     Args:
         augmentation: How images are changed: they are moved, then their colors are changed, and
-            then a rectangle is erased.
+            then a rectangle is erased. Image files are cropped before.
         shape: Height, width and channels of the images.
 
     Returns:
         Takes images `(batch, height, width, channels)` float32 of pixels from 0 to 255 and seeds
         `(batch, 2)`, two integers for each image, on which alone its changes depend.
     """
-    shift, rotation, flip, random_erasing, lighting, magnitude, num_operations = augmentation
+    shift, rotation, flip, random_erasing, lighting, magnitude, num_operations, _ = augmentation
     operations = list(all_operations(*shape).values()) if magnitude else []
 
     def augment(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:

@@ -16,10 +16,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-PAPERS_SIDE = 224  # pixels, of the input in all papers below
+from ..preprocessing import Box
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom edge, in pixels of the original image."""
+PAPERS_SIDE = 224  # pixels, of the input in all papers below
 
 Size = tuple[int, int]
 """Width and height, as in Pillow."""

@@ -33,6 +33,18 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert row in [line.split() for line in out.splitlines()]
 
 
+def test_evaluate_takes_crops(lenet_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_main(capsys, "evaluate", lenet_run.path, "--crops", "1", "--json")
+    document = json.loads(out)
+    assert (code, document["crops"], document["num_images"]) == (0, 1, 360)
+    # The border of the digits, which is cut off, is black.
+    assert document["accuracy"] > 0.9
+    assert document["loss"] != pytest.approx(lenet_run.metrics["test"]["loss"], rel=1e-3)
+    code, out, err = run_main(capsys, "evaluate", lenet_run.path, "--crops", "10")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "mirrored, which changes classes of digits: use --crops 1" in err
+
+
 def test_predict_names_the_digit(
     lenet_run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cnn_keras.errors import UsageError
 from cnn_keras.training.config import Training
+from cnn_keras.training.recipes import RECIPES
 from cnn_keras.training.train import train
 
 
@@ -36,6 +37,9 @@ from cnn_keras.training.train import train
         ({"cutmix": float("nan")}, "alpha of CutMix must be 0 or a finite number"),
         ({"rand_augment": 1.1}, "magnitude of RandAugment must be from 0 to 1"),
         ({"rand_augment_operations": 0}, "operations of RandAugment must be 1 or more"),
+        ({"lighting": -0.1}, "lighting must be 0 or a finite number"),
+        ({"crop": "vgg_265"}, "Unknown crop 'vgg_265'. Did you mean 'vgg_256'"),
+        ({"crop": "vgg"}, "Only image files are cropped, and digits has arrays"),
         ({"gradient_accumulation_steps": 11}, "An epoch has 10 batches, fewer than the 11"),
     ],
 )
@@ -63,3 +67,32 @@ def test_given_values_replace_those_of_the_recipe() -> None:
     other = Training.of("lenet5", "digits", recipe={"epochs": 3, "momentum": None})
     assert (own.recipe.epochs, other.recipe.epochs) == (30, 3)
     assert other.recipe.momentum == own.recipe.momentum
+
+
+@pytest.mark.parametrize(
+    ("network", "crop", "lighting"),
+    [
+        ("alexnet", "alexnet", 0.1),
+        ("vgg16", "vgg", 0.1),
+        ("googlenet", "inception", 0.0),
+        ("resnet50", "resnet", 0.1),
+        ("resnet20", "none", 0.0),
+    ],
+)
+@pytest.mark.parametrize("base", ["paper", "modern"])
+def test_image_files_are_augmented_as_in_the_paper(
+    network: str, crop: str, lighting: float, base: str
+) -> None:
+    for data in ("folder:flowers", "csv:flowers.csv"):
+        found = Training.of(network, data, recipe={}, base_recipe=base).recipe
+        assert (found.crop, found.lighting) == (crop, lighting)
+    arrays = Training.of(network, "cifar10", recipe={}, base_recipe=base).recipe
+    assert (arrays.crop, arrays.lighting) == ("none", 0.0)
+    without = Training.of(network, "folder:flowers", recipe={"crop": "none", "lighting": 0.0})
+    assert without.to_dict()["recipe"].keys() == RECIPES["lenet5"].to_dict().keys()
+
+
+def test_the_crop_of_a_file_is_refused_for_arrays(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('crop = "inception"')
+    with pytest.raises(UsageError, match="Only image files are cropped"):
+        Training.of("lenet5", "digits", recipe={}, base_recipe=str(tmp_path / "mine.toml"))

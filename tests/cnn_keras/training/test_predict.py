@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+from cnn_keras.data.loading.evaluation_crops import image_crops
 from cnn_keras.data.preprocessing import Preprocessing
+from cnn_keras.data.splits import Split
 from cnn_keras.errors import Error
-from cnn_keras.training.predict import predict
+from cnn_keras.training.predict import predict, predict_crops
 
 
 def only_single_images(x: Any) -> Any:
@@ -47,3 +49,20 @@ def test_the_error_of_a_layer_is_one_line(function: Callable[[Any], Any], expect
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "Traceback" in caught.value.details
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_the_probabilities_of_crops_are_averaged(count: int) -> None:
+    model = keras.Sequential(
+        [layers.Input((21, 21, 3)), layers.Flatten(), layers.Dense(4, "softmax")]
+    )
+    preprocessing = Preprocessing(21, 21, 3, (100.0,) * 3, (50.0,) * 3)
+    images = np.random.default_rng(0).integers(0, 256, (5, 30, 40, 3), np.uint8)
+    split = Split(images, np.zeros(5, np.int64))
+    kernel, bias = model.get_weights()
+    (crops,) = image_crops(split, preprocessing, count, 5)
+    logits = ((crops - 100.0) / 50).reshape(5, count, -1) @ kernel + bias
+    exponentials = np.exp(logits - logits.max(axis=2, keepdims=True))
+    expected = (exponentials / exponentials.sum(axis=2, keepdims=True)).mean(axis=1)
+    found = predict_crops(model, preprocessing, split, count)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -3,13 +3,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from cnn_keras.data.augmentation.crops import CROPS
 from cnn_keras.errors import UsageError
 from cnn_keras.training.config import Training
-from cnn_keras.training.recipes import RECIPES, Recipe, recipe
+from cnn_keras.training.recipes import IMAGE_FILE_VALUES, RECIPES, Crop, Recipe, recipe
 from cnn_keras.training.train import train
 from cnn_keras.zoo import ZOO
 
@@ -48,6 +50,11 @@ def test_values_that_differ_from_a_papers_are_stored() -> None:
 def test_labels_are_soft_if_they_are_smoothed_or_mixed(values: dict[str, float]) -> None:
     assert not RECIPES["lenet5"].has_soft_labels
     assert replace(RECIPES["lenet5"], **values).has_soft_labels  # type: ignore[arg-type]
+
+
+def test_the_crops_are_those_of_image_files() -> None:
+    assert set(get_args(Crop)) == {"none", *CROPS}
+    assert set(IMAGE_FILE_VALUES) <= set(RECIPES)
 
 
 @pytest.mark.parametrize("options", [{"form": "1998"}, {"activation": "sigmoid"}])

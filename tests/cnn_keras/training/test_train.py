@@ -314,8 +314,11 @@ def test_a_network_learns_a_folder_of_images(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training = from_folder(folder)
+    recipe = replace(training.recipe, crop="vgg_256", lighting=0.1)
+    training = replace(training, recipe=recipe)
     run = train(training, tmp_path / "run")
     assert run.classes == NAMES
+    assert (run.path / "lighting.json").is_file()
     assert run.preprocessing.channels == 1  # as in the paper
     assert run.preprocessing.height == 32
     assert MIRRORED not in capsys.readouterr().err  # LeNet-5's recipe does not mirror

@@ -10,21 +10,20 @@ from PIL import Image
 from cnn_keras.data.augmentation.crops import (
     CROPS,
     AreaCrop,
-    Box,
     CropName,
     RandomCrop,
     RescaledCrop,
     evaluation_boxes,
 )
+from cnn_keras.data.preprocessing import Box
 
 Pixels = np.ndarray[Any, Any]
 
-# Uniform numbers: the length of the shorter side, left and top.
-FIXED = [(0.0, 0.0, 0.0), (0.999, 0.999, 0.999), (0.3, 0.7, 0.2), (0.6, 0.01, 0.5), (0.5, 0.5, 0.5)]
+ROUNDING = 1.001  # in pixel values: Pillow rounds after the rows and after the columns
 
 
 def weights(old: int, new: int, start: float, stop: float) -> Pixels:
-    """The antialiased bilinear filter `(new, old)` that reads the pixels from start to stop."""
+    """Return Pillow's antialiased bilinear filter `(new, old)` for pixels from start to stop."""
     scale = (stop - start) / new
     centers = start + (np.arange(new) + 0.5) * scale
     distances = np.abs(np.arange(old) + 0.5 - centers[:, None]) / max(scale, 1)
@@ -32,13 +31,19 @@ def weights(old: int, new: int, start: float, stop: float) -> Pixels:
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
-def resized(pixels: Pixels, width: int, height: int, box: Box | None = None) -> Pixels:
-    """Resize `(height, width, channels)` pixels in numpy."""
+def resized(
+    pixels: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None
+) -> Pixels:
+    """Resize `(height, width, channels)` pixels, or a box of them."""
     old_height, old_width, _ = pixels.shape
     left, top, right, bottom = box or (0, 0, old_width, old_height)
     rows = weights(old_height, height, top, bottom)
     columns = weights(old_width, width, left, right)
     return np.einsum("yh,xw,hwc->yxc", rows, columns, pixels, optimize=True)
+
+
+# Uniform numbers: the length of the shorter side, left and top.
+FIXED = [(0.0, 0.0, 0.0), (0.999, 0.999, 0.999), (0.3, 0.7, 0.2), (0.6, 0.01, 0.5), (0.5, 0.5, 0.5)]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def photograph() -> Image.Image:
 def assert_crop_equals(image: Image.Image, box: Box, expected: Pixels) -> None:
     height, width, _ = expected.shape
     found = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
-    assert np.abs(found - expected).max() <= 1  # Pillow rounds after rows and after columns
+    assert np.abs(found - expected).max() <= ROUNDING
 
 
 @pytest.mark.parametrize("numbers", FIXED)
