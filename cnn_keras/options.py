@@ -137,6 +137,9 @@ class RecipeOptions:
         None
     )
     """Random crop of image files, named after the network whose paper describes it."""
+    precision: Literal["float32", "bfloat16", "float16"] | None = None
+    """Precision in which the layers compute in training; weights, softmax and loss stay in float32,
+    and the trained network is evaluated and exported in float32."""
 
     def recipe_overrides(self) -> dict[str, Any]:
         """Return the values that were given, by the names of the recipe's fields."""

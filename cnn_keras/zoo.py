@@ -140,6 +140,7 @@ def build(
     classifier_activation: str | None = "softmax",
     weights: str | Path | None = None,
     name: str | None = None,
+    dtype: str | None = None,
     **options: Any,
 ) -> keras.Model:
     """Build a network as an ordinary functional `keras.Model`.
@@ -154,6 +155,8 @@ def build(
         weights: None for random weights, or a ``.weights.h5`` or ``.keras`` file of this network;
             without the top, the file may have one.
         name: Name of the model; the network's by default.
+        dtype: Dtype policy of the layers, for example ``"mixed_bfloat16"``; Keras' global policy by
+            default. Softmax and LRN are always in float32.
         **options: Options of the family, for example ``shortcut="B"`` or ``form="1998"``.
 
     Returns:
@@ -184,12 +187,12 @@ def build(
     poolings = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
     if not include_top and pooling is not None and pooling not in poolings:
         raise UsageError(f"The pooling is 'avg', 'max' or None, not '{pooling}'.")
-    with _channels_last():
+    with _layer_defaults(dtype):
         image = keras.Input(shape, name="image")
         outputs = builder(image, classes if include_top else None, classifier_activation, **chosen)
         if not include_top and pooling is not None:
             outputs = poolings[pooling](name=f"{pooling}_pool")(outputs)
-    model = keras.Model(image, outputs, name=name or network_name)
+        model = keras.Model(image, outputs, name=name or network_name)
     if weights is not None:
         from .model_files.layer_weights import load_by_name, read_weights
 
@@ -202,19 +205,21 @@ def build(
 
 
 @contextmanager
-def _channels_last() -> Iterator[None]:
-    """Create layers for `(height, width, channels)`, regardless of `keras.json`.
+def _layer_defaults(dtype: str | None) -> Iterator[None]:
+    """Create layers for `(height, width, channels)`, regardless of `keras.json`, and with a policy.
 
-    A layer keeps the format that it was created with, also when it is saved.
+    A layer keeps the format and the policy that it was created with, also when it is saved.
     """
     import keras
 
-    before = keras.config.image_data_format()
+    data_format, policy = keras.config.image_data_format(), keras.config.dtype_policy()
     keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy(dtype or policy)
     try:
         yield
     finally:
-        keras.config.set_image_data_format(before)
+        keras.config.set_image_data_format(data_format)
+        keras.config.set_dtype_policy(policy)
 
 
 def checked_options(network_name: str, options: Mapping[str, Any]) -> dict[str, Any]:

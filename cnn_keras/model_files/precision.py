@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..command import log
+from ..command import log, quiet
 from ..errors import Error, first_line
 from .nested_layers import operations
 
@@ -100,8 +100,9 @@ def _score_difference(model: keras.Model, rebuilt: keras.Model) -> str:
         return ""
     shape = (_NOISE_IMAGES, *(side or _NOISE_SIDE for side in inputs[0].shape[1:]))
     noise = np.random.default_rng(0).random(shape, np.float32)
-    half, full = (
-        np.asarray(ops.cast(tree.flatten(each(noise, training=False))[0], "float32"))
-        for each in (model, rebuilt)
-    )
+    with quiet(2):  # TensorFlow prints that oneDNN lacks float16 on most CPUs
+        half, full = (
+            np.asarray(ops.cast(tree.flatten(each(noise, training=False))[0], "float32"))
+            for each in (model, rebuilt)
+        )
     return f", scores for noise differ by up to {np.abs(half - full).max():.1g}"

@@ -12,6 +12,7 @@ from ..errors import UsageError, unknown
 Schedule = Literal["step", "cosine", "one_cycle"]
 Optimizer = Literal["sgd", "adamw", "lamb"]
 Crop = Literal["none", "alexnet", "vgg", "vgg_256", "vgg_384", "inception", "resnet"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Recipe:
             added to the pixels, see `data.augmentation.lighting`; 0 for none.
         crop: Random crop of image files, see `data.augmentation.crops.CROPS`. Data sets of arrays
             have none.
+        precision: Precision in which the layers compute. Weights, normalization statistics, softmax
+            and loss stay in float32, and ``"float16"`` scales the loss dynamically.
 
     Raises:
         UsageError: A value is out of range.
@@ -86,6 +89,7 @@ class Recipe:
     rand_augment_operations: int = 2
     lighting: float = 0.0
     crop: Crop = "none"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "factor"):
@@ -150,11 +154,18 @@ class Recipe:
             raise UsageError(f"The lighting must be 0 or a finite number, not {self.lighting}.")
         if self.crop not in get_args(Crop):
             raise unknown("crop", self.crop, get_args(Crop))
+        if self.precision not in get_args(Precision):
+            raise unknown("precision", self.precision, get_args(Precision))
 
     @property
     def has_soft_labels(self) -> bool:
         """Whether the labels in training are probabilities rather than class indices."""
         return bool(self.label_smoothing or self.mixup or self.cutmix)
+
+    @property
+    def dtype_policy(self) -> str:
+        """Name of Keras' dtype policy for the layers."""
+        return "float32" if self.precision == "float32" else f"mixed_{self.precision}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, without those of `OMITTED` that have their default."""

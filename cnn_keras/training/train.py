@@ -39,6 +39,7 @@ from ..machine import hardware, versions
 from ..model_files.keras_file import load_model, save_model
 from ..model_files.layer_weights import load_by_name, main_network
 from .augmentation import training_augmentation
+from ..model_files.precision import in_float32
 from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
@@ -294,9 +295,8 @@ def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:
     """
     last, best = run.path / "last.keras", run.path / "best.keras"
     restart = f"Or delete {last} to start the training again."
-    importlib.import_module(
-        ".optimization.warmup", __package__
-    )  # a schedule that the file may have
+    for name in ("loss_scale", "warmup"):  # classes that the file may have
+        importlib.import_module(f".optimization.{name}", __package__)
     try:
         model = load_model(last, compiled=True)
         history = run.history
@@ -323,7 +323,8 @@ def _build(
     pretrained: Pretrained | None,
 ) -> keras.Model:
     """Build the network for training, with its initial or pretrained weights."""
-    model = _build_network(training.network, training.options, preprocessing, len(classes))
+    dtype = training.recipe.dtype_policy
+    model = _build_network(training.network, training.options, preprocessing, len(classes), dtype)
     if pretrained is None:
         return model
     same_classes = pretrained.classes in (None, classes)
@@ -341,14 +342,20 @@ def _build(
 
 
 def _build_network(
-    network: str, options: dict[str, Any], preprocessing: Preprocessing, num_classes: int
+    network: str,
+    options: dict[str, Any],
+    preprocessing: Preprocessing,
+    num_classes: int,
+    dtype: str = "float32",
 ) -> keras.Model:
     options = {**zoo.network(network).training, **options}
-    return zoo.build(network, preprocessing.shape, num_classes, **options)
+    return zoo.build(network, preprocessing.shape, num_classes, dtype=dtype, **options)
 
 
 def initial_model(run: Run) -> keras.Model:
     """Return a run's network with the initial weights of its training, which follow from its seed.
+
+    The network computes in float32, also if its training does not.
 
     Raises:
         Error: The training started from pretrained weights.
@@ -421,6 +428,7 @@ def _finish(run: Run, model: keras.Model, dataset: Dataset) -> None:
     model.optimizer.finalize_variable_values(model.trainable_variables)
     model = main_network(model)
     save_model(model, run.path / "model.keras")
+    model = in_float32(model)  # as `evaluate` and `export` load it
     probabilities = {
         name: predict(model, run.preprocessing, dataset.split(name))
         for name in ("validation", "test")

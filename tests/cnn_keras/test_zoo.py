@@ -92,3 +92,12 @@ def test_weights_of_a_file_fill_the_whole_network_or_its_trunk(suffix: str, tmp_
     ):
         with pytest.raises(UsageError, match=message):
             cnn_keras.build(network, weights=path, **options)
+
+
+@pytest.mark.parametrize("network", ["lenet5", "alexnet", "nin", "vgg11", "googlenet", "resnet20"])
+def test_layers_have_the_dtype_policy(network: str) -> None:
+    model = anatomy.build_uninitialized(lambda: cnn_keras.build(network, dtype="mixed_bfloat16"))
+    assert keras.config.dtype_policy().name == "float32"
+    others = {layer.name for layer in model.layers if layer.dtype_policy.name == "float32"}
+    assert "probabilities" in others
+    assert all("lrn" in name for name in others - {"image", "probabilities"})

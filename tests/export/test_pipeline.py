@@ -45,6 +45,14 @@ def test_every_recipe_becomes_a_file(exported: Path, lenet_run: Run) -> None:
         assert row["audit"]["flex_ops"] == []
 
 
+def write_run_in(policy: str, run: Run, out: Path) -> None:
+    """Copy a run, with a network of another dtype policy."""
+    shutil.copytree(run.path, out)
+    model = cnn_keras.build("lenet5", dtype=policy)
+    model.set_weights(run.model().get_weights())
+    model.save(out / "model.keras")
+
+
 def test_files_hold_labels_and_preprocessing(exported: Path, lenet_run: Run) -> None:
     for path in exported.glob("*.tflite"):
         about = metadata.read(path.read_bytes())
@@ -59,18 +67,30 @@ def test_files_hold_labels_and_preprocessing(exported: Path, lenet_run: Run) -> 
             assert archive.read("labels.txt").decode().split() == list("0123456789")
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
-def test_a_run_that_was_trained_in_another_precision_is_exported(
-    policy: str, lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_run_in_mixed_precision_is_exported_to_the_files_of_its_float32_rebuild(
+    policy: str,
+    exported: Path,
+    lenet_run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shutil.copytree(lenet_run.path, tmp_path / "run")
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = cnn_keras.build("lenet5")
-    finally:
-        keras.config.set_dtype_policy("float32")
-    model.set_weights(lenet_run.model().get_weights())
-    model.save(tmp_path / "run" / "model.keras")
+    write_run_in(policy, lenet_run, tmp_path / lenet_run.path.name)
+    code, _, err = run_main(
+        capsys, "export", tmp_path / lenet_run.path.name, "--out", tmp_path / "files"
+    )
+    assert code == 0
+    assert f"computes in {policy}: rebuilt in float32 with the same weights" in err
+    files = {path.name: path.read_bytes() for path in exported.glob("*.tflite")}
+    assert len(files) == len(DEFAULT)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("files/*.tflite")} == files
+
+
+def test_a_run_in_half_precision_is_exported(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = "float16"
+    write_run_in(policy, lenet_run, tmp_path / "run")
     options = ("--out", tmp_path / "files", "--recipes", "float32", "--json")
     code, out, err = run_main(capsys, "export", tmp_path / "run", *options)
     (row,) = json.loads(out)["files"]

@@ -17,7 +17,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     The weights before are restored exactly. `keras.callbacks.SwapEMAWeights` exchanges them by sums
     and differences on TensorFlow, which changes their last bits.
     """
-    if not model.optimizer.use_ema:
+    # In float16 the optimizer is in a `LossScaleOptimizer`.
+    if not getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
         yield
         return
     variables = model.trainable_variables

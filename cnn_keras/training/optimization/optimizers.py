@@ -17,6 +17,9 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Op
     LAMB departs from its paper in one point: Keras subtracts the weight decay from the weights, as
     AdamW does, so that the trust ratio does not include it.
 
+    In float16, the loss is scaled so that gradients do not underflow. The gradients are scaled back
+    before they are clipped or accumulated.
+
     Args:
         recipe: The training recipe.
         steps_per_epoch: Number of batches per epoch.
@@ -25,6 +28,15 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Op
         Loshchilov and Hutter, "Decoupled weight decay regularization", arXiv:1711.05101 (AdamW).
         You et al., "Large batch optimization for deep learning", arXiv:1904.00962 (LAMB).
     """
+    optimizer = _build_in_float32(recipe, steps_per_epoch)
+    if recipe.precision != "float16":
+        return optimizer
+    from .loss_scale import LossScaleOptimizer
+
+    return LossScaleOptimizer(optimizer)
+
+
+def _build_in_float32(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     import keras
 
     accumulated = recipe.gradient_accumulation_steps
@@ -51,8 +63,10 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Op
 def num_batches_seen(optimizer: keras.optimizers.Optimizer) -> int:
     """Return the number of batches since the training started.
 
-    `optimizer.iterations` is the number of updates, which is smaller if gradients are accumulated.
+    `optimizer.iterations` is the number of updates, which is smaller if gradients are accumulated
+    or, in float16, if batches are skipped.
     """
+    # The first one is that of `LossScaleOptimizer`, and its inner optimizer has another.
     return next(int(v) for v in optimizer.variables if v.name == "iteration")
 
 

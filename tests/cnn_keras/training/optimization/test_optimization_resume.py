@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.config import Training
+from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 from tests.fixtures.interruptions import interrupt
 
@@ -26,14 +28,12 @@ COSINE = {"schedule": "cosine", "optimizer": "adamw", "learning_rate": 0.001, "m
 WARMUP = {"optimizer": "lamb", "warmup_steps": 5, "warmup_rate": 0.001, "linear_warmup": True}
 
 
-@pytest.mark.parametrize("values", [NESTEROV, COSINE, WARMUP])
-def test_a_resumed_training_equals_an_undisturbed_one(
-    values: dict[str, Any], tmp_path: Path
-) -> None:
+def trained_twice(values: dict[str, Any], folder: Path) -> Run:
+    """Train undisturbed, and with an interruption; both trainings must be equal."""
     training = Training.of("lenet5", "digits", recipe=SHARED | values, train_images=352)
-    undisturbed = train(training, tmp_path / "undisturbed")
-    interrupt(training, tmp_path / "interrupted", epoch=1)
-    resumed = train(training, tmp_path / "interrupted")
+    undisturbed = train(training, folder / "undisturbed")
+    interrupt(training, folder / "interrupted", epoch=1)
+    resumed = train(training, folder / "interrupted")
     for name in ("model.keras", "best.keras", "last.keras"):
         found, expected = (read_weights(run.path / name) for run in (resumed, undisturbed))
         for layer, arrays in expected.items():
@@ -42,6 +42,37 @@ def test_a_resumed_training_equals_an_undisturbed_one(
     tables = [[[row[c] for c in columns] for row in run.history] for run in (undisturbed, resumed)]
     assert tables[0] == tables[1]
     assert len(tables[0]) == 3
+    last = [keras.saving.load_model(run.path / "last.keras") for run in (undisturbed, resumed)]
+    for pair in zip(*(model.optimizer.variables for model in last), strict=True):
+        np.testing.assert_array_equal(*map(np.array, pair))
+    return undisturbed
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_resumed_training_in_mixed_precision_equals_an_undisturbed_one(
+    precision: str, tmp_path: Path
+) -> None:
+    run = trained_twice(NESTEROV | {"precision": precision}, tmp_path)
+    config = json.loads((run.path / "config.json").read_text())
+    assert config["recipe"]["precision"] == precision
+    saved = keras.saving.load_model(run.path / "model.keras", compile=False)
+    policies = {layer.dtype_policy.name for layer in saved.layers}
+    assert policies == {"float32", f"mixed_{precision}"}
+    assert saved.layers[-1].dtype_policy.name == "float32"
+    assert {variable.dtype for variable in saved.variables} == {"float32"}
+    # The results are those of the network that is exported.
+    images = run.dataset().validation
+    found = run.predict(images.images)
+    assert (found.argmax(axis=1) == images.labels).mean() == pytest.approx(
+        run.metrics["validation"]["accuracy"], abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("values", [NESTEROV, COSINE, WARMUP])
+def test_a_resumed_training_equals_an_undisturbed_one(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    undisturbed = trained_twice(values, tmp_path)
 
     # Validation and the saved network use the average, without label smoothing.
     last, model = keras.saving.load_model(undisturbed.path / "last.keras"), undisturbed.model()
