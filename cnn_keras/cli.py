@@ -21,8 +21,12 @@ from .command import Command, interruption, log, one_line, terminable
 from .data.check.cli import DatasetCheck
 from .errors import Error, UsageError
 from .inspection.cli import List, Summary
+from .options import SHOWN_DEFAULTS
 from .training.cli import Evaluate, Predict, Train
+from .training.recipe_file import named_recipe, shown_values
+from .training.recipes import RECIPES
 from .weights.cli import ImportWeights
+from .zoo import ZOO
 
 
 class Group(NamedTuple):
@@ -51,6 +55,7 @@ def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], pr
         SystemExit: Help was requested and is printed.
     """
     stderr = io.StringIO()
+    before = SHOWN_DEFAULTS.set(_recipe_values(argv))
     try:
         with redirect_stderr(stderr):
             command: Command = tyro.cli(
@@ -68,6 +73,25 @@ def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], pr
         # On a terminal that shows only ASCII, tyro draws its boxes with hyphens.
         line = " ".join(word for word in words if word.strip("-")).split(" For full helptext")[0]
         raise UsageError(f"{line} (see {prog} --help)") from None
+    finally:
+        SHOWN_DEFAULTS.reset(before)
+
+
+def _recipe_values(argv: Sequence[str]) -> dict[str, str]:
+    """Describe the values of a recipe, for the help of a command line that names a network."""
+    network = next((word for word in argv if word in ZOO), None)
+    if network is None or not {"-h", "--help"} & {*argv}:
+        return {}
+    base = argv[[*argv].index("--recipe") + 1] if "--recipe" in argv[:-1] else "paper"
+    try:
+        recipe = named_recipe(base, RECIPES[ZOO[network].recipe])
+    except (Error, UsageError):  # which the training reports
+        return {}
+    which = "recipe" if base == "paper" else f"recipe {base}"
+    return {
+        name: f"{text or 'none'}, of {network}'s {which}"
+        for name, text in shown_values(recipe).items()
+    }
 
 
 def _union(commands: Mapping[str, type[Command] | Group]) -> Any:

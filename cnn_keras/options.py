@@ -13,10 +13,13 @@ A command that needs another default or another help text declares the field aga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
@@ -69,6 +72,26 @@ class TrainingDataOptions(DataDirOption):
     """Side of the network's input; the data set's by default."""
 
 
+SHOWN_DEFAULTS: ContextVar[Mapping[str, str]] = ContextVar(
+    "SHOWN_DEFAULTS", default=MappingProxyType({})
+)
+"""Defaults that help shows for the fields of `RecipeOptions`, by name."""
+
+
+def _show_recipe_values(options: type[Any]) -> type[Any]:
+    """Let help show the values of a recipe for options that are None by default."""
+    for name, kind in get_type_hints(options).items():
+        hint = tyro.conf.arg(help_behavior_hint=partial(_shown_default, name))
+        options.__annotations__[name] = Annotated[kind, hint]
+    return options
+
+
+def _shown_default(name: str, _: str) -> str:
+    default = SHOWN_DEFAULTS.get().get(name, "the recipe's own")
+    return f"(default: {default})"
+
+
+@_show_recipe_values
 @dataclass(frozen=True, kw_only=True)
 class RecipeOptions:
     """Values that replace those of a network's own training recipe."""
@@ -145,6 +168,16 @@ class RecipeOptions:
         """Return the values that were given, by the names of the recipe's fields."""
         given = {field.name: getattr(self, field.name) for field in fields(RecipeOptions)}
         return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseRecipeOption:
+    """The recipe whose values `RecipeOptions` replaces."""
+
+    recipe: Annotated[str, tyro.conf.arg(metavar="paper|modern|FILE.toml")] = "paper"
+    """Recipe that the options replace values of: the network's own; one with a cosine schedule,
+    Nesterov's momentum, label smoothing and averaged weights; or a TOML file with the names of the
+    recipe's options as keys, for example label_smoothing = 0.1, as recipe.toml in a run folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ..command import Command, Outcome, start_keras
 from ..errors import UsageError
 from ..experiments.record import record_outcome
-from ..options import ModelOptions, NetworkArgument, RecipeOptions, TrainingDataOptions
+from ..options import (
+    BaseRecipeOption,
+    ModelOptions,
+    NetworkArgument,
+    RecipeOptions,
+    TrainingDataOptions,
+)
 from .option_checks import (
     require_ascending,
     require_at_least,
@@ -27,7 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyStudy(
-    RecipeOptions, ModelOptions, TrainingDataOptions, RunsOption, NetworkArgument, StudyCommand
+    BaseRecipeOption,
+    RecipeOptions,
+    ModelOptions,
+    TrainingDataOptions,
+    RunsOption,
+    NetworkArgument,
+    StudyCommand,
 ):
     """Train a network with several seeds, and record its test accuracy.
 
@@ -49,6 +61,7 @@ class AccuracyStudy(
             self.name,
             self.data,
             recipe=self.recipe_overrides(),
+            base_recipe=self.recipe,
             train_images=self.train_images,
             image_size=self.image_size,
             options=self.model_options(),

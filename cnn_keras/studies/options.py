@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..command import Command
 from ..errors import UsageError
-from ..options import RecipeOptions, RecordFolderOption, TrainingDataOptions
+from ..options import BaseRecipeOption, RecipeOptions, RecordFolderOption, TrainingDataOptions
 
 if TYPE_CHECKING:
     from ..training.config import Training
@@ -30,13 +30,16 @@ class RunsOption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingStudyCommand(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+class TrainingStudyCommand(
+    BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand
+):
     """A study of trained networks; its defaults let all studies share their runs.
 
     The defaults suit a CPU: small images, small batches for more steps, and a learning rate that is
     scaled with the batch size. For the budget of the papers (all images in full size, and the
     number of epochs of the paper's recipe), give --train-images 0 --image-size 0 --epochs 0
-    --batch-size 128 --learning-rate 0.1.
+    --batch-size 128 --learning-rate 0.1. Values that a TOML file of --recipe names replace these
+    defaults.
     """
 
     data: str = "fashion_mnist"
@@ -68,15 +71,23 @@ class TrainingStudyCommand(RecipeOptions, TrainingDataOptions, RunsOption, Study
             UsageError: An option has a wrong value.
         """
         from ..training.config import Training
+        from ..training.recipe_file import named_values
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             given = " ".join(map(str, self.seeds)) or "none"
             raise UsageError(f"--seeds takes different numbers of at least 0, not {given}.")
-        recipe = self.recipe_overrides() | settings.pop("recipe", {})
+        named = named_values(self.recipe)
+        recipe = {
+            key: value
+            for key, value in self.recipe_overrides().items()
+            if key not in named or value != getattr(type(self), key)  # the study's own default
+        }
+        recipe |= settings.pop("recipe", {})
         return Training.of(
             network,
             self.data,
             recipe={key: value for key, value in recipe.items() if (key, value) != ("epochs", 0)},
+            base_recipe=self.recipe,
             train_images=self.train_images or None,
             image_size=image_side(self.image_size, network),
             **settings,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from ..command import Command, Outcome, interruption, log, start_keras
 from ..errors import Error, UsageError
 from ..options import (
+    BaseRecipeOption,
     DataDirOption,
     ModelOptions,
     NetworkArgument,
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, Command):
+class Train(
+    BaseRecipeOption,
+    RecipeOptions,
+    ModelOptions,
+    TrainingDataOptions,
+    NetworkArgument,
+    Command,
+):
     """Train a network, by default by its paper's recipe.
 
     The same command resumes a training that was interrupted or killed.
@@ -40,10 +48,6 @@ class Train(RecipeOptions, ModelOptions, TrainingDataOptions, NetworkArgument, C
     labels."""
     out: Path
     """Run folder to write."""
-    recipe: Annotated[str, tyro.conf.arg(metavar="paper|modern|FILE.toml")] = "paper"
-    """Recipe that the options replace values of: the network's own; one with a cosine schedule,
-    Nesterov's momentum, label smoothing and averaged weights; or a TOML file with the names of the
-    recipe's options as keys, for example label_smoothing = 0.1."""
     seed: int = 0
     """Seed of the initial weights, the order of the images and their augmentation."""
     image_size: int | None = None

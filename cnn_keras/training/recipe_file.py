@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -23,17 +23,50 @@ def named_recipe(name: str, paper: Recipe) -> Recipe:
         UsageError: There is no such recipe, or the file has an unknown key or a wrong value.
         Error: The file cannot be read, or is not TOML.
     """
-    if name == "paper":
-        return paper
-    if name == "modern":
-        return replace(paper, **MODERN)
-    if not name.endswith(".toml"):
-        raise UsageError(f"Unknown recipe '{name}': expected paper, modern or a .toml file.")
-    values = read_recipe_values(Path(name))
+    values = named_values(name)
     try:
         return replace(paper, **values)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
+
+
+def named_values(name: str) -> dict[str, Any]:
+    """Return the values that a recipe names, by the names of the recipe's fields.
+
+    Args:
+        name: See `named_recipe`.
+
+    Raises:
+        UsageError: There is no such recipe, or the file has an unknown key or a wrong value.
+        Error: The file cannot be read, or is not TOML.
+    """
+    if name == "paper":
+        return {}
+    if name == "modern":
+        return MODERN
+    if not name.endswith(".toml"):
+        raise UsageError(f"Unknown recipe '{name}': expected paper, modern or a .toml file.")
+    return read_recipe_values(Path(name))
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """Return a recipe in full as a TOML file, from which `named_recipe` reads it again."""
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in asdict(recipe).items())
+
+
+def shown_values(recipe: Recipe) -> dict[str, str]:
+    """Return the values of a recipe as a command line has them, floats with four digits.
+
+    Example:
+        >>> from cnn_keras.training.recipes import CIFAR_RESNET
+        >>> shown_values(CIFAR_RESNET)["milestones"]
+        '0.5 0.75'
+    """
+    shown = {}
+    for name, value in asdict(recipe).items():
+        values = value if isinstance(value, tuple) else (value,)
+        shown[name] = " ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in values)
+    return shown
 
 
 def read_recipe_values(path: Path) -> dict[str, Any]:
@@ -84,4 +117,6 @@ def _description(kind: Any) -> str:
 
 def _toml(value: Any) -> str:
     """Return a value as TOML spells it."""
+    if isinstance(value, tuple):
+        return repr(list(value))
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -5,6 +5,7 @@ saved_model/        instead of it, if the network was imported from a SavedModel
 best.keras          the network after the epoch with the best validation accuracy
 last.keras          network and optimizer after each epoch, from which a training resumes
 config.json         what was trained, on what data and how, or where the weights are from
+recipe.toml         the training recipe in full, as `train --recipe` takes it
 history.csv         one row per epoch
 metrics.json        results on the validation and test split, confusion matrix
 preprocessing.json  from an image to the network's input

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import zoo
-from ..command import log
+from ..command import log, write_atomic
 from ..data import datasets
 from ..data.augmentation.mixing import Mixing
 from ..data.check.leaks import describe_leak
@@ -38,8 +38,8 @@ from ..errors import Error, UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import load_model, save_model
 from ..model_files.layer_weights import load_by_name, main_network
-from .augmentation import training_augmentation
 from ..model_files.precision import in_float32
+from .augmentation import training_augmentation
 from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
@@ -47,6 +47,7 @@ from .optimization.compile import compile_model
 from .optimization.fused_batch_norm import fuse_batch_norms
 from .optimization.optimizers import num_batches_seen
 from .predict import predict
+from .recipe_file import recipe_toml
 from .recipes import OMITTED
 from .run_folder import DESCRIPTION, Run, can_start_run, lock_run
 
@@ -138,6 +139,7 @@ def _train(
         if training.class_weights is None:
             del config["class_weights"]  # as in the runs of earlier versions
         run.describe(config | contents, preprocessing, dataset.classes)
+    write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
     _fit(run, model, training, dataset, steps, tensorboard)
     _finish(run, model, dataset)

@@ -10,7 +10,7 @@ import tyro
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments.record import record_outcome
-from cnn_keras.options import RecipeOptions, TrainingDataOptions
+from cnn_keras.options import BaseRecipeOption, RecipeOptions, TrainingDataOptions
 from cnn_keras.studies import cli as network_studies
 from cnn_keras.studies.option_checks import require_at_least
 from cnn_keras.studies.options import (
@@ -64,7 +64,7 @@ class EnsembleStudy(network_studies.EnsembleStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeStudy(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
     """Export networks with several recipes, and record the cost of each on the test split.
 
     Finished runs are skipped, so that the same command resumes an interrupted study.
@@ -95,6 +95,7 @@ class RecipeStudy(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
                 name,
                 self.data,
                 recipe=self.recipe_overrides(),
+                base_recipe=self.recipe,
                 seed=self.seed,
                 train_images=self.train_images,
                 image_size=image_side(self.image_size, name),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,19 @@ def test_zeros_stand_for_the_papers_budget() -> None:
     training = Study(epochs=0, train_images=0, image_size=0).training("resnet20")
     assert training.recipe.epochs == 164
     assert (training.train_images, training.image_size) == (None, None)
+
+
+def test_a_file_replaces_the_recipe_and_the_defaults_of_the_study(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('epochs = 7\nlearning_rate = 0.5\nschedule = "cosine"\n')
+    study = Study(recipe=str(path), learning_rate=0.125)
+    recipe = study.training("resnet20", recipe={"batch_size": 64}).recipe
+    assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (7, 0.125, 64)
+    assert recipe.schedule == "cosine"
+    recipe = Study(recipe="modern").training("resnet20").recipe
+    assert (recipe.epochs, recipe.label_smoothing, recipe.batch_size) == (16, 0.1, 32)
+    with pytest.raises(UsageError, match="Unknown recipe 'modem'"):
+        Study(recipe="modem").training("resnet20")
 
 
 def test_plain_and_residual_networks_have_the_same_depths() -> None:

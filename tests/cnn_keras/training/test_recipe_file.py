@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
 from cnn_keras.errors import Error
 from cnn_keras.training.config import Training
-from cnn_keras.training.recipe_file import named_recipe
+from cnn_keras.training.recipe_file import named_recipe, read_recipe_values, recipe_toml
 from cnn_keras.training.recipes import RECIPES, Recipe
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.command_line import run_main
@@ -38,9 +38,22 @@ def test_a_file_replaces_values_of_the_paper_and_options_those_of_the_file(tmp_p
     assert asdict(training.recipe) == asdict(PAPER) | values | given
 
 
+@pytest.mark.parametrize("paper", RECIPES.values(), ids=RECIPES)
+def test_a_recipe_in_full_is_read_back(paper: Recipe, tmp_path: Path) -> None:
+    recipe = replace(
+        named_recipe("modern", paper), warmup_steps=5, warmup_rate=1e-5, precision="bfloat16"
+    )
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_toml(recipe))
+    assert named_recipe(str(path), RECIPES["nin"]) == recipe
+    assert set(read_recipe_values(path)) == {field.name for field in fields(Recipe)}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("precision = 'float64'", "precision must be 'float32' or 'bfloat16' or 'float16', not"),
+        ("precision = 16", "precision must be 'float32' or 'bfloat16' or 'float16', not 16."),
         ("scedule = 'step'", "Unknown key 'scedule'. Did you mean 'schedule'?"),
         ("[recipe]\nepochs = 3", "Unknown key 'recipe'. Choose from: learning_rate, momentum, "),
         ("epochs = 3.0", "epochs must be a whole number, not 3.0."),
@@ -102,6 +115,10 @@ def test_the_modern_recipe_trains_and_stands_in_the_run_folder(
     code, _, err = run_main(capsys, *arguments)
     assert code == 2
     assert "has a training with schedule cosine, not step" in err
+    # The file in the run folder gives the same training.
+    code, _, err = run_main(capsys, *arguments[:-2], "--recipe", out / "recipe.toml")
+    assert code == 0
+    assert "is already finished" in err
 
 
 def test_a_wrong_file_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_a_run_folder_is_complete(lenet_run: Run) -> None:
         "best.keras",
         "last.keras",
         "config.json",
+        "recipe.toml",
         "history.csv",
         "metrics.json",
         "preprocessing.json",
@@ -218,7 +219,7 @@ def test_a_terminated_training_holds_its_folder_until_it_ends(
     assert last_line == f"Terminated; the same command resumes {out} after its last complete epoch."
     assert [line.split("/")[0] for line in epochs] == [f"epoch {i + 2}" for i in range(len(epochs))]
     names = {path.name for path in out.iterdir()}
-    assert names == {"best.keras", "last.keras", "history.csv", *DESCRIPTION}
+    assert names == {"best.keras", "last.keras", "history.csv", "recipe.toml", *DESCRIPTION}
     saved = int(keras.saving.load_model(out / "last.keras").optimizer.iterations) // 10
     assert saved - len(epochs) in (1, 2)  # the line follows the file
     interrupt(replace(SMALL, recipe=replace(SMALL.recipe, epochs=1000)), out, epoch=saved + 1)
