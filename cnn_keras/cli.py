@@ -24,7 +24,7 @@ from .inspection.cli import List, Summary
 from .options import SHOWN_DEFAULTS
 from .training.cli import Evaluate, Predict, Train
 from .training.recipe_file import named_recipe, shown_values
-from .training.recipes import RECIPES
+from .training.recipes import recipe
 from .weights.cli import ImportWeights
 from .zoo import ZOO
 
@@ -84,13 +84,18 @@ def _recipe_values(argv: Sequence[str]) -> dict[str, str]:
         return {}
     base = argv[[*argv].index("--recipe") + 1] if "--recipe" in argv[:-1] else "paper"
     try:
-        recipe = named_recipe(base, RECIPES[ZOO[network].recipe])
+        arrays, files = (
+            shown_values(named_recipe(base, recipe(ZOO[network].recipe, image_files=image_files)))
+            for image_files in (False, True)
+        )
     except (Error, UsageError):  # which the training reports
         return {}
     which = "recipe" if base == "paper" else f"recipe {base}"
     return {
         name: f"{text or 'none'}, of {network}'s {which}"
-        for name, text in shown_values(recipe).items()
+        if text == files[name]
+        else f"{files[name]} for image files, else {text}, of {network}'s {which}"
+        for name, text in arrays.items()
     }
 
 

@@ -57,6 +57,10 @@ def test_recipe_options_are_the_fields_of_a_recipe() -> None:
                 "164,",
             ],
         ),
+        (
+            "train vgg16 --help",
+            ["vgg for image files, else none, of", "0.1 for image files, else 0"],
+        ),
         ("train -h lenet5 --recipe modern", ["cosine, of lenet5's recipe modern", "0.05, of"]),
         ("train lenet5 -h --recipe {file}", ["7, of lenet5's recipe {file}", "none, of lenet5's"]),
         ("train lenet5 -h --recipe gone.toml", ["(default: the recipe's own)"]),
