@@ -66,3 +66,29 @@ def test_shifted_and_mirrored_images_equal_numpy(flip: bool) -> None:
             padded = np.pad(image[:, ::-1], ((3, 3), (4, 4), (0, 0)))
             expected = padded[3 + dy : 15 + dy, 4 - dx : 20 - dx]
         np.testing.assert_array_equal(moved, expected)
+
+
+def test_rotated_images_equal_numpy() -> None:
+    generator = np.random.default_rng(1)
+    images = generator.random((20, 12, 16, 3), np.float32)
+    numbers = generator.random((20, 4), np.float32)
+    found = move(tf.constant(images), 1 / 4, 40.0, True, tf.constant(numbers)).numpy()
+    y, x = np.mgrid[:12, :16] - np.array([5.5, 7.5])[:, None, None]
+    for image, (u_x, u_y, u_angle, u_mirror), moved in zip(images, numbers, found, strict=True):
+        angle = math.radians(40 * (2 * float(u_angle) - 1))
+        # From the output pixel to its place in the input, about the center.
+        columns = math.cos(angle) * x - math.sin(angle) * y
+        rows = math.sin(angle) * x + math.cos(angle) * y
+        columns = columns * (-1 if u_mirror < 0.5 else 1) + 7.5 + math.floor(u_x * 9) - 4
+        rows = rows + 5.5 + math.floor(u_y * 7) - 3
+        padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+        expected = np.zeros(image.shape)
+        for row in (np.floor(rows), np.floor(rows) + 1):
+            for column in (np.floor(columns), np.floor(columns) + 1):
+                share = (1 - np.abs(rows - row)) * (1 - np.abs(columns - column))
+                at = (
+                    (np.clip(row, -1, 12) + 1).astype(int),
+                    (np.clip(column, -1, 16) + 1).astype(int),
+                )
+                expected += share[..., None] * padded[at]
+        np.testing.assert_allclose(moved, expected, atol=1e-4)
