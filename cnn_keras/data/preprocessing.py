@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..errors import Error, first_line
 from .downloads import require_downloaded
@@ -96,7 +96,9 @@ class Preprocessing:
         Raises:
             ValueError: An image of more than 8 bits has values below black or above white, or NaN.
         """
-        image = upright_opaque(image).convert("L" if self.channels == 1 else "RGB")
+        image = upright_opaque(image)
+        if image.mode != (mode := "L" if self.channels == 1 else "RGB"):
+            image = image.convert(mode)
         size = (self.width, self.height)
         if choose_box is None:
             image = ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
@@ -142,7 +144,8 @@ def upright_opaque(image: Image.Image) -> Image.Image:
         ValueError: An image of more than 8 bits has values below black or above white, or NaN.
     """
     with suppress(SyntaxError, struct.error):  # broken EXIF, which Pillow ignores in JPEG
-        image = ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # otherwise Pillow copies it
+            image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
     if image.has_transparency_data:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,9 +47,10 @@ def in_order(
     _ignore_warnings_of_pillow()
     elements = grain.MapDataset.range(first, count).map(function)
     if workers:
-        elements = elements.to_iter_dataset(
-            grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
-        )
+        elements = elements.to_iter_dataset(grain.ReadOptions(1, 1))
+        # Through pipes: containers have little shared memory, and Grain leaves some behind.
+        pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
+        elements = grain.experimental.WithOptionsIterDataset(elements, pipes)
         options = grain.MultiprocessingOptions(workers, _BUFFERED_PER_WORKER)
         elements = elements.mp_prefetch(options, worker_init_fn=_start_worker)
     else:
@@ -56,12 +59,22 @@ def in_order(
     iterator: Any = iter(elements)
     try:
         if workers:
-            iterator.get_state()  # creates the workers, so that the next line starts them
-            with quiet(2):  # a worker keeps this stderr: Grain logs a warning when it is imported
-                iterator.start_prefetch()
+            _start(iterator, workers)
         yield iterator
     finally:
         iterator.close()
+
+
+def _start(iterator: Any, workers: int) -> None:
+    """Start the worker processes, without the warning of `_import_grain` in each of them."""
+    count = len(multiprocessing.active_children()) + workers
+    iterator.get_state()  # creates what the next line starts
+    with quiet(2):  # the workers keep this stderr
+        iterator.start_prefetch()  # in threads
+        for _ in range(1000):
+            if len(multiprocessing.active_children()) >= count:
+                break
+            time.sleep(0.01)
 
 
 def _import_grain() -> Any:
