@@ -20,8 +20,9 @@ lacks are held out in the same way.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ class Dataset(NamedTuple):
         allows_flip: Whether a mirrored image keeps its class.
         fingerprint: Identifies the images of a folder or file of the user; None for other data
             sets.
+        folder: Folder to which the paths of its image files are relative; None for other data sets.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     allows_flip: bool
     fingerprint: str | None = None
+    folder: Path | None = None
 
     @property
     def labeled(self) -> bool:
@@ -82,6 +85,34 @@ class Dataset(NamedTuple):
     def splits(self) -> dict[str, AnySplit]:
         """The splits by name, without the test split if it is the validation split."""
         return distinct_splits(self.train, self.validation, self.test)
+
+    def relative_path(self, path: str) -> str:
+        """Return the path of an image file, relative to the folder of the data set."""
+        return os.path.relpath(path, self.folder)
+
+    def without(self, files: Collection[str]) -> Dataset:
+        """Return the data set without some of its image files.
+
+        Args:
+            files: Their paths, relative to the folder of the data set.
+
+        Raises:
+            Error: A class has no training or validation image left.
+        """
+        if not files:
+            return self
+        skipped = set(files)
+        kept = {
+            name: split.take(
+                np.flatnonzero([self.relative_path(path) not in skipped for path in split.paths])
+            )
+            for name, split in self.splits.items()
+            if isinstance(split, FileSplit)
+        }
+        train, validation = kept["train"], kept["validation"]
+        require_classes({"train": train, "val": validation}, self.classes, self.name)
+        test = kept.get("test", validation)
+        return self._replace(train=train, validation=validation, test=test)
 
     def with_classes(self, classes: tuple[str, ...]) -> Dataset:
         """Return the data set with its labels as indices into `classes`, which may be more.
@@ -248,14 +279,15 @@ def _load_folder(folder: Path, shape: tuple[int, int, int]) -> Dataset:
     )
     paths = [path for files in found.splits.values() for path in files.paths]
     fingerprint = image_folder.fingerprint(folder, paths)
-    return _of_files(folder.name, parts, classes, shape, fingerprint)
+    return _of_files(folder, parts, classes, shape, fingerprint)
 
 
 def _load_csv(file: Path, shape: tuple[int, int, int]) -> Dataset:
     found = csv_file.read_listing(file)
     parts = _complete_listing(file, found)
     log(f"{file}: {len(found.classes)} classes; {parts.summary}" + _describe_resized(shape))
-    return _of_files(file.stem, parts, found.classes, shape, found.fingerprint)
+    dataset = _of_files(file.parent, parts, found.classes, shape, found.fingerprint)
+    return dataset._replace(name=file.stem)
 
 
 def _load_npz(file: Path) -> Dataset:
@@ -278,7 +310,7 @@ def _names(file: Path, splits: Iterable[str]) -> SplitNames:
 
 
 def _of_files(
-    name: str,
+    folder: Path,
     parts: Parts[LabeledPaths],
     classes: tuple[str, ...],
     shape: tuple[int, int, int],
@@ -290,7 +322,16 @@ def _of_files(
     )
     if parts.test is parts.validation:
         test = validation
-    return Dataset(name, train, validation, test, classes, True, fingerprint)
+    return Dataset(
+        folder.name,
+        train,
+        validation,
+        test,
+        classes,
+        allows_flip=True,
+        fingerprint=fingerprint,
+        folder=folder,
+    )
 
 
 def _describe_others(names: tuple[str, ...]) -> str:

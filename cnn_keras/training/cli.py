@@ -65,11 +65,18 @@ class Train(
     tensorboard: bool = False
     """Also write logs for TensorBoard: scalars, the images of the first batch, and confusion
     matrices of the validation images."""
+    workers: int = 0
+    """Processes that decode the image files of the next batches; with 0, threads do. The weights do
+    not depend on it."""
+    skip_broken: bool = False
+    """Train without the image files that cannot be read; config.json lists them."""
 
     def __call__(self) -> Outcome:
+        from ..data.loading.options import Loading
         from .config import Training
         from .train import train
 
+        loading = Loading(self.workers, self.skip_broken)
         training = Training.of(
             self.name,
             self.data,
@@ -87,7 +94,7 @@ class Train(
             require_tensorboard()
         start_keras()
         try:
-            run = train(training, self.out, self.data_dir, self.tensorboard)
+            run = train(training, self.out, self.data_dir, self.tensorboard, loading)
         except KeyboardInterrupt as error:
             how, exit_code = interruption(error)
             log(

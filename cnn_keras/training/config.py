@@ -26,7 +26,7 @@ class Training:
         seed: Seed of the initial weights, the order of the images and their augmentation.
         options: Options of the network's family.
         train_images: Number of training images, a seeded stratified sample; all by default.
-        image_size: Side of the square input; by default see `train.input_shape`.
+        image_size: Side of the square input; by default see `preparation.training_data`.
         weights: Absolute path of pretrained weights: a file or a run folder.
         freeze_until: Row of the network up to and including which the pretrained weights are
             frozen.

@@ -89,6 +89,11 @@ class Run:
         """Whether the folder describes a network; see `describe`."""
         return all((self.path / name).is_file() for name in ("config.json", "preprocessing.json"))
 
+    @property
+    def is_described(self) -> bool:
+        """Whether `describe` has written all its files."""
+        return all((self.path / name).is_file() for name in DESCRIPTION)
+
     def read_json(self, name: str) -> Any:
         """Read one of the folder's JSON files.
 
@@ -208,6 +213,8 @@ class Run:
     def raw_dataset(self, data_dir: Path | None = None) -> Dataset:
         """Load the run's data set; only image files are resized to the input size.
 
+        It lacks the broken files that the training skipped.
+
         Raises:
             Error: It cannot be loaded, or the files of the folder have changed since the training.
         """
@@ -219,7 +226,7 @@ class Run:
                 f"({dataset.fingerprint}; before: {fingerprint}), which would mix its splits: "
                 "restore them, or train again."
             )
-        return dataset
+        return dataset.without(self.config.get("skipped_files", ()))
 
     def dataset(self, data_dir: Path | None = None) -> Dataset:
         """Load the run's data set in the input size, with the training images that were used.

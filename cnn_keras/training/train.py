@@ -20,12 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import zoo
 from ..command import log, write_atomic
-from ..data import datasets
 from ..data.augmentation.mixing import Mixing
-from ..data.check.leaks import describe_leak
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
-from ..data.loading.first_pass import first_pass
+from ..data.loading.options import FROM_FILES, Loading
 from ..data.pipeline import (
     errors_of_files,
     evaluation_batches,
@@ -47,9 +45,10 @@ from .optimization.compile import compile_model
 from .optimization.fused_batch_norm import fuse_batch_norms
 from .optimization.optimizers import num_batches_seen
 from .predict import predict
+from .preparation.training_data import load_training_data, steps_per_epoch
 from .recipe_file import recipe_toml
 from .recipes import OMITTED
-from .run_folder import DESCRIPTION, Run, can_start_run, lock_run
+from .run_folder import Run, can_start_run, lock_run
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +58,11 @@ if TYPE_CHECKING:
 
 
 def train(
-    training: Training, out: Path, data_dir: Path | None = None, tensorboard: bool = False
+    training: Training,
+    out: Path,
+    data_dir: Path | None = None,
+    tensorboard: bool = False,
+    loading: Loading = FROM_FILES,
 ) -> Run:
     """Train a network, or resume a training with the same configuration.
 
@@ -68,6 +71,7 @@ def train(
         out: The run folder.
         data_dir: Folder to search for the data set first.
         tensorboard: Also write `out/tensorboard`.
+        loading: How image files are loaded.
 
     Returns:
         The finished run, with `model.keras` and `metrics.json`.
@@ -86,7 +90,7 @@ def train(
     if not _is_finished(run, config):
         with lock_run(out):
             if not _is_finished(run, config):  # by another process, before this one had the lock
-                _train(run, training, config, data_dir, tensorboard)
+                _train(run, training, config, data_dir, tensorboard, loading)
     return run
 
 
@@ -113,6 +117,7 @@ def _train(
     config: dict[str, Any],
     data_dir: Path | None,
     tensorboard: bool,
+    loading: Loading,
 ) -> None:
     """Start or resume a training in a locked run folder."""
     import keras
@@ -122,8 +127,9 @@ def _train(
     pretrained = None
     if training.weights is not None and not last.is_file():
         pretrained = Pretrained.open(Path(training.weights))
-    dataset, preprocessing = _load_data(run, training, pretrained, data_dir)
-    steps = _steps_per_epoch(training, dataset)
+    data = load_training_data(run, training, pretrained, data_dir, loading)
+    dataset, preprocessing, skipped = data
+    steps = steps_per_epoch(training, dataset)
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
         model = _load_checkpoint(run, steps)
@@ -133,76 +139,20 @@ def _train(
         model = _build(training, preprocessing, dataset.classes, pretrained)
         row = zoo.network(training.network)
         compile_model(model, training.recipe, steps, row.loss_weights)
-    if not _is_described(run):
+    if not run.is_described:
         # "contents" is the key of the fingerprint in the runs of all versions.
-        contents = {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
+        contents: dict[str, Any] = (
+            {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
+        )
+        if skipped:
+            contents["skipped_files"] = skipped
         if training.class_weights is None:
             del config["class_weights"]  # as in the runs of earlier versions
         run.describe(config | contents, preprocessing, dataset.classes)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
-    _fit(run, model, training, dataset, steps, tensorboard)
+    _fit(run, model, training, dataset, steps, tensorboard, loading.workers)
     _finish(run, model, dataset)
-
-
-def _is_described(run: Run) -> bool:
-    """Return whether `Run.describe` has written all its files."""
-    return all((run.path / name).is_file() for name in DESCRIPTION)
-
-
-def _load_data(
-    run: Run, training: Training, pretrained: Pretrained | None, data_dir: Path | None
-) -> tuple[Dataset, Preprocessing]:
-    """Load the data set and the preprocessing: those of the run if it resumes.
-
-    All images are read once before a training starts. The normalization is that of the pretrained
-    weights, else that of the training images.
-
-    Raises:
-        Error: The classes of the run are not those of the data set, or image files are broken.
-    """
-    if not _is_described(run):
-        shape = input_shape(training, pretrained, data_dir)
-        dataset = datasets.load(training.data, data_dir, shape)
-        found = first_pass(dataset.splits, shape, digests=dataset.fingerprint is not None)
-        if leak := describe_leak(dataset, found.digests):
-            log(leak)
-        if pretrained is None or pretrained.preprocessing is None:
-            return dataset, found.preprocessing
-        height, width, _ = shape
-        return dataset, replace(pretrained.preprocessing, height=height, width=width)
-    dataset = run.raw_dataset(data_dir)
-    if run.classes != dataset.classes:
-        raise Error(
-            f"{run.path / 'labels.txt'} has {len(run.classes)} lines, which are not the "
-            f"{len(dataset.classes)} classes of {dataset.name}: restore the file, or delete "
-            f"{run.path} to train again."
-        )
-    return dataset, run.preprocessing
-
-
-def _steps_per_epoch(training: Training, dataset: Dataset) -> int:
-    """Return the number of batches per epoch.
-
-    Raises:
-        UsageError: There are fewer training images than one batch has, or fewer batches than
-            gradients are accumulated over.
-    """
-    available = len(dataset.train.labels)
-    num_images = min(training.train_images or available, available)
-    if num_images < training.recipe.batch_size:
-        raise UsageError(
-            f"{num_images} training images are less than one batch of "
-            f"{training.recipe.batch_size}: lower --batch-size."
-        )
-    steps = num_images // training.recipe.batch_size
-    if steps < training.recipe.gradient_accumulation_steps:
-        raise UsageError(
-            f"An epoch has {steps} batches, fewer than the "
-            f"{training.recipe.gradient_accumulation_steps} over which gradients are accumulated: "
-            "lower --gradient-accumulation-steps."
-        )
-    return steps
 
 
 def _fit(
@@ -212,6 +162,7 @@ def _fit(
     dataset: Dataset,
     steps_per_epoch: int,
     tensorboard: bool,
+    workers: int,
 ) -> None:
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
     from .checkpoints.recorder import Recorder
@@ -236,6 +187,7 @@ def _fit(
         epochs=recipe.epochs,
         seed=training.seed,
         first_epoch=first_epoch,
+        workers=workers,
     )
     batches = _label_every_output(batches, model)
     if training.class_weights is not None:
@@ -266,27 +218,6 @@ def _fit(
             )
     finally:
         progress.bar.stop()  # restores the cursor of an interrupted terminal
-
-
-def input_shape(
-    training: Training, pretrained: Pretrained | None = None, data_dir: Path | None = None
-) -> tuple[int, int, int]:
-    """Return height, width and channels of the network's input.
-
-    The shape is that of the pretrained weights; else that of the data set, but at least the
-    network's minimum size; else, for image files, the paper's. `image_size` replaces height and
-    width.
-    """
-    row = zoo.network(training.network)
-    if pretrained is not None and pretrained.shape is not None:
-        height, width, channels = pretrained.shape
-    elif (stored := datasets.stored_shape(training.data, data_dir)) is not None:
-        height, width, channels = stored
-        height = width = max(height, width, row.min_image_size)
-    else:
-        height, width, channels = row.input_shape
-    side = training.image_size
-    return (side, side, channels) if side else (height, width, channels)
 
 
 def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:

@@ -20,14 +20,19 @@ class FirstPass(NamedTuple):
         preprocessing: Normalizes by the mean and standard deviation of the training images.
         digests: A digest of the pixels of each image by split; those of files are in the network's
             input size.
+        broken: Error by path, of the files that are broken.
     """
 
     preprocessing: Preprocessing
     digests: Mapping[str, list[bytes]]
+    broken: Mapping[str, Error]
 
 
 def first_pass(
-    splits: Mapping[str, AnySplit], shape: tuple[int, int, int], digests: bool
+    splits: Mapping[str, AnySplit],
+    shape: tuple[int, int, int],
+    digests: bool,
+    skip_broken: bool = False,
 ) -> FirstPass:
     """Read all images once.
 
@@ -35,15 +40,16 @@ def first_pass(
         splits: The splits of a data set by name.
         shape: Height, width and channels of the network's input.
         digests: Whether to compute digests of arrays; those of files are always computed.
+        skip_broken: Whether to leave out broken files, instead of an error.
 
     Raises:
         Error: Files are broken or no images; the message names up to 20 of them.
     """
     files = {name: split for name, split in splits.items() if isinstance(split, FileSplit)}
     if files:
-        return _read_files(files)
+        return _read_files(files, skip_broken)
     found = {name: pixel_digests(split.read()) for name, split in splits.items() if digests}
-    return FirstPass(fit_preprocessing(splits["train"].read(), shape), found)
+    return FirstPass(fit_preprocessing(splits["train"].read(), shape), found, {})
 
 
 class _Part(NamedTuple):
@@ -54,7 +60,7 @@ class _Part(NamedTuple):
     broken: dict[str, Error]
 
 
-def _read_files(splits: Mapping[str, FileSplit]) -> FirstPass:
+def _read_files(splits: Mapping[str, FileSplit], skip_broken: bool) -> FirstPass:
     """Read all files of several splits."""
     digests: dict[str, list[bytes]] = {}
     sums: dict[str, ChannelSums] = {}
@@ -76,9 +82,9 @@ def _read_files(splits: Mapping[str, FileSplit]) -> FirstPass:
                     broken |= part.broken
                     for _ in range(len(part.digests) + len(part.broken)):
                         advance()
-    if broken:
+    if broken and not (skip_broken and digests["train"]):
         raise unreadable(broken, count)
-    return FirstPass(sums["train"].preprocessing(splits["train"].shape), digests)
+    return FirstPass(sums["train"].preprocessing(splits["train"].shape), digests, broken)
 
 
 def pixel_digests(images: UInt8Images) -> list[bytes]:

@@ -1,0 +1,1 @@
+"""What a training needs before its first step: data, preprocessing, shapes."""
