@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,17 +102,21 @@ class Dataset(NamedTuple):
         if not files:
             return self
         skipped = set(files)
-        kept = {
+        kept: dict[str, AnySplit] = {
             name: split.take(
                 np.flatnonzero([self.relative_path(path) not in skipped for path in split.paths])
             )
             for name, split in self.splits.items()
             if isinstance(split, FileSplit)
         }
-        train, validation = kept["train"], kept["validation"]
-        require_classes({"train": train, "val": validation}, self.classes, self.name)
-        test = kept.get("test", validation)
-        return self._replace(train=train, validation=validation, test=test)
+        found = {"train": kept["train"], "val": kept["validation"]}
+        require_classes(found, self.classes, self.name)
+        return self.with_splits(kept)
+
+    def with_splits(self, splits: Mapping[str, AnySplit]) -> Dataset:
+        """Return the data set with other splits, named as in `splits`."""
+        test = splits.get("test", splits["validation"])
+        return self._replace(train=splits["train"], validation=splits["validation"], test=test)
 
     def with_classes(self, classes: tuple[str, ...]) -> Dataset:
         """Return the data set with its labels as indices into `classes`, which may be more.

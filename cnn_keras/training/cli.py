@@ -70,13 +70,16 @@ class Train(
     not depend on it."""
     skip_broken: bool = False
     """Train without the image files that cannot be read; config.json lists them."""
+    cache: Path | None = None
+    """Folder for a file of the decoded images, from which the epochs and later trainings read
+    them."""
 
     def __call__(self) -> Outcome:
         from ..data.loading.options import Loading
         from .config import Training
         from .train import train
 
-        loading = Loading(self.workers, self.skip_broken)
+        loading = Loading(self.workers, self.skip_broken, self.cache)
         training = Training.of(
             self.name,
             self.data,

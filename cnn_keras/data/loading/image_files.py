@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,10 @@ from ..preprocessing import (
     phone_format,
 )
 from ..splits import SPLIT_SEED, Labels, Split, stratified_indices
+from .decoded_cache import DecodedCache
 from .parallel import in_order
+
+Result = TypeVar("Result")
 
 PART = 16  # images that a thread decodes at once: Grain's overhead is that of one element
 
@@ -35,16 +38,19 @@ class FileSplit(NamedTuple):
         paths: Paths of the files.
         labels: Their class indices `(n,)`.
         shape: Height, width and channels to which images are cropped and resized.
+        cache: Has the decoded images in this shape; None if there is no such file.
     """
 
     paths: tuple[str, ...]
     labels: Labels
     shape: tuple[int, int, int]
+    cache: DecodedCache | None = None
 
     def take(self, indices: NDArray[np.int64]) -> FileSplit:
         """Return the images at these indices."""
         paths = tuple(self.paths[index] for index in indices.tolist())
-        return self._replace(paths=paths, labels=self.labels[indices])
+        cache = self.cache and self.cache.take(indices)
+        return self._replace(paths=paths, labels=self.labels[indices], cache=cache)
 
     def sample(self, count: int, seed: int = SPLIT_SEED) -> FileSplit:
         """Return a stratified sample; see `Split.sample`."""
@@ -52,7 +58,21 @@ class FileSplit(NamedTuple):
 
     def resized(self, preprocessing: Preprocessing) -> FileSplit:
         """Return the split in a network's input size and number of channels."""
-        return self._replace(shape=preprocessing.shape)
+        cache = self.cache if self.shape == preprocessing.shape else None
+        return self._replace(shape=preprocessing.shape, cache=cache)
+
+    def decode(
+        self, indices: Sequence[int], choose_boxes: Sequence[ChooseBox] | None = None
+    ) -> Part:
+        """Return the images at these indices, from the cache if they are not cropped by boxes.
+
+        Args:
+            indices: Indices of the images.
+            choose_boxes: See `decode`.
+        """
+        if self.cache is not None and choose_boxes is None:
+            return Part(self.cache.read(indices, self.shape), {}, {})
+        return decode([self.paths[index] for index in indices], self.shape, choose_boxes)
 
     def read(self) -> UInt8Images:
         """Decode all images into memory: those of a sample, not of a whole split.
@@ -74,7 +94,7 @@ class FileSplit(NamedTuple):
         """
         broken: dict[str, Error] = {}
         waiting: list[UInt8Images] = []
-        for part in decoded_parts(self.paths, self.shape):
+        for part in in_parts(self.decode, len(self.paths)):
             broken |= part.broken
             if broken:
                 continue
@@ -107,22 +127,19 @@ class Part(NamedTuple):
     large: dict[str, tuple[int, int]]
 
 
-def decoded_parts(
-    paths: Sequence[str], shape: tuple[int, int, int], max_pixels: int | None = MAX_PIXELS
-) -> Iterator[Part]:
-    """Decode files in parallel, and yield them in order, in parts of up to `PART` images.
+def in_parts(function: Callable[[range], Result], count: int) -> Iterator[Result]:
+    """Compute a function of all indices in parallel, and yield its results in order.
 
     Args:
-        paths: Paths of the files.
-        shape: Height, width and channels of the result.
-        max_pixels: Images with more pixels count as broken; see `open_image`.
+        function: Takes up to `PART` indices.
+        count: Number of indices.
     """
 
-    def decode_part(index: int) -> Part:
-        return decode(paths[PART * index : PART * (index + 1)], shape, max_pixels=max_pixels)
+    def compute(part: int) -> Result:
+        return function(range(PART * part, min(PART * (part + 1), count)))
 
-    with in_order(decode_part, -(-len(paths) // PART)) as parts:
-        yield from parts
+    with in_order(compute, -(-count // PART)) as results:
+        yield from results
 
 
 def decode(
@@ -175,8 +192,12 @@ def read_images(paths: Sequence[Path], shape: tuple[int, int, int]) -> UInt8Imag
     images = [np.empty((0, *shape), np.uint8)]
     broken: dict[str, Error] = {}
     large: dict[str, tuple[int, int]] = {}
+
+    def decode_any_size(indices: range) -> Part:
+        return decode([str(paths[index]) for index in indices], shape, max_pixels=None)
+
     with progress("decode images", len(paths)) as advance:
-        for part in decoded_parts([str(path) for path in paths], shape, max_pixels=None):
+        for part in in_parts(decode_any_size, len(paths)):
             images.append(part.images)
             broken |= part.broken
             large |= part.large

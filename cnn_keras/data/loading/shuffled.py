@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..preprocessing import Box, ChooseBox, UInt8Images
 from ..splits import Labels
-from .image_files import PART, FileSplit, decode
+from .image_files import PART, FileSplit
 from .parallel import in_order
 
 # Random numbers are those of Philox, whose bits numpy never changes: keys are a training's seed and
@@ -104,8 +104,7 @@ class _Order:
         start, stop = step * self.batch_size + PART * place, (step + 1) * self.batch_size
         indices = _epoch_order(count, self.seed, epoch)[start : min(start + PART, stop)]
         samples = epoch * count + indices
-        paths = [self.split.paths[index] for index in indices.tolist()]
-        found = decode(paths, self.split.shape, self._choose_boxes(samples))
+        found = self.split.decode(indices.tolist(), self._choose_boxes(samples))
         for error in found.broken.values():
             raise error
         return found.images, samples

@@ -11,7 +11,7 @@ from ...command import log
 from ...data import datasets
 from ...data.check.leaks import describe_leak
 from ...data.datasets import Dataset
-from ...data.loading.first_pass import first_pass
+from ...data.loading.first_pass import first_pass, with_cache
 from ...data.loading.options import Loading
 from ...data.preprocessing import Preprocessing
 from ...errors import Error, UsageError
@@ -59,10 +59,14 @@ def load_training_data(
     if not run.is_described:
         shape = input_shape(training, pretrained, data_dir)
         dataset = datasets.load(training.data, data_dir, shape)
+        if loading.cache:
+            dataset = dataset.with_splits(with_cache(dataset.splits, loading.cache))
         of_user = dataset.fingerprint is not None
-        found = first_pass(dataset.splits, shape, of_user, loading.skip_broken)
+        found = first_pass(dataset.splits, shape, of_user, loading.skip_broken, loading.cache)
         skipped = sorted(map(dataset.relative_path, found.broken))
         dataset = dataset.without(skipped)
+        if loading.cache:
+            dataset = dataset.with_splits(with_cache(dataset.splits, loading.cache))
         if skipped:
             log(f"{len(skipped)} broken files are skipped; {run.path / 'config.json'} lists them.")
         if leak := describe_leak(dataset, found.digests):
@@ -73,6 +77,8 @@ def load_training_data(
         fitted = replace(pretrained.preprocessing, height=height, width=width)
         return TrainingData(dataset, fitted, skipped)
     dataset = run.raw_dataset(data_dir)
+    if loading.cache:
+        dataset = dataset.with_splits(with_cache(dataset.splits, loading.cache))
     if run.classes != dataset.classes:
         raise Error(
             f"{run.path / 'labels.txt'} has {len(run.classes)} lines, which are not the "
