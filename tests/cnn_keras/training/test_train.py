@@ -396,7 +396,7 @@ def test_all_outputs_are_trained_and_the_main_one_is_saved(
         model.predict_on_batch(run.preprocessing(split.images[:9])),
     )
     row = run.history[-1]
-    metrics = ["accuracy", "loss", "val_accuracy", "val_loss", "total_loss"]
+    metrics = ["accuracy", "loss", "val_accuracy", "val_loss", "images_per_second", "total_loss"]
     assert list(row) == ["epoch", "seconds", "learning_rate", *metrics]
     assert row["val_loss"] == pytest.approx(run.metrics["validation"]["loss"], rel=1e-4)
     assert row["val_accuracy"] == pytest.approx(run.metrics["validation"]["accuracy"])
