@@ -54,6 +54,8 @@ class Worker:
 
     Args:
         module: Full name of a module that calls `serve` when it is run.
+        python: Another Python, which finds its own packages and this one; the module is of this
+            package. By default it is the Python of this process.
 
     Example:
         with Worker("export.benchmark.runner") as worker:
@@ -61,16 +63,22 @@ class Worker:
             worker.receive(seconds=60)  # "ready"
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, python: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory()
         # Packages are found where this process finds them, but not in the working directory unless
         # this process looks there (-P): a user's `random.py` would shadow Python's.
+        paths = sys.path
+        if python is not None:
+            package = Path(__file__).resolve().parent
+            Path(self._folder.name, __name__.partition(".")[0]).symlink_to(package)
+            paths = [self._folder.name]
         environment = {
-            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths)),
             "PYTHONIOENCODING": "utf-8:backslashreplace",  # in every locale
         }
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [python or sys.executable, "-P", "-m", module],
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,6 +141,7 @@ class Worker:
         assert self._process.stdout
         self._process.stdout.close()
         self._stderr.close()
+        self._folder.cleanup()
 
 
 def serve(session: Session) -> int:
@@ -177,3 +186,25 @@ def limit_memory() -> None:
         resource.setrlimit(kind, (min(limits), hard))
     with suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+
+
+def memory_mb() -> tuple[float, float]:
+    """Return the resident memory of this process now and at its peak, in MiB.
+
+    On Linux `ru_maxrss` includes the peak of the parent process (fs/exec.c keeps the old memory
+    map's high-water mark), so a parent that has imported TensorFlow would add its 600 MB; `VmHWM`
+    counts this program alone. Other systems have only `ru_maxrss`.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        kib = {
+            key: int(rest.split()[0])
+            for key, _, rest in (
+                line.partition(":")
+                for line in status.read_text(encoding="utf-8", errors="replace").splitlines()
+            )
+            if key in ("VmRSS", "VmHWM")
+        }
+        return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
+    return peak, peak

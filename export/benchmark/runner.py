@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,13 +32,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tflite.interpreter import Interpreter, ModelFileError
-from ..worker import limit_memory, serve
+from ..worker import limit_memory, memory_mb, serve
 from .latency import latency_statistics
 
 _RANDOM_IMAGES = 10  # several, so that no run repeats the previous one
 _LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
 _NS_PER_MS = 1e6
-_MIB = 2**20
 
 
 class LoadOptions(NamedTuple):
@@ -147,7 +145,7 @@ class Measurement:
 
     def __init__(self, load: LoadOptions) -> None:
         self._load = load
-        self._rss_before_load_mb, _ = _memory_mb()
+        self._rss_before_load_mb, _ = memory_mb()
         start = time.perf_counter_ns()
         self._interpreter = Interpreter(load.file, load.num_threads)
         self._load_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
@@ -157,7 +155,7 @@ class Measurement:
         start = time.perf_counter_ns()
         self._interpreter.invoke()
         self._first_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
-        _, self._peak_rss_mb = _memory_mb()  # before the other images come into memory
+        _, self._peak_rss_mb = memory_mb()  # before the other images come into memory
 
         self._quantize_p50_ms = self._time_quantize(images)
         quantized = self._interpreter.quantize(images)
@@ -283,28 +281,6 @@ def _timer_overhead_ns() -> float:
         start = clock()
         samples.append(clock() - start)
     return float(np.median(samples))
-
-
-def _memory_mb() -> tuple[float, float]:
-    """Return the resident memory of this process now and at its peak, in MiB.
-
-    On Linux `ru_maxrss` includes the peak of the parent process (fs/exec.c keeps the old memory
-    map's high-water mark), so a parent that has imported TensorFlow would add its 600 MB; `VmHWM`
-    counts this program alone. Other systems have only `ru_maxrss`.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        kib = {
-            key: int(rest.split()[0])
-            for key, _, rest in (
-                line.partition(":")
-                for line in status.read_text(encoding="utf-8", errors="replace").splitlines()
-            )
-            if key in ("VmRSS", "VmHWM")
-        }
-        return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024
-    peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / _MIB, peak / _MIB  # macOS counts bytes
 
 
 if __name__ == "__main__":

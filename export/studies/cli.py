@@ -21,6 +21,8 @@ from cnn_keras.studies.options import (
 )
 from cnn_keras.zoo import ZOO, network
 
+from .speed.cli import ThroughputStudy
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleStudy(network_studies.EnsembleStudy):
@@ -271,4 +273,5 @@ STUDIES = {
     "agreement": AgreementStudy,
     "peers": PeerStudy,
     "lrn": LrnStudy,
+    "throughput": ThroughputStudy,
 }

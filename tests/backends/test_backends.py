@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from cnn_keras.data import photographs
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.weights import import_published as weights
 from cnn_keras.weights import torch_file
+from tests.backends.environment import run_there
 from tests.fixtures.published_weights import (
     TOLERANCE,
     TORCH_TENSORS,
@@ -28,10 +27,6 @@ from tests.fixtures.published_weights import (
 )
 
 pytestmark = pytest.mark.slow
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-PYTHON = ROOT / ".venv-torch" / "bin" / "python"
 
 # vgg11_bn for convolutions that have a bias before their normalization.
 PUBLISHED = ("alexnet", "vgg16", "vgg11_bn", "googlenet", "resnet18", "resnet34", "resnet50")
@@ -60,21 +55,6 @@ FORMS: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
     ("plain20",   {},                                (32, 32, 3)),
 ]
 # fmt: on
-
-
-def run_there(script: str, *arguments: str | Path, backend: str = "torch") -> None:
-    """Run a script of this folder in the environment that has torch and JAX."""
-    if not PYTHON.exists():
-        pytest.fail(
-            "There is no .venv-torch: `make test-slow` makes it from "
-            "tests/backends/requirements.txt."
-        )
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
-    command = [PYTHON, "-W", "error::FutureWarning", HERE / script, *arguments]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from export.worker import Worker, WorkerError
+from export.worker import Worker, WorkerError, memory_mb
 
 ECHO = """
 import os, sys, time
@@ -99,3 +100,22 @@ def test_a_module_in_the_working_directory_shadows_nothing(
     with Worker(module) as worker:
         worker.send("plain")
         assert worker.receive(30) == "plain"
+
+
+def test_another_python_finds_this_package_and_its_own(module: str) -> None:
+    with Worker("export.tflite.litert_check", Path(sys.executable)) as worker:
+        worker.send("numpy")
+        assert worker.receive(60) == "ok"
+        worker.send(module)  # which only this process finds
+        with pytest.raises(WorkerError) as caught:
+            worker.receive(60)
+    assert caught.value.last_line == "ModuleNotFoundError: No module named 'echo_worker'"
+
+
+def test_peak_memory_includes_what_was_freed() -> None:
+    before, _ = memory_mb()
+    block = bytes(range(256)) * 2**20  # 256 MiB
+    now, _ = memory_mb()
+    del block
+    assert now - before > 200
+    assert memory_mb()[1] > now - 10  # the kernel counts in batches
