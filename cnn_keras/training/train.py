@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from numpy.typing import NDArray
 
+    from .optimization.averaging import WeightAverage
+
 
 def train(
     training: Training,
@@ -122,6 +124,8 @@ def _train(
     """Start or resume a training in a locked run folder."""
     import keras
 
+    from .optimization.averaging import WeightAverage, statistics_batches
+
     keras.utils.set_random_seed(training.seed)
     last = run.path / "last.keras"
     pretrained = None
@@ -151,8 +155,12 @@ def _train(
         run.describe(config | contents, preprocessing, dataset.classes)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
-    _fit(run, model, training, dataset, steps, tensorboard, loading.workers)
-    _finish(run, model, dataset)
+    fuse_batch_norms(model)
+    has_average = training.recipe.ema_momentum > 0
+    images = statistics_batches(dataset.train, run.preprocessing) if has_average else ()
+    average = WeightAverage(model, images)
+    _fit(run, model, training, dataset, average, steps, tensorboard, loading.workers)
+    _finish(run, model, dataset, average)
 
 
 def _fit(
@@ -160,6 +168,7 @@ def _fit(
     model: keras.Model,
     training: Training,
     dataset: Dataset,
+    average: WeightAverage,
     steps_per_epoch: int,
     tensorboard: bool,
     workers: int,
@@ -168,17 +177,16 @@ def _fit(
     from .checkpoints.recorder import Recorder
     from .monitoring.progress_bar import ProgressBar
     from .monitoring.throughput import Throughput
-    from .optimization.averaging import EvaluateAverage
 
     recipe = training.recipe
     first_epoch = num_batches_seen(model.optimizer) // steps_per_epoch
     if first_epoch >= recipe.epochs:
         return
-    recorder = Recorder(run, training.seed, first_epoch)
+    recorder = Recorder(run, training.seed, first_epoch, average)
     throughput = Throughput(recipe.batch_size)
     first_step = first_epoch * steps_per_epoch
     progress = ProgressBar(recorder.history, throughput, recipe.epochs, steps_per_epoch, first_step)
-    callbacks = [throughput, recorder, progress, EvaluateAverage()]
+    callbacks = [throughput, recorder, progress, average]
     batches = training_batches(
         dataset.train,
         run.preprocessing,
@@ -199,11 +207,10 @@ def _fit(
         held_out = label_probabilities(held_out, len(run.classes))
     if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
         batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
-    fuse_batch_norms(model)
     if tensorboard:
         from .monitoring.tensorboard import tensorboard_callbacks
 
-        callbacks += tensorboard_callbacks(run, batches, validation, recipe.epochs)
+        callbacks += tensorboard_callbacks(run, batches, validation, average, recipe.epochs)
     try:
         with errors_of_files():
             model.fit(
@@ -354,11 +361,9 @@ def _require_same(run: Run, config: dict[str, Any]) -> None:
             )
 
 
-def _finish(run: Run, model: keras.Model, dataset: Dataset) -> None:
+def _finish(run: Run, model: keras.Model, dataset: Dataset, average: WeightAverage) -> None:
     """Save the network and its results; the test split is used here only."""
-    # Replaces the weights by their average, if the optimizer keeps one. `fit` does so only after
-    # an epoch, and the training may have been killed after its last.
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    average.apply()
     model = main_network(model)
     save_model(model, run.path / "model.keras")
     model = in_float32(model)  # as `evaluate` and `export` load it

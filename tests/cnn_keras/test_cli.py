@@ -43,6 +43,7 @@ def broken(tmp_path: Path, lenet_run: Run) -> Path:
         ("train lenet5 --data digit --out {}/new", 2, "Did you mean 'digits'?"),
         ("train lenet5 --data digits --out {}/new --epoch 3", 2, "Unrecognized options: --epoch"),
         ("train lenet5 --data digits --out {}/new --epochs many", 2, "'many'"),
+        ("train lenet5 --data digits --out {}/new --precision float64", 2, "'float64'"),
         ("train lenet5 --data digits", 2, "--out"),
         ("train lenet5 --data digits --out {}/new --options form", 2, "KEY=VALUE, not 'form'"),
         ("train lenet5 --data digits --out {}/new --options form=1989", 2, "not '1989'"),

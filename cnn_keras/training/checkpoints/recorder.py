@@ -14,7 +14,7 @@ from ...errors import Error
 from ...model_files.keras_file import save_model
 from ...model_files.layer_weights import main_network
 from ..monitoring.logs import main_logs
-from ..optimization.averaging import averaged_weights
+from ..optimization.averaging import WeightAverage
 from ..run_folder import Run
 from .dropout_seeds import seed_dropout
 
@@ -26,11 +26,12 @@ class Recorder(keras.callbacks.Callback):
         run: The run folder.
         seed: Seed of the training.
         first_epoch: Epoch at which the training starts, above 0 if it resumes.
+        average: The average of the weights, which best.keras has.
     """
 
-    def __init__(self, run: Run, seed: int, first_epoch: int) -> None:
+    def __init__(self, run: Run, seed: int, first_epoch: int, average: WeightAverage) -> None:
         super().__init__()
-        self.run, self.seed = run, seed
+        self.run, self.seed, self.average = run, seed, average
         # A training that starts does not read a table that an earlier one left.
         self.history = run.history[:first_epoch] if first_epoch else []
 
@@ -65,7 +66,7 @@ class Recorder(keras.callbacks.Callback):
         self.history.append(row | {key: float(value) for key, value in logs.items()})
         self._write_history()
         if logs["val_accuracy"] > best:
-            with averaged_weights(self.model):
+            with self.average.in_network():
                 save_model(main_network(self.model), self.run.path / "best.keras")
         save_model(self.model, self.run.path / "last.keras")
 

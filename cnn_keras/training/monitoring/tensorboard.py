@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ...data.preprocessing import Float32Images, Preprocessing, UInt8Images
 from ..evaluate import confusion_matrix
-from ..optimization.averaging import averaged_weights
+from ..optimization.averaging import WeightAverage
 from ..run_folder import Run
 from .confusion_image import draw_confusion
 
@@ -23,7 +23,11 @@ _GAP = 2  # between two images of the grid, in pixels
 
 
 def tensorboard_callbacks(
-    run: Run, batches: tf.data.Dataset, held_out: tf.data.Dataset, epochs: int
+    run: Run,
+    batches: tf.data.Dataset,
+    held_out: tf.data.Dataset,
+    average: WeightAverage,
+    epochs: int,
 ) -> list[keras.callbacks.Callback]:
     """Return callbacks that write the folder `tensorboard` of a run.
 
@@ -31,10 +35,13 @@ def tensorboard_callbacks(
         run: The run folder, with its description.
         batches: See `Images`.
         held_out: See `Images`.
+        average: See `Images`.
         epochs: Number of epochs.
     """
     folder = run.path / "tensorboard"
-    images = Images(folder / "images", batches, held_out, run.preprocessing, run.classes, epochs)
+    images = Images(
+        folder / "images", batches, held_out, average, run.preprocessing, run.classes, epochs
+    )
     return [keras.callbacks.TensorBoard(folder), images]
 
 
@@ -48,6 +55,7 @@ class Images(keras.callbacks.Callback):
         folder: Folder for the logs.
         batches: Training batches, whose first element is images `(batch, height, width, channels)`.
         held_out: Batches of validation images and their labels `(batch,)`.
+        average: The average of the weights, with which the matrices are drawn.
         preprocessing: Normalization of the images.
         classes: Class names.
         epochs: Number of epochs.
@@ -58,12 +66,13 @@ class Images(keras.callbacks.Callback):
         folder: Path,
         batches: tf.data.Dataset,
         held_out: tf.data.Dataset,
+        average: WeightAverage,
         preprocessing: Preprocessing,
         classes: Sequence[str],
         epochs: int,
     ) -> None:
         super().__init__()
-        self.batches, self.held_out = batches, held_out
+        self.batches, self.held_out, self.average = batches, held_out, average
         self.preprocessing, self.classes, self.epochs = preprocessing, classes, epochs
         self.is_first_epoch = True
         self.writer = tf.summary.create_file_writer(str(folder))
@@ -82,7 +91,7 @@ class Images(keras.callbacks.Callback):
         if done % math.ceil(self.epochs / _MAX_MATRICES) and done < self.epochs:
             return
         matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
-        with averaged_weights(self.model):
+        with self.average.in_network():
             for images, labels in self.held_out:
                 outputs = self.model.predict_on_batch(images)
                 probabilities = outputs[0] if isinstance(outputs, list) else outputs

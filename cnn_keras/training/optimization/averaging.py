@@ -2,46 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
+
+from ...data.loading.image_files import AnySplit
+from ...data.pipeline import evaluation_batches
+from ...data.preprocessing import Preprocessing
+from .optimizers import num_batches_seen
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Wu and Johnson, arXiv:2105.07576, section 3: 1,000 to 10,000 images give precise statistics.
+_STATISTICS_IMAGES = 1024
 
 
-@contextmanager
-def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Let a compiled model have the moving average of its weights, if its optimizer keeps one.
+def statistics_batches(train: AnySplit, preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Return the batches from which the statistics of batch normalization are computed.
 
-    The weights before are restored exactly. `keras.callbacks.SwapEMAWeights` exchanges them by sums
-    and differences on TensorFlow, which changes their last bits.
+    Args:
+        train: The training images, in the network's input size.
+        preprocessing: The normalization.
+
+    Returns:
+        Batches of images and labels: a stratified sample in random order, the same each time.
     """
-    # In float16 the optimizer is in a `LossScaleOptimizer`.
-    if not getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
-        yield
-        return
-    variables = model.trainable_variables
-    before = [np.array(variable) for variable in variables]
-    model.optimizer.finalize_variable_values(variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
+    sample = train.sample(_STATISTICS_IMAGES)
+    order = np.random.default_rng(0).permutation(len(sample.labels))
+    return evaluation_batches(sample.take(order), preprocessing)
 
 
-class EvaluateAverage(keras.callbacks.Callback):
-    """Lets `model.fit` validate with the moving average of the weights."""
+class WeightAverage(keras.callbacks.Callback):
+    """The moving average of a network's weights, if its optimizer keeps one.
 
-    def __init__(self) -> None:
+    As a callback, it lets `model.fit` validate with the average. The statistics of batch
+    normalization are computed again for the average, because those of the weights themselves do not
+    fit it.
+
+    Args:
+        network: A compiled model.
+        batches: Images from which the statistics are computed, see `statistics_batches`.
+
+    Reference:
+        Izmailov et al., "Averaging weights leads to wider optima and better generalization",
+        arXiv:1803.05407, section 3.2.
+    """
+
+    def __init__(self, network: keras.Model, batches: Iterable[Any]) -> None:
         super().__init__()
-        self.stack = ExitStack()
+        self.network, self.batches, self.stack = network, batches, ExitStack()
+        self._computed: tuple[int, list[NDArray[np.float64]]] | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the optimizer keeps an average."""
+        optimizer = self.network.optimizer
+        return bool(
+            getattr(optimizer, "inner_optimizer", optimizer).use_ema
+        )  # that of a loss scale
+
+    def apply(self) -> None:
+        """Replace the weights by their average, and the statistics by those of the average."""
+        if not self.is_kept:
+            return
+        self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
+        layers = [
+            layer
+            for layer in self.network.layers
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        ]
+        step = num_batches_seen(self.network.optimizer)
+        if layers and (self._computed is None or self._computed[0] != step):
+            self._computed = step, _statistics(self.network, layers, self.batches)
+        if layers and self._computed:
+            variables = (v for layer in layers for v in (layer.moving_mean, layer.moving_variance))
+            for variable, value in zip(variables, self._computed[1], strict=True):
+                variable.assign(value)
+
+    @contextmanager
+    def in_network(self) -> Iterator[None]:
+        """Let the network have the average for a while; its weights are then restored exactly.
+
+        `keras.callbacks.SwapEMAWeights` exchanges them by sums and differences on TensorFlow, which
+        changes their last bits.
+        """
+        if not self.is_kept:
+            yield
+            return
+        variables = self.network.variables
+        before = [np.array(variable) for variable in variables]
+        self.apply()
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the average in place of the weights."""
-        self.stack.enter_context(averaged_weights(self.model))
+        self.stack.enter_context(self.in_network())
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Restore the weights."""
         self.stack.close()
+
+
+def _statistics(
+    model: keras.Model, layers: Sequence[keras.layers.BatchNormalization], batches: Iterable[Any]
+) -> list[NDArray[np.float64]]:
+    """Return mean and variance of the inputs of each batch normalization over all images.
+
+    Args:
+        model: The network; its statistics and the state of its dropout change.
+        layers: The normalizations.
+        batches: Images, normalized and in batches, and what may follow them.
+    """
+    for variable in model.variables:
+        if variable.name == "seed_generator_state":  # the same dropout each time
+            variable.assign([0, 0])
+    momenta = [layer.momentum for layer in layers]
+    counts, means, variances = [], [], []
+    try:
+        for layer in layers:
+            layer.momentum = 0.0  # the moving statistics become those of the last batch
+        for images, *_ in batches:
+            model(images, training=True)
+            counts.append(len(images))
+            means.append([np.array(layer.moving_mean, np.float64) for layer in layers])
+            variances.append([np.array(layer.moving_variance, np.float64) for layer in layers])
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    statistics = []
+    for of_batches, within in zip(
+        zip(*means, strict=True), zip(*variances, strict=True), strict=True
+    ):
+        mean = np.average(of_batches, axis=0, weights=counts)
+        between = np.average((np.array(of_batches) - mean) ** 2, axis=0, weights=counts)
+        statistics += [mean, np.average(within, axis=0, weights=counts) + between]
+    return statistics

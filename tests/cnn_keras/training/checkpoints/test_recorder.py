@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import keras
 import pytest
 
 from cnn_keras.errors import Error
 from cnn_keras.training.checkpoints.recorder import Recorder
 from cnn_keras.training.config import Training
+from cnn_keras.training.optimization.averaging import WeightAverage
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 
@@ -29,7 +31,8 @@ def test_a_finished_run_has_a_table_and_no_temporary_files(lenet_run: Run) -> No
 
 
 def test_a_table_of_an_earlier_version_keeps_its_columns(tmp_path: Path) -> None:
-    recorder = Recorder(Run(tmp_path), seed=0, first_epoch=0)
+    average = WeightAverage(keras.Sequential(), [])
+    recorder = Recorder(Run(tmp_path), seed=0, first_epoch=0, average=average)
     recorder.history = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "new": 3.0}]
     recorder._write_history()
     assert Run(tmp_path).history == [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]

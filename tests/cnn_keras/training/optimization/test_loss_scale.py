@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnn_keras.training.optimization.averaging import averaged_weights
+from cnn_keras.training.optimization.averaging import WeightAverage
 from cnn_keras.training.optimization.compile import compile_model
 from cnn_keras.training.optimization.optimizers import num_batches_seen
 from cnn_keras.training.recipes import CIFAR_RESNET
@@ -76,6 +76,6 @@ def test_the_average_is_found_in_the_inner_optimizer(model: keras.Model) -> None
     model.train_on_batch(IMAGES, LABELS)
     model.train_on_batch(IMAGES, LABELS)
     before = model.get_weights()
-    with averaged_weights(model):
+    with WeightAverage(model, []).in_network():
         assert not np.array_equal(model.get_weights()[0], before[0])
     np.testing.assert_array_equal(model.get_weights()[0], before[0])

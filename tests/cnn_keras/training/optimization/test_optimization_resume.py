@@ -28,9 +28,13 @@ COSINE = {"schedule": "cosine", "optimizer": "adamw", "learning_rate": 0.001, "m
 WARMUP = {"optimizer": "lamb", "warmup_steps": 5, "warmup_rate": 0.001, "linear_warmup": True}
 
 
-def trained_twice(values: dict[str, Any], folder: Path) -> Run:
+def trained_twice(
+    values: dict[str, Any], folder: Path, network: str = "lenet5", **others: Any
+) -> Run:
     """Train undisturbed, and with an interruption; both trainings must be equal."""
-    training = Training.of("lenet5", "digits", recipe=SHARED | values, train_images=352)
+    training = Training.of(
+        network, "digits", recipe=SHARED | values, **{"train_images": 352} | others
+    )
     undisturbed = train(training, folder / "undisturbed")
     interrupt(training, folder / "interrupted", epoch=1)
     resumed = train(training, folder / "interrupted")
@@ -85,3 +89,20 @@ def test_a_resumed_training_equals_an_undisturbed_one(
     row, validation = undisturbed.history[-1], undisturbed.metrics["validation"]
     assert row["val_loss"] == pytest.approx(validation["loss"], rel=1e-4)
     assert row["val_accuracy"] == pytest.approx(validation["accuracy"])
+
+
+@pytest.mark.slow
+def test_a_resumed_average_has_the_same_statistics_of_batch_normalization(tmp_path: Path) -> None:
+    values = {"ema_momentum": 0.99, "batch_size": 32}
+    run = trained_twice(values, tmp_path, "resnet20", image_size=8, train_images=96)
+    row, validation = run.history[-1], run.metrics["validation"]
+    assert row["val_loss"] == pytest.approx(validation["loss"], rel=1e-4)
+    # A training that was killed before `model.keras` was written computes them again.
+    expected = read_weights(run.path / "model.keras")
+    for name in ("model.keras", "metrics.json"):
+        (run.path / name).unlink()
+    recipe = SHARED | values
+    again = Training.of("resnet20", "digits", recipe=recipe, image_size=8, train_images=96)
+    found = read_weights(train(again, run.path).path / "model.keras")
+    for layer, arrays in expected.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found[layer], arrays, strict=True))
