@@ -18,6 +18,7 @@ import tyro
 
 from . import __version__
 from .command import Command, interruption, log, one_line, terminable
+from .comparison.cli import Compare
 from .data.check.cli import DatasetCheck
 from .errors import Error, UsageError
 from .inspection.cli import List, Summary
@@ -44,6 +45,7 @@ COMMANDS: dict[str, type[Command] | Group] = {
     "import-weights": ImportWeights,
     "evaluate": Evaluate,
     "predict": Predict,
+    "compare": Compare,
 }
 
 

@@ -56,9 +56,11 @@ def test_wheel_holds_both_packages_and_no_export(installed: Path) -> None:
             assert str(package / path.relative_to(ROOT / folder)) in modules
 
 
-def test_it_holds_the_templates_of_the_report(installed: Path) -> None:
-    for name in ("page.html.j2", "page.md.j2", "style.css"):
-        assert (installed / "cnn_keras_export" / "report" / name).is_file()
+def test_it_holds_the_templates_and_the_style_sheet(installed: Path) -> None:
+    for folder in ("cnn_keras_export/report", "cnn_keras/comparison"):
+        for name in ("page.html.j2", "page.md.j2"):
+            assert (installed / folder / name).is_file()
+    assert (installed / "cnn_keras" / "report" / "style.css").is_file()
 
 
 def test_command_works_outside_the_sources(installed: Path) -> None:

@@ -94,6 +94,30 @@ def input_shape(path: Path) -> tuple[int, int, int] | None:
     return tuple(fixed[0]) if fixed else None
 
 
+def count_parameters(path: Path) -> int:
+    """Count the weights in a `.keras` file, as `keras.Model.count_params`, without building it.
+
+    Raises:
+        Error: The file is broken.
+    """
+    import h5py
+
+    sizes: list[int] = []
+
+    def visit(name: str, item: Any) -> None:
+        # The state of dropout is saved like a weight, but is none.
+        if isinstance(item, h5py.Dataset) and "seed_generator" not in name:
+            sizes.append(item.size)
+
+    require_downloaded(path)
+    try:
+        with h5py.File(_member(path, "model.weights.h5")) as file:
+            file["layers"].visititems(visit)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise Error(f"{path} cannot be read as a .keras file: {error}.") from error
+    return sum(sizes)
+
+
 def main_network(model: keras.Model) -> keras.Model:
     """Return the network up to a model's first output, without auxiliary classifiers.
 

@@ -9,6 +9,7 @@ from cnn_keras import __version__, zoo
 from cnn_keras.experiments.estimates import wilson
 from cnn_keras.inspection import anatomy
 from cnn_keras.machine import Host, versions
+from cnn_keras.report.formatting import enumerate_names, keep_units, plural
 from cnn_keras.training.run_folder import Run
 
 from ..benchmark.integer_speed import integer_note
@@ -16,7 +17,6 @@ from ..benchmark.results import significant
 from ..benchmark.runner import Row
 from ..recipes import RECIPES, Recipe
 from .figures import Bubble, learning_rate_changes
-from .formatting import enumerate_names, keep_units, plural
 
 
 class Entry(NamedTuple):

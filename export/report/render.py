@@ -6,17 +6,16 @@ Both depend on the entries, the host and the installed versions alone; they cont
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from cnn_keras import __version__
+from cnn_keras.report.formatting import enumerate_names
+from cnn_keras.report.svg import to_svg
+from cnn_keras.report.templates import html_environment, markdown_environment
 
 from . import confusion, facts, figures, table
 from .facts import Entry
-from .formatting import enumerate_names
 
 
 def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) -> str:
@@ -32,7 +31,7 @@ def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) ->
         text = render_html(entries, host()._asdict(), "cnn-keras demo")
     """
     return (
-        _environment(autoescape=True)
+        html_environment(Path(__file__).parent)
         .get_template("page.html.j2")
         .render(
             title=f"Trained, exported and measured: {enumerate_names(e.name for e in entries)}",
@@ -58,7 +57,7 @@ def render_markdown(entries: Sequence[Entry], host: dict[str, Any], command: str
         command: The command line that makes the document.
     """
     return (
-        _environment(finalize=_escape_markdown)
+        markdown_environment(Path(__file__).parent)
         .get_template("page.md.j2")
         .render(
             names=enumerate_names(entry.name for entry in entries),
@@ -71,31 +70,11 @@ def render_markdown(entries: Sequence[Entry], host: dict[str, Any], command: str
     )
 
 
-def _environment(**options: Any) -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-
-
 def _training_svg(entry: Entry) -> str:
     figure = figures.draw_training(entry.run.history)
-    return figures.to_svg(figure, facts.training_description(entry))
+    return to_svg(figure, facts.training_description(entry))
 
 
 def _files_svg(entry: Entry) -> str:
     figure = figures.draw_files(facts.bubbles(entry), facts.reference(entry))
-    return figures.to_svg(figure, facts.files_description(entry))
-
-
-def _escape_markdown(value: object) -> object:
-    """Escape the characters that Markdown, or HTML in it, takes for markup."""
-    if hasattr(value, "__html__"):  # marked as safe in the template
-        return value
-    text = escape(" ".join(str(value).split()), quote=False)
-    for sign in "\\`*[]|":
-        text = text.replace(sign, f"\\{sign}")
-    return text
+    return to_svg(figure, facts.files_description(entry))

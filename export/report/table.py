@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cnn_keras.report.formatting import DASH, or_dash, plural, signed
+
 from ..benchmark.results import significant
 from .facts import Entry
-from .formatting import DASH, or_dash, plural, signed
 
 
 class Column(NamedTuple):

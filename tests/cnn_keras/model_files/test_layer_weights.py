@@ -10,7 +10,12 @@ from safetensors.numpy import save_file
 
 import cnn_keras
 from cnn_keras.errors import Error, UsageError
-from cnn_keras.model_files.layer_weights import load_by_name, main_network, read_weights
+from cnn_keras.model_files.layer_weights import (
+    count_parameters,
+    load_by_name,
+    main_network,
+    read_weights,
+)
 from cnn_keras.training.fine_tuning import Pretrained
 from tests.fixtures import FIXTURES
 from tests.fixtures.small_networks import equal, small, three_heads, weights_of
@@ -132,3 +137,15 @@ def test_files_without_weights_are_reported(tmp_path: Path) -> None:
     (tmp_path / "cut.keras").write_bytes(content[: len(content) // 2])
     with pytest.raises(Error, match="cannot be read as a"):
         read_weights(tmp_path / "cut.keras")
+
+
+def test_parameters_are_counted_without_optimizer_and_dropout(tmp_path: Path) -> None:
+    layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    assert count_parameters(tmp_path / "model.keras") == model.count_params() == 15 + 12
+    (tmp_path / "model.keras").write_text("not a network")
+    with pytest.raises(Error, match=r"model\.keras cannot be read as a \.keras file"):
+        count_parameters(tmp_path / "model.keras")

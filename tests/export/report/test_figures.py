@@ -9,10 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from export.report import figures
-from export.report.figures import Bubble, draw_files, draw_training, to_svg
+from cnn_keras.report import svg
+from cnn_keras.report.svg import to_svg
+from export.report.figures import Bubble, draw_files, draw_training
 
-STYLE = Path(figures.__file__).with_name("style.css").read_text(encoding="utf-8")
+STYLE = Path(svg.__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
 def history(values: list[float]) -> list[dict[str, float]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from export.report.formatting import DASH, enumerate_names, keep_units, or_dash, plural, signed
+from cnn_keras.report.formatting import DASH, enumerate_names, keep_units, or_dash, plural, signed
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.5, "−0.50"), (-0.001, "0.00"), (1.0, "1.00")])

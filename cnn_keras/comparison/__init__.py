@@ -1,0 +1,1 @@
+"""Comparison of runs: their results, curves and settings that differ."""
