@@ -124,9 +124,10 @@ class Evaluate(DataDirOption, Command):
     split: str = "test"
     """train, validation or test."""
     crops: Literal[1, 10] | None = None
-    """Average the probabilities of several crops of each image: 1 takes the central 224 pixels of
-    an image whose shorter side is rescaled to 256, and 10 also the corners of the central square,
-    and all of them mirrored. By default the whole central square becomes the input."""
+    """Average the probabilities of several crops of each image: 1 takes the central 224 pixels, for
+    an input of 224, of an image whose shorter side is rescaled to 256; 10 takes also the corners of
+    the central square, and all of them mirrored. By default the whole central square becomes the
+    input."""
 
     def __call__(self) -> Outcome:
         from .evaluate import confusion_matrix, scores

@@ -23,7 +23,7 @@ def epochs_of(
     batches = training_batches(
         split,
         preprocessing,
-        Augmentation(1 / 8, 20.0, True, 1.0, Lighting(np.diag([9.0, 5.0, 2.0]), 0.1), 0.3),
+        Augmentation(1 / 8, 20.0, True, 1.0, Lighting(np.diag([9.0, 5.0, 2.0]), 0.1), 0.3, 1),
         batch_size=batch_size,
         epochs=2,
         seed=3,
