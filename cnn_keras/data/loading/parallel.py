@@ -14,12 +14,18 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from ...command import quiet
 
 Element = TypeVar("Element")
 
 # Elements that wait to be used, for each worker process. One more is being computed.
 _BUFFERED_PER_WORKER = 2
+
+# Blocks of memory that Pillow keeps for its next images: those of an image in the file's size, in
+# the network's and between. A block has at most 16 MB.
+_BLOCKS_PER_THREAD = 4
 
 
 def num_threads() -> int:
@@ -44,7 +50,7 @@ def in_order(
         An iterator over the elements in order. Threads and worker processes end with the context.
     """
     grain = _import_grain()
-    _ignore_warnings_of_pillow()
+    _prepare_pillow(num_threads())
     elements = grain.MapDataset.range(first, count).map(function)
     if workers:
         elements = elements.to_iter_dataset(grain.ReadOptions(1, 1))
@@ -87,15 +93,24 @@ def _import_grain() -> Any:
     return grain
 
 
-def _ignore_warnings_of_pillow() -> None:
-    """Ignore Pillow's warnings of broken metadata and large images in all threads."""
+def _prepare_pillow(threads: int) -> None:
+    """Ignore Pillow's warnings of broken metadata and large images, and let it reuse memory.
+
+    With new memory for each image, 0.8 of the 3.4 ms that an image of 500×400 pixels takes to
+    become a part of a batch are spent on page faults.
+
+    Args:
+        threads: Number of threads of this process that decode images.
+    """
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # Documented, but not exported for type checkers.
+    Image.core.set_blocks_max(_BLOCKS_PER_THREAD * threads)  # type: ignore[attr-defined]
 
 
 def _start_worker(index: int, count: int) -> None:
     """Prepare a worker process: it ends with its parent, which alone reacts to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _ignore_warnings_of_pillow()
+    _prepare_pillow(threads=1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
