@@ -129,8 +129,13 @@ def _operations(path: Path) -> list[str]:
     ]
 
 
-def save_model(model: keras.Model, path: Path) -> None:
-    """Write a `.keras` file atomically: it is complete or absent.
+def save_model(model: keras.Model, path: Path, comment: str = "") -> None:
+    """Write a `.keras` file atomically: it is complete or unchanged.
+
+    Args:
+        model: The model, saved with its optimizer if it is compiled.
+        path: The file.
+        comment: Comment of the zip archive, in ASCII.
 
     Raises:
         OSError: The disk is full, or the folder is read-only.
@@ -138,6 +143,11 @@ def save_model(model: keras.Model, path: Path) -> None:
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         model.save(temporary)
+        if comment:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.comment = comment.encode("ascii")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # complete also after a power failure
         temporary.replace(path)
     except OSError as error:
         error.filename = path  # the error of a full disk does not name the file

@@ -65,6 +65,9 @@ class Train(
     tensorboard: bool = False
     """Also write logs for TensorBoard: scalars, the images of the first batch, and confusion
     matrices of the validation images."""
+    save_every: int | None = None
+    """Save the training also within epochs, each time after this many steps. Without it, a training
+    that is killed resumes after its last complete epoch; Ctrl-C and SIGTERM always save it."""
     workers: int = 0
     """Processes that decode the image files of the next batches; with 0, threads do. The weights do
     not depend on it."""
@@ -93,17 +96,23 @@ class Train(
             freeze_until=self.freeze_until,
             class_weights=self.class_weights,
         )
+        if self.save_every is not None and self.save_every < 1:
+            raise UsageError(f"--save-every must be 1 or more, not {self.save_every}.")
         if self.tensorboard:
             require_tensorboard()
         start_keras()
         try:
-            run = train(training, self.out, self.data_dir, self.tensorboard, loading)
+            run = train(
+                training,
+                self.out,
+                self.data_dir,
+                self.tensorboard,
+                loading,
+                save_every=self.save_every or 0,
+            )
         except KeyboardInterrupt as error:
             how, exit_code = interruption(error)
-            log(
-                f"{how.capitalize()}; the same command resumes {self.out} after its last complete "
-                "epoch."
-            )
+            log(f"{how.capitalize()}; the same command resumes {self.out} {error}".rstrip() + ".")
             return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code)
         metrics = run.metrics
         text = (

@@ -21,7 +21,7 @@ from ..errors import UsageError
 from ..machine import hardware, versions
 from ..model_files.keras_file import save_model
 from .probabilities import with_probabilities
-from .run_folder import Run, can_start_run
+from .run_folder import Run, can_start_run, lock_run
 
 if TYPE_CHECKING:
     import keras
@@ -133,6 +133,7 @@ def save_ensemble(
 
     Raises:
         UsageError: `out` has something else, or the members differ in preprocessing or classes.
+        Error: Another process is writing `out`.
     """
     require_replaceable(out)
     first = members[0]
@@ -140,14 +141,15 @@ def save_ensemble(
         if (other.preprocessing, other.classes) != (first.preprocessing, first.classes):
             raise UsageError(f"{first.path} and {other.path} differ in preprocessing or classes.")
     model = combine(models)
-    out.mkdir(parents=True, exist_ok=True)
     run = Run(out)
-    # The model of one ensemble must never be beside the description of another.
-    (out / "model.keras").unlink(missing_ok=True)
-    about = {"members": [os.path.relpath(member.path, out) for member in members]}
-    run.describe(first.config | about, first.preprocessing, first.classes)
-    run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})
-    save_model(model, out / "model.keras")
+    with lock_run(out):
+        require_replaceable(out)  # another process may have written it before the lock
+        # The model of one ensemble must never be beside the description of another.
+        (out / "model.keras").unlink(missing_ok=True)
+        about = {"members": [os.path.relpath(member.path, out) for member in members]}
+        run.describe(first.config | about, first.preprocessing, first.classes)
+        run.write_json("metrics.json", metrics | {"hardware": hardware(), "versions": versions()})
+        save_model(model, out / "model.keras")
     return run
 
 

@@ -1,8 +1,8 @@
 """Train a network of the zoo with `model.fit`; a training that was interrupted resumes exactly.
 
-The order, augmentation and dropout of an epoch depend only on the seed and the epoch's number, and
-the model and its optimizer are saved together after every epoch. A training that was killed
-therefore resumes after its last epoch, and ends with the weights of an undisturbed training.
+The order, augmentation and dropout of a batch depend only on the seed and the batch's number, and
+the model, its optimizer and its metrics are saved together. A training that was killed therefore
+resumes from its last checkpoint, and ends with the weights of an undisturbed training.
 
 Only GoogLeNet differs in the last bits, even between two undisturbed trainings: TensorFlow adds the
 gradients of three or more branches in the order in which they are computed.
@@ -10,10 +10,8 @@ gradients of three or more branches in the order in which they are computed.
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +32,7 @@ from ..data.pipeline import (
 from ..data.preprocessing import Preprocessing
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
-from ..model_files.keras_file import load_model, save_model
+from ..model_files.keras_file import save_model
 from ..model_files.layer_weights import load_by_name, main_network
 from ..model_files.precision import in_float32
 from .augmentation import training_augmentation
@@ -43,7 +41,6 @@ from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
 from .optimization.compile import compile_model
 from .optimization.fused_batch_norm import fuse_batch_norms
-from .optimization.optimizers import num_batches_seen
 from .predict import predict
 from .preparation.training_data import load_training_data, steps_per_epoch
 from .recipe_file import recipe_toml
@@ -56,6 +53,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from numpy.typing import NDArray
 
+    from .checkpoints.checkpoint import Progress
     from .optimization.averaging import WeightAverage
 
 
@@ -65,6 +63,7 @@ def train(
     data_dir: Path | None = None,
     tensorboard: bool = False,
     loading: Loading = FROM_FILES,
+    save_every: int = 0,
 ) -> Run:
     """Train a network, or resume a training with the same configuration.
 
@@ -74,6 +73,7 @@ def train(
         data_dir: Folder to search for the data set first.
         tensorboard: Also write `out/tensorboard`.
         loading: How image files are loaded.
+        save_every: Save the training also within epochs, after each of this many batches.
 
     Returns:
         The finished run, with `model.keras` and `metrics.json`.
@@ -92,7 +92,7 @@ def train(
     if not _is_finished(run, config):
         with lock_run(out):
             if not _is_finished(run, config):  # by another process, before this one had the lock
-                _train(run, training, config, data_dir, tensorboard, loading)
+                _train(run, training, config, data_dir, tensorboard, loading, save_every)
     return run
 
 
@@ -120,12 +120,15 @@ def _train(
     data_dir: Path | None,
     tensorboard: bool,
     loading: Loading,
+    save_every: int,
 ) -> None:
     """Start or resume a training in a locked run folder."""
     import keras
 
+    from .checkpoints.checkpoint import Progress, load_checkpoint, remove_leftovers
     from .optimization.averaging import WeightAverage, statistics_batches
 
+    remove_leftovers(run.path)
     keras.utils.set_random_seed(training.seed)
     last = run.path / "last.keras"
     pretrained = None
@@ -136,10 +139,10 @@ def _train(
     steps = steps_per_epoch(training, dataset)
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
-        model = _load_checkpoint(run, steps)
-        epochs = num_batches_seen(model.optimizer) // steps
-        log(f"Resume after epoch {epochs} of {training.recipe.epochs}.")
+        model, start = load_checkpoint(run, steps)
+        log(f"Resume {start} of {training.recipe.epochs}.")
     else:
+        start = Progress(0)
         model = _build(training, preprocessing, dataset.classes, pretrained)
         row = zoo.network(training.network)
         compile_model(model, training.recipe, steps, row.loss_weights)
@@ -159,7 +162,18 @@ def _train(
     has_average = training.recipe.ema_momentum > 0
     images = statistics_batches(dataset.train, run.preprocessing) if has_average else ()
     average = WeightAverage(model, images)
-    _fit(run, model, training, dataset, average, steps, tensorboard, loading.workers)
+    _fit(
+        run,
+        model,
+        training,
+        dataset,
+        start,
+        average,
+        steps,
+        tensorboard,
+        loading.workers,
+        save_every,
+    )
     _finish(run, model, dataset, average)
 
 
@@ -168,23 +182,27 @@ def _fit(
     model: keras.Model,
     training: Training,
     dataset: Dataset,
+    start: Progress,
     average: WeightAverage,
     steps_per_epoch: int,
     tensorboard: bool,
     workers: int,
+    save_every: int,
 ) -> None:
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
-    from .checkpoints.recorder import Recorder
+    from .checkpoints.recorder import Recorder, finish_epoch
+    from .checkpoints.stop_request import StopRequest
     from .monitoring.progress_bar import ProgressBar
     from .monitoring.throughput import Throughput
 
     recipe = training.recipe
-    first_epoch = num_batches_seen(model.optimizer) // steps_per_epoch
+    first_epoch = start.epoch
     if first_epoch >= recipe.epochs:
         return
-    recorder = Recorder(run, training.seed, first_epoch, average)
+    stop = StopRequest()
+    recorder = Recorder(run, training.seed, start, steps_per_epoch, stop, average, save_every)
     throughput = Throughput(recipe.batch_size)
-    first_step = first_epoch * steps_per_epoch
+    first_step = first_epoch * steps_per_epoch + start.step
     progress = ProgressBar(recorder.history, throughput, recipe.epochs, steps_per_epoch, first_step)
     callbacks = [throughput, recorder, progress, average]
     batches = training_batches(
@@ -195,6 +213,7 @@ def _fit(
         epochs=recipe.epochs,
         seed=training.seed,
         first_epoch=first_epoch,
+        first_step=start.step,
         workers=workers,
     )
     batches = _label_every_output(batches, model)
@@ -211,11 +230,17 @@ def _fit(
         from .monitoring.tensorboard import tensorboard_callbacks
 
         callbacks += tensorboard_callbacks(run, batches, validation, average, recipe.epochs)
+    held_out = _label_every_output(held_out, model)
+    if start.step:  # Keras creates the variables of metrics, which are to be restored, when used
+        model.evaluate(held_out, steps=1, verbose=0)
     try:
-        with errors_of_files():
+        with errors_of_files(), stop:
+            if start.step == steps_per_epoch:
+                finish_epoch(model, held_out, callbacks, first_epoch)
+                first_epoch += 1
             model.fit(
                 batches,
-                validation_data=_label_every_output(held_out, model),
+                validation_data=held_out,
                 initial_epoch=first_epoch,
                 epochs=recipe.epochs,
                 steps_per_epoch=steps_per_epoch,
@@ -225,35 +250,6 @@ def _fit(
             )
     finally:
         progress.bar.stop()  # restores the cursor of an interrupted terminal
-
-
-def _load_checkpoint(run: Run, steps_per_epoch: int) -> keras.Model:
-    """Load the model and optimizer with which a training resumes.
-
-    Raises:
-        Error: The file is broken, or the table of epochs is.
-    """
-    last, best = run.path / "last.keras", run.path / "best.keras"
-    restart = f"Or delete {last} to start the training again."
-    for name in ("loss_scale", "warmup"):  # classes that the file may have
-        importlib.import_module(f".optimization.{name}", __package__)
-    try:
-        model = load_model(last, compiled=True)
-        history = run.history
-    except Error as error:
-        raise Error(f"{error} {restart}", details=error.details) from error
-    epochs = num_batches_seen(model.optimizer) // steps_per_epoch
-    if len(history) < epochs:  # one more is possible: the row is written before the model
-        raise Error(
-            f"{run.path / 'history.csv'} has {len(history)} rows, and {last} is of epoch {epochs}: "
-            f"restore the table. {restart}"
-        )
-    if epochs and not zipfile.is_zipfile(best):
-        log(
-            f"{best} is missing or truncated; it is written again after an epoch that is better "
-            "than all before."
-        )
-    return model
 
 
 def _build(

@@ -27,6 +27,7 @@ from tests.fixtures.image_folders import NAMES, write
 from tests.fixtures.interruptions import (
     copies_before_each_rename,
     interrupt,
+    interrupt_at_step,
     start_training,
     wait_for_epoch,
 )
@@ -419,7 +420,7 @@ def test_a_training_with_auxiliary_outputs_and_dropout_resumes_exactly(
 ) -> None:
     spelled = [replace(headed, options={"auxiliary": text}) for text in ("true", "True")]
     undisturbed = train(headed, tmp_path / "undisturbed")
-    interrupt(spelled[0], tmp_path / "interrupted", epoch=1)
+    interrupt_at_step(spelled[0], tmp_path / "interrupted", epoch=1, step=3)
     resumed = train(spelled[1], tmp_path / "interrupted")
     assert resumed.config["options"] == {"auxiliary": True}
     for name in ("model.keras", "best.keras", "last.keras"):

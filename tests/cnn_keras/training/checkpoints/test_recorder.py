@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import csv
+import json
+import resource
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from cnn_keras.errors import Error
+from cnn_keras.model_files.layer_weights import read_weights
+from cnn_keras.training.checkpoints.checkpoint import Progress
 from cnn_keras.training.checkpoints.recorder import Recorder
+from cnn_keras.training.checkpoints.stop_request import StopRequest
 from cnn_keras.training.config import Training
 from cnn_keras.training.optimization.averaging import WeightAverage
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
+from tests.fixtures.interruptions import copies_before_each_rename, interrupt_at_step
 
 
 def test_an_infinite_loss_stops_the_training(tmp_path: Path) -> None:
@@ -32,7 +41,80 @@ def test_a_finished_run_has_a_table_and_no_temporary_files(lenet_run: Run) -> No
 
 def test_a_table_of_an_earlier_version_keeps_its_columns(tmp_path: Path) -> None:
     average = WeightAverage(keras.Sequential(), [])
-    recorder = Recorder(Run(tmp_path), seed=0, first_epoch=0, average=average)
+    recorder = Recorder(Run(tmp_path), 0, Progress(0), 10, StopRequest(), average)
     recorder.history = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "new": 3.0}]
     recorder._write_history()
     assert Run(tmp_path).history == [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
+
+
+SMALL = Training.of("lenet5", "digits", recipe={"epochs": 3}, train_images=320)
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(SMALL, tmp_path_factory.mktemp("recorder") / "undisturbed")
+
+
+def assert_equal(found: Run, expected: Run) -> None:
+    for name in ("model.keras", "best.keras", "last.keras"):
+        weights = read_weights(expected.path / name)
+        for layer, arrays in read_weights(found.path / name).items():
+            assert all(np.array_equal(a, b) for a, b in zip(arrays, weights[layer], strict=True))
+    measured = {"seconds": 0, "images_per_second": 0}
+    tables = [[row | measured for row in run.history] for run in (found, expected)]
+    assert tables[0] == tables[1]
+
+
+def test_a_training_resumes_after_the_step_that_was_interrupted(
+    undisturbed: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "interrupted"
+    # In the first step; in a validation; in the last step of an epoch; in the last validation.
+    places = [(0, 0), (0, STEPS), (1, 3), (1, STEPS - 1), (2, STEPS)]
+    for epoch, step in places:
+        interrupt_at_step(SMALL, out, epoch, step)
+        assert [row["epoch"] for row in Run(out).history] == list(range(1, epoch + 1))
+    assert_equal(train(SMALL, out), undisturbed)
+    resumed = [line for line in capsys.readouterr().err.splitlines() if "Resume" in line]
+    assert resumed == [
+        f"Resume after step {min(step + 1, STEPS)} of epoch {epoch + 1} of 3."
+        for epoch, step in places
+    ]
+    assert {path.name for path in out.iterdir()} == {p.name for p in undisturbed.path.iterdir()}
+
+
+def test_a_killed_training_resumes_after_its_last_checkpoint(
+    undisturbed: Run, tmp_path: Path
+) -> None:
+    out, states = tmp_path / "killed", tmp_path / "states"
+    with copies_before_each_rename(out, states) as copies:
+        train(SMALL, out, save_every=7)
+    for state in copies[4::3]:
+        with zipfile.ZipFile(state / "last.keras") as archive:
+            progress = json.loads(archive.comment or b"{}")
+        assert progress.get("step", 0) in (0, 7, 4, 1, 8)
+        assert_equal(train(SMALL, state, save_every=7), undisturbed)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(undisturbed: Run, tmp_path: Path) -> None:
+    out = tmp_path / "full"
+    _, limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        if (recorder.epoch, recorder.step) == (1, 5):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorder, "on_train_batch_begin", fill)
+        try:
+            with pytest.raises(Error) as raised:
+                train(SMALL, out, save_every=2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    assert str(raised.value) == (
+        f"{out / 'last.keras'} cannot be written (File too large): when it can, the same command "
+        f"resumes {out} after step 4 of epoch 2."
+    )
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert_equal(train(SMALL, out), undisturbed)

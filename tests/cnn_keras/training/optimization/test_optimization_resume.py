@@ -12,7 +12,7 @@ from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
-from tests.fixtures.interruptions import interrupt
+from tests.fixtures.interruptions import interrupt, interrupt_at_step
 
 # 11 batches an epoch, so that accumulated gradients are left at the end of the first.
 SHARED = {
@@ -37,6 +37,7 @@ def trained_twice(
     )
     undisturbed = train(training, folder / "undisturbed")
     interrupt(training, folder / "interrupted", epoch=1)
+    interrupt_at_step(training, folder / "interrupted", epoch=1, step=3)
     resumed = train(training, folder / "interrupted")
     for name in ("model.keras", "best.keras", "last.keras"):
         found, expected = (read_weights(run.path / name) for run in (resumed, undisturbed))
