@@ -3,7 +3,7 @@
 model.keras         the network after the last epoch
 saved_model/        instead of it, if the network was imported from a SavedModel
 best.keras          the network after the epoch with the best validation accuracy
-last.keras          network and optimizer after each epoch, from which a training resumes
+last.keras          the last checkpoint: network, optimizer and progress, to resume a training
 config.json         what was trained, on what data and how, or where the weights are from
 recipe.toml         the training recipe in full, as `train --recipe` takes it
 history.csv         one row per epoch

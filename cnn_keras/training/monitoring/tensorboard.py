@@ -81,9 +81,9 @@ class Images(keras.callbacks.Callback):
         """Write the images of the first batch, as augmentation changes them."""
         if self.is_first_epoch:
             self.is_first_epoch = False
-            images, *_ = next(iter(self.batches.take(1)))
-            grid = image_grid(images.numpy(), self.preprocessing)
-            self._write("first training batch", grid, epoch)
+            for images, *_ in self.batches.take(1):  # none if only a validation is left
+                grid = image_grid(images.numpy(), self.preprocessing)
+                self._write("first training batch", grid, epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Write a confusion matrix."""
