@@ -1,0 +1,113 @@
+"""Trainings that are killed at random moments and resumed end like undisturbed ones."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+import sys
+import time
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn_keras.model_files.layer_weights import read_weights
+from cnn_keras.training.run_folder import Run
+from export.cli import main
+
+pytestmark = pytest.mark.slow
+
+LENET = ["lenet5", "--data", "digits", "--epochs", "4", "--train-images", "320"]
+GOOGLENET = ["googlenet", "--data", "digits", "--image-size", "32", "--options", "stem=small"]
+GOOGLENET += ["--epochs", "2", "--batch-size", "32", "--train-images", "320"]
+
+
+@pytest.fixture(scope="module")
+def processes() -> ForkServerContext:
+    """Processes that start with TensorFlow imported, which takes most of the time otherwise."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["keras", "sklearn.datasets", "cnn_keras.training.train"])
+    return context
+
+
+def start(context: ForkServerContext, arguments: list[str], out: Path) -> BaseProcess:
+    options = ["train", *arguments, "--save-every", "1", "--out", str(out)]
+    process = context.Process(target=_train, args=(options,))
+    process.start()
+    return process
+
+
+def _train(arguments: list[str]) -> None:
+    raise SystemExit(main(arguments))
+
+
+def train_undisturbed(context: ForkServerContext, arguments: list[str], out: Path) -> float:
+    """Train, and return the seconds that this takes."""
+    began = time.perf_counter()
+    process = start(context, arguments, out)
+    process.join()
+    assert process.exitcode == 0
+    return time.perf_counter() - began
+
+
+def train_with_kills(
+    context: ForkServerContext, arguments: list[str], out: Path, seconds: float, seed: int
+) -> tuple[int, int]:
+    """Train until the end, killed at random moments.
+
+    Args:
+        context: Starts the processes.
+        arguments: Those of `train`.
+        out: The run folder.
+        seconds: Duration of the undisturbed training.
+        seed: Seed of the moments.
+
+    Returns:
+        The numbers of kills and of those inside a save.
+    """
+    moments = random.Random(seed)
+    kills = in_save = 0
+    while True:
+        process = start(context, arguments, out)
+        process.join(moments.uniform(0.2, 0.8) * seconds)
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            return kills, in_save
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        kills += 1
+        in_save += any(path.suffix == ".keras" for path in out.glob(".*"))
+
+
+def assert_equal(found: Run, expected: Run) -> None:
+    """Check weights, optimizer state and table, bit for bit."""
+    for name in ("model.keras", "best.keras", "last.keras"):
+        weights = read_weights(expected.path / name)
+        for layer, arrays in read_weights(found.path / name).items():
+            assert all(np.array_equal(a, b) for a, b in zip(arrays, weights[layer], strict=True))
+    measured = {"seconds": 0, "images_per_second": 0}
+    tables = [[row | measured for row in run.history] for run in (found, expected)]
+    assert tables[0] == tables[1]
+    assert {p.name for p in found.path.iterdir()} == {p.name for p in expected.path.iterdir()}
+
+
+@pytest.mark.parametrize(("arguments", "runs"), [(LENET, 20), (GOOGLENET, 3)], ids=lambda v: str(v))
+def test_killed_trainings_end_with_the_weights_of_an_undisturbed_one(
+    arguments: list[str], runs: int, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    expected = tmp_path / "undisturbed"
+    seconds = train_undisturbed(processes, arguments, expected)
+    total = np.zeros(2, int)
+    for seed in range(runs):
+        out = tmp_path / f"run_{seed}"
+        counts = train_with_kills(processes, arguments, out, seconds, seed)
+        assert_equal(Run(out), Run(expected))
+        total += counts
+    kills, in_save = total
+    assert kills >= runs
+    assert in_save > 0 or runs < 20
+    sys.stderr.write(f"{runs} runs, {kills} kills, {in_save} of them inside a save: all equal\n")
