@@ -101,3 +101,11 @@ def test_layers_have_the_dtype_policy(network: str) -> None:
     others = {layer.name for layer in model.layers if layer.dtype_policy.name == "float32"}
     assert "probabilities" in others
     assert all("lrn" in name for name in others - {"image", "probabilities"})
+
+
+def test_initial_weights_do_not_depend_on_the_dtype_policy() -> None:
+    weights = []
+    for dtype in ("float32", "mixed_float16"):
+        keras.utils.set_random_seed(3)
+        weights.append(cnn_keras.build("resnet20", (8, 8, 1), 3, dtype=dtype).get_weights())
+    assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(*weights, strict=True))
