@@ -26,7 +26,7 @@ RESULT_COLUMNS = (
 )
 
 
-_MAX_NAMES = 3  # networks in the heading
+_MAX_NAMES = 3  # of runs or networks in a sentence
 
 
 def result_cells(entry: Entry) -> list[str]:
@@ -101,7 +101,15 @@ def title(entries: Sequence[Entry]) -> str:
 
 def summary(entries: Sequence[Entry]) -> list[str]:
     """Return the result of the comparison as sentences."""
-    sentences = [_best(entries), _differences(entries)]
+    if differ_only_in_seed(entries):
+        sentences = ["The runs differ only in the seed."]
+    else:
+        sentences = [_best(entries), _differences(entries)]
+    sentences += [
+        f"The mean test accuracy over the seeds of {_some(group.entries)} is "
+        f"{_estimate(group.accuracy)}."
+        for group in seed_groups(entries)
+    ]
     sentences += [
         f"{entry.name} is not finished: {entry.status}."
         for entry in entries
@@ -110,32 +118,44 @@ def summary(entries: Sequence[Entry]) -> list[str]:
     return [keep_units(sentence) for sentence in sentences if sentence]
 
 
+def _some(entries: Sequence[Entry]) -> str:
+    """Name runs, the first ones of many."""
+    names = [entry.name for entry in entries]
+    if len(names) > _MAX_NAMES:
+        names = [*names[: _MAX_NAMES - 1], f"{len(names) - _MAX_NAMES + 1} others"]
+    return enumerate_names(names)
+
+
 def _best(entries: Sequence[Entry]) -> str:
-    """Name the run with the highest test accuracy, and those whose interval overlaps its."""
+    """Name the runs with the highest test accuracy, and those whose intervals overlap theirs."""
     finished = [entry for entry in entries if entry.is_finished]
     if len({entry.run.config["data"] for entry in finished}) > 1:
         return "The runs are of different data sets, so that their accuracies do not compare."
     if len(finished) < 2:
         return ""
-    first, *others = sorted(finished, key=lambda entry: -entry.results["test_accuracy"])
-    low, high = first.results["test_accuracy_interval"]
-    near = [entry.name for entry in others if entry.results["test_accuracy_interval"][1] > low]
+    highest = max(entry.results["test_accuracy"] for entry in finished)
+    best = [entry for entry in finished if entry.results["test_accuracy"] == highest]
+    low, high = best[0].results["test_accuracy_interval"]
+    near = [
+        entry
+        for entry in finished
+        if entry not in best and entry.results["test_accuracy_interval"][1] > low
+    ]
     text = (
-        f"{first.name} has the highest test accuracy, {_percent(first.results['test_accuracy'])} % "
-        f"of {plural(first.results['num_test_images'], 'image')} (95 % interval {_percent(low)} to "
-        f"{_percent(high)})"
+        f"{_some(best)} {'has' if len(best) == 1 else 'have'} the highest test accuracy, "
+        f"{_percent(highest)} % of {plural(best[0].results['num_test_images'], 'image')} "
+        f"(95 % interval {_percent(low)} to {_percent(high)})"
     )
-    if not near:
-        return f"{text}, and no other interval overlaps it."
-    return f"{text}; the interval{'s' * (len(near) > 1)} of {enumerate_names(near)} overlap" + (
-        f"{'s' * (len(near) == 1)} it."
-    )
+    if near:
+        is_one = len(near) == 1
+        text += f"; the interval{'s' * (not is_one)} of {_some(near)} overlap{'s' * is_one} it"
+    elif len(best) < len(finished):
+        text += ", and no other interval overlaps it"
+    return f"{text}."
 
 
 def _differences(entries: Sequence[Entry]) -> str:
-    """Say which settings differ, and the mean over seeds if only these do."""
-    if differ_only_in_seed(entries):
-        return "The runs differ only in the seed."
+    """Say which settings differ."""
     different, _ = compare_settings(entries)
     names = [setting_name(s) for s in different if s.group in ("training", "recipe")]
     if not names:
@@ -143,19 +163,11 @@ def _differences(entries: Sequence[Entry]) -> str:
     return f"The runs differ in {enumerate_names(names)}."
 
 
-def seed_means(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Return the runs that differ only in the seed, and their mean test accuracy."""
-    return [
-        (enumerate_names(entry.name for entry in group.entries), _estimate(group.accuracy))
-        for group in seed_groups(entries)
-    ]
-
-
 def _estimate(found: Estimate) -> str:
     low, high = found.interval or (found.value, found.value)
-    return keep_units(
-        f"{_percent(found.value)} %, 95 % interval {_percent(max(low, 0.0))} to "
-        f"{_percent(min(high, 1.0))}"
+    return (
+        f"{_percent(found.value)} % (95 % interval {_percent(max(low, 0.0))} to "
+        f"{_percent(min(high, 1.0))})"
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _FOLDER = Path(__file__).parent
+_MAX_COLUMNS = 5  # of runs, beside the names of the results, on a terminal
 _CSS_LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
 
 
@@ -56,22 +57,21 @@ def render_terminal(entries: Sequence[Entry]) -> RenderableType:
     from rich.console import Group
 
     different, _ = compare_settings(entries)
-    # On a terminal, each run is a column: there are more results than runs.
     names = [entry.name for entry in entries]
-    results = zip(facts.RESULT_COLUMNS, *map(facts.result_cells, entries), strict=True)
+    cells = [facts.result_cells(entry) for entry in entries]
+    if len(entries) > _MAX_COLUMNS:
+        rows = [(name, *row) for name, row in zip(names, cells, strict=True)]
+        results = table(("run", *facts.RESULT_COLUMNS), rows)
+    else:
+        results = table(("result", *names), list(zip(facts.RESULT_COLUMNS, *cells, strict=True)))
     settings = [
         (facts.setting_name(setting), *map(facts.setting_text, setting.values))
         for setting in different
     ]
-    means = [
-        f"Mean test accuracy over the seeds of {runs}: {text}."
-        for runs, text in facts.seed_means(entries)
-    ]
-    remarks = [*facts.summary(entries), *means, *facts.notes(entries)]
-    tables = [table(("result", *names), list(results))]
+    tables = [results]
     if settings:
         tables.append(table(("setting that differs", *names), settings))
-    return Group(*tables, "\n".join(remarks))
+    return Group(*tables, "\n".join([*facts.summary(entries), *facts.notes(entries)]))
 
 
 def render_html(entries: Sequence[Entry], command: str) -> str:

@@ -80,9 +80,9 @@ def write_title(axes: Any, text: str) -> None:
     axes.annotate(
         text,
         (0, 1),
-        (0, 12),
+        (-LEFT, 12),
         color=COLORS["ink"],
-        xycoords=("figure fraction", "axes fraction"),
+        xycoords="axes fraction",
         textcoords="offset points",
     )
 

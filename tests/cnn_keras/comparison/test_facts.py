@@ -44,9 +44,7 @@ def test_the_summary_names_the_best_run_and_the_differences(tmp_path: Path) -> N
     far = write_run(tmp_path / "far", TRAINING, [0.6], 0.6)
     killed = write_run(tmp_path / "killed", replace(TRAINING, class_weights="balanced"), [0.6])
     text = "best has the highest test accuracy, 95.00 % of 100 images (95 % interval 88.82 to 97.85"
-    assert summarize(far, best) == (
-        f"{text}), and no other interval overlaps it. The runs differ only in the seed."
-    )
+    assert summarize(far, best, killed).startswith(f"{text}), and no other interval overlaps it.")
     assert summarize(far, near, best, killed) == (
         f"{text}); the interval of near overlaps it. The runs differ in seed and class weights. "
         "killed is not finished: epoch 1 of 3."
@@ -64,11 +62,24 @@ def test_accuracies_on_different_data_are_not_compared(tmp_path: Path) -> None:
     assert facts.title(open_entries(paths)) == "Comparison of 2 runs"
 
 
-def test_a_mean_over_seeds_stays_below_100_percent(tmp_path: Path) -> None:
+def test_runs_of_several_seeds_have_a_mean_below_100_percent(tmp_path: Path) -> None:
     paths = [
         write_run(tmp_path / str(seed), replace(TRAINING, seed=seed), [0.9], 0.9 + seed / 20)
         for seed in range(2)
     ]
-    ((names, text),) = facts.seed_means(open_entries(paths))
-    assert names == "0 and 1"
-    assert text.replace("\N{NO-BREAK SPACE}", " ") == "92.50 %, 95 % interval 60.73 to 100.00"
+    assert summarize(*paths) == (
+        "The runs differ only in the seed. The mean test accuracy over the seeds of 0 and 1 is "
+        "92.50 % (95 % interval 60.73 to 100.00)."
+    )
+
+
+def test_equal_and_many_runs_are_named_together(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / f"run_{index}", TRAINING, [0.9], 0.9 - 0.1 * (index == 5))
+        for index in range(6)
+    ]
+    assert summarize(*paths) == (
+        "run_0, run_1 and 3 others have the highest test accuracy, 90.00 % of 100 images (95 % "
+        "interval 82.56 to 94.48); the interval of run_5 overlaps it. The runs have the same "
+        "configuration."
+    )

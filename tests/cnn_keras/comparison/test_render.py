@@ -72,7 +72,7 @@ def test_the_page_is_well_formed_and_fetches_nothing(entries: list[Entry]) -> No
     assert HOSTILE in words
     assert "lenet5 epoch 0 of 3 — — — — — — — — —" in words
     assert "schedule step step cosine step" in words
-    assert "seed_0 and seed_1 85.00" in words
+    assert "over the seeds of seed_0 and seed_1 is 85.00 %" in words
 
 
 def test_colors_of_the_page_are_defined_in_light_and_dark(entries: list[Entry]) -> None:
