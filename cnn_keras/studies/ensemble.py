@@ -137,6 +137,7 @@ def ensemble(
         seeds=seeds,
         budget={
             "epochs": training.recipe.epochs,
+            "recipe": training.recipe.to_dict(),
             "train_images": members[0].metrics["num_train_images"],
             "train_images_of_all": _count_distinct_images(training, loaded, seeds),
             "train_seconds": [run.metrics["train_seconds"] for run in (*members, *baseline_runs)],

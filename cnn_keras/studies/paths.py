@@ -176,6 +176,7 @@ def paths(
         budget={
             "images": images,
             "epochs": training.recipe.epochs,
+            "recipe": training.recipe.to_dict(),
             "train_images": finished[0].metrics["num_train_images"],
         },
         details=_document(gradients) | {"control": controlled and _control_document(controlled)},

@@ -96,6 +96,7 @@ def test_claims_follow_from_the_members_predictions(record: dict[str, Any], save
 
 def test_members_may_have_seen_other_images(record: dict[str, Any]) -> None:
     assert 640 < record["budget"]["train_images_of_all"] <= 1257
+    assert record["budget"]["recipe"]["learning_rate"] == 0.05
 
 
 def test_the_ensemble_is_a_run(

@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_record_has_a_row_for_each_length(folder: Path) -> None:
     record = json.loads((folder / "paths_resnet20_digits.json").read_text())
     assert record["modules"] == 3
+    assert record["budget"]["recipe"]["batch_size"] == 8
     assert [row["paths"] for row in record["lengths"]] == [1, 3, 3, 1]
     assert sum(row["gradient"] for row in record["lengths"]) == pytest.approx(1)
     assert np.array(record["norms"]).shape == (2, 4)
