@@ -62,9 +62,8 @@ class WeightAverage(keras.callbacks.Callback):
     def is_kept(self) -> bool:
         """Whether the optimizer keeps an average."""
         optimizer = self.network.optimizer
-        return bool(
-            getattr(optimizer, "inner_optimizer", optimizer).use_ema
-        )  # that of a loss scale
+        # In float16, it is the inner one of a `LossScaleOptimizer`.
+        return bool(getattr(optimizer, "inner_optimizer", optimizer).use_ema)
 
     def apply(self) -> None:
         """Replace the weights by their average, and the statistics by those of the average."""
