@@ -3,9 +3,6 @@
 The order, augmentation and dropout of a batch depend only on the seed and the batch's number, and
 the model, its optimizer and its metrics are saved together. A training that was killed therefore
 resumes from its last checkpoint, and ends with the weights of an undisturbed training.
-
-Only GoogLeNet differs in the last bits, even between two undisturbed trainings: TensorFlow adds the
-gradients of three or more branches in the order in which they are computed.
 """
 
 from __future__ import annotations
@@ -194,6 +191,7 @@ def _fit(
     from .checkpoints.stop_request import StopRequest
     from .monitoring.progress_bar import ProgressBar
     from .monitoring.throughput import Throughput
+    from .optimization.gradient_sums import ordered_gradient_sums
 
     recipe = training.recipe
     first_epoch = start.epoch
@@ -234,7 +232,7 @@ def _fit(
     if start.step:  # Keras creates the variables of metrics, which are to be restored, when used
         model.evaluate(held_out, steps=1, verbose=0)
     try:
-        with errors_of_files(), stop:
+        with errors_of_files(), ordered_gradient_sums(), stop:
             if start.step == steps_per_epoch:
                 finish_epoch(model, held_out, callbacks, first_epoch)
                 first_epoch += 1

@@ -30,6 +30,9 @@ def processes() -> ForkServerContext:
     """Processes that start with TensorFlow imported, which takes most of the time otherwise."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras", "sklearn.datasets", "cnn_keras.training.train"])
+    first = context.Process(target=time.sleep, args=(0,))  # waits for the imports
+    first.start()
+    first.join()
     return context
 
 
