@@ -187,13 +187,14 @@ def test_wrong_usage_is_reported_without_the_lines_of_an_ascii_box() -> None:
 def test_help_and_list_import_neither_keras_nor_tensorflow() -> None:
     program = (
         "import sys; from cnn_keras.cli import main\n"
-        "try: main(argv=[sys.argv[1]])\n"
+        "try: main(argv=sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "heavy = {'keras', 'tensorflow', 'numpy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    for argument in ("--help", "list"):
-        subprocess.run([sys.executable, "-c", program, argument], check=True, capture_output=True)
+    for arguments in ("--help", "train resnet20 --recipe modern --help", "list"):
+        command = [sys.executable, "-c", program, *arguments.split()]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def test_python_m_runs_in_a_clone() -> None:
