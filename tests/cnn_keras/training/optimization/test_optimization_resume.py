@@ -53,7 +53,7 @@ def trained_twice(
     return undisturbed
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("precision", [pytest.param("bfloat16", marks=pytest.mark.slow), "float16"])
 def test_a_resumed_training_in_mixed_precision_equals_an_undisturbed_one(
     precision: str, tmp_path: Path
 ) -> None:
