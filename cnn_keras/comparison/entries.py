@@ -106,7 +106,8 @@ class Entry:
         found: Settings = {}
         recipe = config.pop("recipe", None)
         options = config.pop("options", {})
-        found["training"] = config | {f"option {name}": value for name, value in options.items()}
+        config |= {f"option {name}": value for name, value in options.items()}
+        found["training"] = {n: value for n, value in config.items() if value not in (None, [], {})}
         if recipe is not None and "adopted" not in config:  # that of an import is a placeholder
             found["recipe"] = recipe
         if (self.run.path / "preprocessing.json").is_file():

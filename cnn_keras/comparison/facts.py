@@ -26,6 +26,7 @@ RESULT_COLUMNS = (
 )
 
 
+_NAMES = {"adopted": "external model", "contents": "data files", "memory_gib": "memory, GiB"}
 _MAX_NAMES = 3  # of runs or networks in a sentence
 
 
@@ -63,8 +64,10 @@ def setting_text(value: Any) -> str:
         ('0.5, 0.75', '—', '0.1')
     """
     match value:
-        case None | [] | {}:
+        case None:
             return DASH
+        case []:
+            return "none"
         case bool() | str() | int():
             return str(value)
         case float():
@@ -84,7 +87,7 @@ def setting_name(setting: Setting) -> str:
         ('input: mean', 'flip')
     """
     if setting.group in ("training", "recipe", "hardware", "versions"):
-        return setting.name.replace("_gib", ", GiB").replace("_", " ")
+        return _NAMES.get(setting.name, setting.name.replace("_", " "))
     return f"{setting.group}: {setting.name}"
 
 

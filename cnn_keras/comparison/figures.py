@@ -81,11 +81,12 @@ def draw_curves(entries: Sequence[Entry], panels: Sequence[Panel]) -> Figure:
 
     Args:
         entries: The runs; one without epochs has no curve.
-        panels: What to draw.
+        panels: At least one, for which a run has a curve.
     """
     figure = Figure((WIDTH / 72, HEIGHT / 72), dpi=72)
     figure.subplots_adjust(LEFT / WIDTH, BOTTOM / HEIGHT, 1 - RIGHT / WIDTH, 1 - TOP / HEIGHT)
-    for axes, panel in zip(figure.subplots(len(panels), sharex=True), panels, strict=True):
+    plots = figure.subplots(len(panels), sharex=True, squeeze=False)
+    for axes, panel in zip(plots.flat, panels, strict=True):
         _draw_panel(axes, entries, panel)
     for axes in figure.axes[:-1]:
         axes.spines.bottom.set_visible(False)
@@ -106,6 +107,7 @@ def draw_overview(entries: Sequence[Entry]) -> Figure:
     plots = figure.subplots(len(pairs), 2, sharex=True)
     for row, panels in zip(plots, pairs, strict=True):
         for axes, panel in zip(row, panels, strict=True):
+            axes.set_visible(any(has_curve(entry, [panel]) for entry in entries))
             _draw_panel(axes, entries, panel)
     for axes in plots[-1]:
         count_epochs(axes)

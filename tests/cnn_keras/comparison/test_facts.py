@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnn_keras.comparison import facts
+from cnn_keras.comparison.differences import Setting
 from cnn_keras.comparison.entries import open_entries
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import write_run
@@ -83,3 +84,15 @@ def test_equal_and_many_runs_are_named_together(tmp_path: Path) -> None:
         "interval 82.56 to 94.48); the interval of run_5 overlaps it. The runs have the same "
         "configuration."
     )
+
+
+def test_settings_have_names_and_values_as_text() -> None:
+    assert facts.setting_text([]) == "none"
+    assert facts.setting_text({"name": "VGG16", "top": None}) == "name VGG16, top —"
+    assert facts.setting_text(True) == "True"
+    names = [("hardware", "memory_gib"), ("training", "class_weights"), ("images", "test")]
+    assert [facts.setting_name(Setting(*name, [])) for name in names] == [
+        "memory, GiB",
+        "class weights",
+        "images: test",
+    ]

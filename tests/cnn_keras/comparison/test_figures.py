@@ -48,6 +48,9 @@ def test_an_early_version_has_no_curve_of_the_speed(entries: list[Entry]) -> Non
     rates, speeds = draw_curves(entries, SPEED).axes
     assert (len(rates.lines), len(speeds.lines)) == (2, 1)
     assert [*speeds.lines[0].get_ydata()] == [100, 200, 300]
+    early = entries[1:2]
+    assert len(draw_curves(early, SPEED[:1]).axes) == 1
+    assert [axes.get_visible() for axes in draw_overview(early).axes] == [True] * 5 + [False]
 
 
 def test_the_overview_has_all_panels_and_a_legend(entries: list[Entry]) -> None:

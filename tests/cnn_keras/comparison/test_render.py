@@ -106,6 +106,13 @@ def test_the_figure_of_the_document_stands_alone(entries: list[Entry]) -> None:
     assert render_figure(entries[3:]) is None
 
 
+def test_runs_of_early_versions_have_a_figure_of_the_learning_rate(entries: list[Entry]) -> None:
+    text = render_html(entries[2:], "cnn-keras compare")
+    assert text.count("<figure>") == 3
+    assert 'aria-label="learning rate over the epochs.' in text
+    assert ">images/s</text>" not in text
+
+
 def test_the_document_is_strict_json(entries: list[Entry]) -> None:
     document = to_document(entries)
     text = json.dumps(document, allow_nan=False)
