@@ -21,7 +21,7 @@ from cnn_keras.studies.options import (
 )
 from cnn_keras.zoo import ZOO, network
 
-from .speed.cli import ThroughputStudy
+from .speed.cli import LoaderStudy, ThroughputStudy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,5 +273,6 @@ STUDIES = {
     "agreement": AgreementStudy,
     "peers": PeerStudy,
     "lrn": LrnStudy,
+    "loader": LoaderStudy,
     "throughput": ThroughputStudy,
 }

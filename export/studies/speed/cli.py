@@ -40,3 +40,32 @@ class ThroughputStudy(StudyCommand):
         plans = [plan for plan in PLANS if plan.network in self.networks]
         document = throughput(plans, self.out, rounds=self.rounds, torch_python=self.torch_python)
         return record_outcome(document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderStudy(StudyCommand):
+    """Time the loading of image files alternately with torch, Keras and tf.data.
+
+    All decode JPEG files of about 500×400 pixels, resize them to 224×224 and make shuffled batches,
+    with two workers on two cores. Records images/s and their ratios, with and without a filter
+    against aliasing.
+    """
+
+    images: int = 5_000
+    """Number of JPEG files, parts of two photographs in a temporary folder."""
+    rounds: int = 5
+    """Number of passes of each pipeline over the files."""
+    torch_python: Path | None = None
+    """Python that has torch and Pillow, such as .venv-torch/bin/python; by default the one that
+    runs this command."""
+
+    def __call__(self) -> Outcome:
+        from .loader import loader
+        from .passes import BATCH
+
+        require_at_least(1, rounds=self.rounds)
+        require_at_least(BATCH, images=self.images)
+        document = loader(
+            self.out, images=self.images, rounds=self.rounds, torch_python=self.torch_python
+        )
+        return record_outcome(document)
