@@ -20,9 +20,9 @@ from export.cli import main
 
 pytestmark = pytest.mark.slow
 
-LENET = ["lenet5", "--data", "digits", "--epochs", "4", "--train-images", "320"]
+LENET = ["lenet5", "--data", "digits", "--epochs", "3", "--train-images", "320"]
 GOOGLENET = ["googlenet", "--data", "digits", "--image-size", "32", "--options", "stem=small"]
-GOOGLENET += ["--epochs", "2", "--batch-size", "32", "--train-images", "320"]
+GOOGLENET += ["--epochs", "2", "--batch-size", "32", "--train-images", "160"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def train_with_kills(
     kills = in_save = 0
     while True:
         process = start(context, arguments, out)
-        process.join(moments.uniform(0.2, 0.8) * seconds)
+        process.join(moments.uniform(0.4, 1.2) * seconds)
         if process.exitcode is not None:
             assert process.exitcode == 0
             return kills, in_save
