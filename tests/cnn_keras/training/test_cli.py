@@ -33,6 +33,15 @@ def test_train_evaluate_predict(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert row in [line.split() for line in out.splitlines()]
 
 
+def test_checkpoints_are_some_steps_apart(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ("train", "lenet5", "--data", "digits", "--out", tmp_path / "run")
+    code, _, err = run_main(capsys, *arguments, "--save-every", "0")
+    assert (code, err) == (2, "cnn-keras: --save-every must be 1 or more, not 0.\n")
+    assert not (tmp_path / "run").exists()
+
+
 def test_evaluate_takes_crops(lenet_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run_main(capsys, "evaluate", lenet_run.path, "--crops", "1", "--json")
     document = json.loads(out)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import cnn_keras
-from cnn_keras.errors import UsageError
+from cnn_keras.errors import Error, UsageError
 from cnn_keras.training import ensemble
 from cnn_keras.training.probabilities import with_probabilities
-from cnn_keras.training.run_folder import Run
+from cnn_keras.training.run_folder import Run, lock_run
 from tests.fixtures.interruptions import copies_before_each_rename
 
 
@@ -50,6 +50,13 @@ def test_a_kill_leaves_no_mixture_of_two_ensembles(lenet_run: Run, tmp_path: Pat
         ensemble.save_ensemble([lenet_run] * 3, [model] * 3, {"members": 3}, state)
         names = {path.name for path in state.iterdir() if not path.name.startswith(".")}
         assert names == {path.name for path in out.iterdir()}
+
+
+def test_a_folder_that_is_written_is_refused(lenet_run: Run, tmp_path: Path) -> None:
+    out, model = tmp_path / "ensemble", lenet_run.model()
+    with lock_run(out), pytest.raises(Error, match=f"is training in {out}"):
+        ensemble.save_ensemble([lenet_run] * 2, [model] * 2, {"members": 2}, out)
+    assert not out.exists()
 
 
 def test_every_ensemble_of_a_size_counts_once() -> None:

@@ -20,6 +20,7 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.optimization.averaging import WeightAverage
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
+from tests.fixtures.image_folders import write
 from tests.fixtures.interruptions import copies_before_each_rename, interrupt_at_step
 
 
@@ -97,6 +98,15 @@ def test_a_killed_training_resumes_after_its_last_checkpoint(
             steps.append(json.loads(archive.comment or b"{}").get("step", 0))
         assert_equal(train(SMALL, checkpoint.parent, save_every=7), undisturbed)
     assert {7, 4, 8} & {*steps}  # within epochs
+
+
+def test_a_training_of_image_files_resumes_within_an_epoch(tmp_path: Path) -> None:
+    data = write(tmp_path / "images", count=20)
+    recipe = {"epochs": 2, "batch_size": 8, "shift": 0.1}
+    training = Training.of("lenet5", f"folder:{data}", recipe=recipe)
+    undisturbed = train(training, tmp_path / "undisturbed")
+    interrupt_at_step(training, tmp_path / "interrupted", epoch=1, step=2)
+    assert_equal(train(training, tmp_path / "interrupted"), undisturbed)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(undisturbed: Run, tmp_path: Path) -> None:
