@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+_PREFETCHED_BYTES = 2**27  # at most; four batches of 32 images of 224×224×3 take 77 MB
+
+
 def training_batches(
     split: AnySplit,
     preprocessing: Preprocessing,
@@ -80,7 +83,14 @@ def training_batches(
         batches = _generated(files, (batch_size, *split.shape), 2)
     else:
         batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
-    return batches.map(augmented, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return prefetched(batches.map(augmented, num_parallel_calls=2, deterministic=True))
+
+
+def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return training batches that are computed ahead: four, or fewer if they are large."""
+    images = batches.element_spec[0]
+    size_bytes = images.dtype.size * images.shape.num_elements()
+    return batches.prefetch(max(1, min(4, _PREFETCHED_BYTES // size_bytes)))
 
 
 def _shuffled_batches(

@@ -19,11 +19,13 @@ from ..data.augmentation.mixing import Mixing
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
 from ..data.loading.options import FROM_FILES, Loading
+from ..data.loading.parallel import close_all
 from ..data.pipeline import (
     errors_of_files,
     evaluation_batches,
     label_probabilities,
     mixed_batches,
+    prefetched,
     training_batches,
 )
 from ..data.preprocessing import Preprocessing
@@ -223,7 +225,7 @@ def _fit(
         batches = label_probabilities(batches, len(run.classes), recipe.label_smoothing)
         held_out = label_probabilities(held_out, len(run.classes))
     if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
-        batches = mixed_batches(batches, mixing, training.seed, first_step).prefetch(4)
+        batches = prefetched(mixed_batches(batches, mixing, training.seed, first_step))
     if tensorboard:
         from .monitoring.tensorboard import tensorboard_callbacks
 
@@ -247,6 +249,7 @@ def _fit(
                 verbose=0,
             )
     finally:
+        close_all()
         progress.bar.stop()  # restores the cursor of an interrupted terminal
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -33,6 +32,44 @@ def num_threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
+class Elements(Iterator[Element]):
+    """The elements of `in_order`, which any thread may close: then there are no more.
+
+    Args:
+        iterator: The iterator of Grain.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        self._iterator = iterator
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def __next__(self) -> Element:
+        with self._lock:
+            if self._is_closed:
+                raise StopIteration
+            return next(self._iterator)
+
+    def close(self) -> None:
+        """End threads and worker processes, when none is waiting for the next element."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._iterator.close()
+
+
+_open: set[Elements[Any]] = set()
+
+
+def close_all() -> None:
+    """Close the elements that are still open, and are read in threads of TensorFlow.
+
+    These threads end late, and Grain does not close an iterator twice.
+    """
+    for elements in list(_open):
+        elements.close()
+
+
 @contextmanager
 def in_order(
     function: Callable[[int], Element], count: int, first: int = 0, workers: int = 0
@@ -47,28 +84,33 @@ def in_order(
         workers: Number of worker processes; with 0, threads of this process compute the elements.
 
     Yields:
-        An iterator over the elements in order. Threads and worker processes end with the context.
+        An iterator over the elements in order. Threads and worker processes end with the context,
+        or by `close_all`.
     """
     grain = _import_grain()
     _prepare_pillow(num_threads())
     elements = grain.MapDataset.range(first, count).map(function)
     if workers:
         elements = elements.to_iter_dataset(grain.ReadOptions(1, 1))
-        # Through pipes: containers have little shared memory, and Grain leaves some behind.
-        pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
-        elements = grain.experimental.WithOptionsIterDataset(elements, pipes)
+        # Images are passed in shared memory. A worker that had to write them to a pipe could not
+        # end before they were read.
+        shared_memory = grain.experimental.DatasetOptions(min_shm_size=4096)
+        elements = grain.experimental.WithOptionsIterDataset(elements, shared_memory)
         options = grain.MultiprocessingOptions(workers, _BUFFERED_PER_WORKER)
         elements = elements.mp_prefetch(options, worker_init_fn=_start_worker)
     else:
         threads = num_threads()
         elements = elements.to_iter_dataset(grain.ReadOptions(threads, 2 * threads))
     iterator: Any = iter(elements)
+    opened: Elements[Element] = Elements(iterator)
+    _open.add(opened)
     try:
         if workers:
             _start(iterator, workers)
-        yield iterator
+        yield opened
     finally:
-        iterator.close()
+        opened.close()
+        _open.discard(opened)
 
 
 def _start(iterator: Any, workers: int) -> None:

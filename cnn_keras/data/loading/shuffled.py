@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -77,10 +78,17 @@ def shuffled_batches(
     parts = order.parts_per_batch
     with in_order(order, steps * parts, first_step * parts, workers) as decoded:
         for _ in range(first_step, steps):
-            images, samples = zip(*(next(decoded) for _ in range(parts)), strict=True)
-            numbers = np.concatenate(samples)
-            labels = split.labels[numbers % len(split.paths)]
-            yield Batch(np.concatenate(images), labels, numbers)
+            batch = _joined(list(islice(decoded, parts)), split)
+            if len(batch.labels) < batch_size:
+                return  # another thread has closed the elements
+            yield batch
+
+
+def _joined(parts: list[tuple[UInt8Images, NDArray[np.int64]]], split: FileSplit) -> Batch:
+    """Return a batch of copies: the shared memory of its parts is freed with them."""
+    images = [np.empty((0, *split.shape), np.uint8), *(part[0] for part in parts)]
+    samples = np.concatenate([np.empty(0, np.int64), *(part[1] for part in parts)])
+    return Batch(np.concatenate(images), split.labels[samples % len(split.paths)], samples)
 
 
 @dataclass(frozen=True)

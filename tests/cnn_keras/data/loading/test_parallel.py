@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_keras.data.loading.parallel import in_order
+from cnn_keras.data.loading.parallel import close_all, in_order
 
 
 def square(index: int) -> tuple[int, int]:
@@ -31,6 +31,15 @@ def test_workers_end_with_the_context() -> None:
         processes = {next(elements)[0] for _ in range(4)}
         assert all(Path(f"/proc/{process}").exists() for process in processes)
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_elements_that_are_closed_elsewhere_end(workers: int) -> None:
+    with in_order(square, 10**6, 0, workers) as elements:
+        process, _ = next(elements)
+        close_all()
+        assert list(elements) == []
+    assert Path(f"/proc/{process}").exists() == (workers == 0)
 
 
 def test_threads_compute_only_a_few_elements_ahead() -> None:

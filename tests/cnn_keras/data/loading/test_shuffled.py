@@ -7,6 +7,7 @@ import pytest
 
 from cnn_keras.data import datasets
 from cnn_keras.data.loading.image_files import FileSplit
+from cnn_keras.data.loading.parallel import close_all
 from cnn_keras.data.loading.shuffled import Batch, Crop, shuffled_batches
 from cnn_keras.data.preprocessing import Box
 from cnn_keras.errors import Error
@@ -88,6 +89,13 @@ def test_an_image_depends_on_seed_epoch_and_index_alone(split: FileSplit) -> Non
     other = by_sample(batches(split, size=6, seed=8))
     assert not any(small[sample] == other[sample] for sample in small)
     assert not any(small[sample] == small[sample + 42] for sample in range(42))
+
+
+def test_batches_end_when_their_elements_are_closed(split: FileSplit) -> None:
+    found = shuffled_batches(split, BATCH, EPOCHS, SEED)
+    next(found)
+    close_all()
+    assert list(found) == []
 
 
 def test_the_broken_file_is_named(split: FileSplit, tmp_path: Path) -> None:
