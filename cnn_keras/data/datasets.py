@@ -15,6 +15,8 @@ class folders only   a fifth of the images is the test split and a tenth the val
 `csv:FILE` lists images, and `npz:FILE` contains them as arrays (see `formats`). Splits that a file
 lacks are held out in the same way.
 
+`tfds:NAME` is a data set of TensorFlow Datasets, whose images become files.
+
 `photographs` needs no files, and has no labels (see `photographs`).
 """
 
@@ -31,7 +33,7 @@ import numpy as np
 from ..command import log
 from ..errors import Error, unknown
 from . import image_folder, photographs
-from .formats import csv_file, npz_file
+from .formats import csv_file, npz_file, tfds_files
 from .image_folder import FolderSplits, LabeledPaths
 from .loading.image_files import AnySplit, FileSplit
 from .sources import SOURCES, load_source
@@ -47,7 +49,8 @@ from .splits import (
 
 # Prefixes of the names of data sets that are files of the user.
 FOLDER, CSV, NPZ = "folder:", "csv:", "npz:"
-NAMES = (*SOURCES, f"{FOLDER}PATH", f"{CSV}FILE", f"{NPZ}FILE")
+TFDS = "tfds:"  # of the names of data sets of TensorFlow Datasets
+NAMES = (*SOURCES, f"{FOLDER}PATH", f"{CSV}FILE", f"{NPZ}FILE", f"{TFDS}NAME")
 
 
 class Dataset(NamedTuple):
@@ -160,6 +163,8 @@ def absolute_name(name: str, *, labeled: bool = True) -> str:
     """
     if name == photographs.NAME and not labeled:
         return name
+    if name.startswith(TFDS) and name != TFDS:
+        return name
     for prefix in (FOLDER, CSV, NPZ):
         if name.startswith(prefix) and name != prefix:
             return prefix + str(Path(name.removeprefix(prefix)).expanduser().resolve())
@@ -170,7 +175,7 @@ def absolute_name(name: str, *, labeled: bool = True) -> str:
 
 def has_image_files(name: str) -> bool:
     """Return whether a data set consists of image files, which may have any size."""
-    return name.startswith((FOLDER, CSV))
+    return name.startswith((FOLDER, CSV, TFDS))
 
 
 def load(
@@ -181,10 +186,10 @@ def load(
     Image files are listed here, and decoded when they are needed.
 
     Args:
-        name: Key of `SOURCES`, ``"folder:PATH"``, ``"csv:FILE"``, ``"npz:FILE"`` or
-            ``"photographs"``.
+        name: Key of `SOURCES`, ``"folder:PATH"``, ``"csv:FILE"``, ``"npz:FILE"``,
+            ``"tfds:NAME"`` or ``"photographs"``.
         data_dir: Folder to search first. Of the path of a folder or file, only the last part is
-            searched for.
+            searched for. For TensorFlow Datasets, its folder of data sets.
         shape: Height, width and channels to which image files and photographs are resized; other
             data sets have their own.
 
@@ -198,8 +203,8 @@ def load(
     name = absolute_name(name)
     if name.startswith(FOLDER):
         return _load_folder(_find(name, data_dir), shape)
-    if name.startswith(CSV):
-        return _load_csv(_find(name, data_dir), shape)
+    if name.startswith((CSV, TFDS)):
+        return _load_csv(_listing(name, data_dir), shape)
     if name.startswith(NPZ):
         return _load_npz(_find(name, data_dir))
     source = SOURCES[name]
@@ -245,17 +250,24 @@ def _load_photographs(shape: tuple[int, int, int]) -> Dataset:
 
 
 def list_files(name: str, data_dir: Path | None = None) -> Parts[LabeledPaths]:
-    """Return the image files of ``"folder:PATH"`` or ``"csv:FILE"`` by split; none is read.
+    """Return the image files of a data set that consists of them by split; none is read.
 
     The test split is the validation split itself if it has no files of its own.
 
     Raises:
         Error: The folder or file is missing, or it is no data set.
     """
-    path = _find(name, data_dir)
-    if name.startswith(CSV):
-        return _complete_listing(path, csv_file.read_listing(path))
-    return _complete_folder(image_folder.find_splits(path))
+    if name.startswith((CSV, TFDS)):
+        file = _listing(name, data_dir)
+        return _complete_listing(file, csv_file.read_listing(file))
+    return _complete_folder(image_folder.find_splits(_find(name, data_dir)))
+
+
+def _listing(name: str, data_dir: Path | None) -> Path:
+    """Return the CSV file that lists the images of a data set."""
+    if name.startswith(TFDS):
+        return tfds_files.listing(name.removeprefix(TFDS), data_dir)
+    return _find(name, data_dir)
 
 
 def _complete_folder(found: FolderSplits) -> Parts[LabeledPaths]:

@@ -45,7 +45,7 @@ class Train(
     train/ and val/ or test/, each with a sub-folder of images for each class; or it has the
     sub-folders of the classes, and is split. Or csv:FILE with the columns path, label and, if you
     split the images, split; or npz:FILE with the arrays x_train, y_train, x_test, y_test or images,
-    labels."""
+    labels; or tfds:NAME, a data set of TensorFlow Datasets."""
     out: Path
     """Run folder to write."""
     seed: int = 0

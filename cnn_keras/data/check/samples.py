@@ -55,7 +55,7 @@ def list_samples(data: str, data_dir: Path | None = None) -> Samples:
         Error: It is missing, or a folder or file is no data set.
     """
     data = datasets.absolute_name(data)
-    if data.startswith((datasets.FOLDER, datasets.CSV)):
+    if datasets.has_image_files(data):
         return _list_files(data, data_dir)
     dataset = datasets.load(data, data_dir)
     images = []
