@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from cnn_keras.data import datasets
 from cnn_keras.data.augmentation.augment import Augmentation
 from cnn_keras.data.augmentation.mixing import Mixing
+from cnn_keras.data.loading.image_files import FileSplit
 from cnn_keras.data.pipeline import (
+    errors_of_files,
     evaluation_batches,
     inference_batch_size,
     label_probabilities,
@@ -15,6 +20,8 @@ from cnn_keras.data.pipeline import (
 )
 from cnn_keras.data.preprocessing import Preprocessing
 from cnn_keras.data.splits import Split
+from cnn_keras.errors import Error
+from tests.fixtures.image_folders import write
 
 UNNORMALIZED = Preprocessing(8, 8, 1, (0.0,), (1.0,))
 
@@ -53,6 +60,55 @@ def test_batches_start_anywhere(epoch: int, step: int) -> None:
     for (x, y), (expected_x, expected_y) in zip(rest, undisturbed, strict=True):
         np.testing.assert_array_equal(x, expected_x)
         np.testing.assert_array_equal(y, expected_y)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileSplit:
+    """36 image files."""
+    split = datasets.load(f"folder:{write(tmp_path / 'digits', count=17)}", shape=(8, 8, 1)).train
+    assert isinstance(split, FileSplit)
+    return split
+
+
+def batches_of_files(files: FileSplit, step: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    found = training_batches(
+        files,
+        UNNORMALIZED,
+        Augmentation(1 / 8, flip=True, random_erasing=0.5),
+        batch_size=9,
+        epochs=2,
+        seed=1,
+        first_epoch=step // 4,
+        first_step=step % 4,
+    )
+    return list(found.as_numpy_iterator())
+
+
+def test_batches_of_files_start_anywhere(files: FileSplit) -> None:
+    undisturbed = batches_of_files(files)
+    assert [x.shape for x, _ in undisturbed] == [(9, 8, 8, 1)] * 8
+    for step in (3, 4, 6):
+        rest = batches_of_files(files, step)
+        assert len(rest) == 8 - step
+        for (x, y), (expected_x, expected_y) in zip(rest, undisturbed[step:], strict=True):
+            np.testing.assert_array_equal(x, expected_x)
+            np.testing.assert_array_equal(y, expected_y)
+
+
+def test_the_error_of_a_broken_file_is_raised_itself(files: FileSplit, tmp_path: Path) -> None:
+    path = tmp_path / "broken.png"
+    path.touch()
+    broken = files._replace(paths=(str(path), *files.paths[1:]))
+    with pytest.raises(Error, match=f"^{path} is not an image"), errors_of_files():
+        batches_of_files(broken)
+    with pytest.raises(Error, match=f"^{path} is not an image"), errors_of_files():
+        list(evaluation_batches(broken, UNNORMALIZED))
+
+
+def test_evaluation_reads_files_in_order(files: FileSplit) -> None:
+    ((x, y),) = evaluation_batches(files, UNNORMALIZED)
+    np.testing.assert_array_equal(x, files.read())
+    np.testing.assert_array_equal(y, files.labels)
 
 
 def test_evaluation_keeps_the_order() -> None:
