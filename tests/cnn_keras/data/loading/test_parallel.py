@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from cnn_keras.data.loading.parallel import close_all, in_order
+from cnn_keras.errors import Error
 
 
 def square(index: int) -> tuple[int, int]:
@@ -53,6 +55,13 @@ def test_threads_compute_only_a_few_elements_ahead() -> None:
         for _ in range(10):
             next(elements)
     assert len(computed) <= 10 + 4 * len(os.sched_getaffinity(0))
+
+
+def test_a_worker_that_is_killed_is_an_error() -> None:
+    with in_order(square, 10**6, 0, 1) as elements:
+        os.kill(next(elements)[0], signal.SIGKILL)
+        with pytest.raises(Error, match=r"^A worker process was killed, .* use fewer --workers\."):
+            list(elements)
 
 
 def fail(index: int) -> int:
