@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 LENET = ["lenet5", "--data", "digits", "--epochs", "3", "--train-images", "320"]
 GOOGLENET = ["googlenet", "--data", "digits", "--image-size", "32", "--options", "stem=small"]
-GOOGLENET += ["--epochs", "2", "--batch-size", "32", "--train-images", "160"]
+GOOGLENET += ["--epochs", "2", "--batch-size", "32", "--train-images", "96"]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +47,8 @@ def _train(arguments: list[str]) -> None:
     raise SystemExit(main(arguments))
 
 
-def train_undisturbed(context: ForkServerContext, arguments: list[str], out: Path) -> float:
-    """Train, and return the seconds that this takes."""
-    began = time.perf_counter()
-    process = start(context, arguments, out)
-    process.join()
-    assert process.exitcode == 0
-    return time.perf_counter() - began
-
-
 def train_with_kills(
-    context: ForkServerContext, arguments: list[str], out: Path, seconds: float, seed: int
+    context: ForkServerContext, arguments: list[str], out: Path, max_saves: int, seed: int
 ) -> tuple[int, int]:
     """Train until the end, killed at random moments.
 
@@ -65,7 +56,7 @@ def train_with_kills(
         context: Starts the processes.
         arguments: Those of `train`.
         out: The run folder.
-        seconds: Duration of the undisturbed training.
+        max_saves: Each process is killed after fewer saves, or between two.
         seed: Seed of the moments.
 
     Returns:
@@ -75,15 +66,25 @@ def train_with_kills(
     kills = in_save = 0
     while True:
         process = start(context, arguments, out)
-        process.join(moments.uniform(0.4, 1.2) * seconds)
-        if process.exitcode is not None:
-            assert process.exitcode == 0
-            return kills, in_save
+        wait_for_saves(process, out / "last.keras", moments.randrange(max_saves))
+        process.join(moments.uniform(0, 0.1))
         process.kill()
         process.join()
+        if process.exitcode == 0:
+            return kills, in_save
         assert process.exitcode == -signal.SIGKILL
         kills += 1
         in_save += any(path.suffix == ".keras" for path in out.glob(".*"))
+
+
+def wait_for_saves(process: BaseProcess, path: Path, count: int) -> None:
+    """Wait until a process has replaced a file so many times, or has ended."""
+    last = path.stat().st_ino if path.exists() else 0
+    while count and process.exitcode is None:
+        time.sleep(0.001)
+        found = path.stat().st_ino if path.exists() else 0
+        count -= found != last
+        last = found
 
 
 def assert_equal(found: Run, expected: Run) -> None:
@@ -98,18 +99,23 @@ def assert_equal(found: Run, expected: Run) -> None:
     assert {p.name for p in found.path.iterdir()} == {p.name for p in expected.path.iterdir()}
 
 
-@pytest.mark.parametrize(("arguments", "runs"), [(LENET, 20), (GOOGLENET, 3)], ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("arguments", "runs", "max_saves"),
+    [(LENET, 20, 20), (GOOGLENET, 3, 5)],
+    ids=["lenet5", "inception"],
+)
 def test_killed_trainings_end_with_the_weights_of_an_undisturbed_one(
-    arguments: list[str], runs: int, processes: ForkServerContext, tmp_path: Path
+    arguments: list[str], runs: int, max_saves: int, processes: ForkServerContext, tmp_path: Path
 ) -> None:
     expected = tmp_path / "undisturbed"
-    seconds = train_undisturbed(processes, arguments, expected)
+    process = start(processes, arguments, expected)
+    process.join()
+    assert process.exitcode == 0
     total = np.zeros(2, int)
     for seed in range(runs):
         out = tmp_path / f"run_{seed}"
-        counts = train_with_kills(processes, arguments, out, seconds, seed)
+        total += train_with_kills(processes, arguments, out, max_saves, seed)
         assert_equal(Run(out), Run(expected))
-        total += counts
     kills, in_save = total
     assert kills >= runs
     assert in_save > 0 or runs < 20
