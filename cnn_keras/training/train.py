@@ -40,6 +40,7 @@ from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
 from .optimization.compile import compile_model
 from .optimization.fused_batch_norm import fuse_batch_norms
+from .optimization.fused_sgd import fuse_sgd
 from .predict import predict
 from .preparation.training_data import load_training_data, steps_per_epoch
 from .recipe_file import recipe_toml
@@ -158,6 +159,7 @@ def _train(
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
     fuse_batch_norms(model)
+    fuse_sgd(model.optimizer)
     has_average = training.recipe.ema_momentum > 0
     images = statistics_batches(dataset.train, run.preprocessing) if has_average else ()
     average = WeightAverage(model, images)

@@ -35,6 +35,7 @@ class KerasTrainer:
 
         from cnn_keras.training.optimization.compile import compile_model
         from cnn_keras.training.optimization.fused_batch_norm import fuse_batch_norms
+        from cnn_keras.training.optimization.fused_sgd import fuse_sgd
 
         row = zoo.network(case.network)
         keras.utils.set_random_seed(0)
@@ -48,6 +49,7 @@ class KerasTrainer:
         )
         compile_model(self.model, settings, case.num_images // case.batch_size, row.loss_weights)
         fuse_batch_norms(self.model)
+        fuse_sgd(self.model.optimizer)
         generator = np.random.default_rng(0)
         images = generator.integers(0, 256, (case.num_images, *shape), np.uint8)
         labels = generator.integers(0, case.num_classes, case.num_images)
