@@ -6,4 +6,5 @@ collect_ignore = [
     "plain_torch_loop.py",
     "published.py",
     "rebuilt.py",
+    "torch_loader.py",
 ]
