@@ -9,7 +9,7 @@ import tensorflow as tf
 from cnn_keras.data import datasets
 from cnn_keras.data.augmentation.augment import Augmentation
 from cnn_keras.data.augmentation.mixing import Mixing
-from cnn_keras.data.loading.image_files import FileSplit
+from cnn_keras.data.loading.image_files import AnySplit, FileSplit
 from cnn_keras.data.pipeline import (
     errors_of_files,
     evaluation_batches,
@@ -37,25 +37,29 @@ def test_every_epoch_shows_every_image_in_another_order() -> None:
     assert not np.array_equal(order[0], order[1])
 
 
+def augmented_batches(
+    split: AnySplit, batch_size: int, epochs: int, first_epoch: int = 0, first_step: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    found = training_batches(
+        split,
+        UNNORMALIZED,
+        Augmentation(1 / 8, flip=True, random_erasing=0.5),
+        batch_size=batch_size,
+        epochs=epochs,
+        seed=1,
+        first_epoch=first_epoch,
+        first_step=first_step,
+    )
+    return list(found.as_numpy_iterator())
+
+
 @pytest.mark.parametrize(("epoch", "step"), [(0, 0), (0, 3), (1, 0), (1, 2), (2, 4)])
 def test_batches_start_anywhere(epoch: int, step: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 1), np.uint8)
     split = Split(images, np.arange(70, dtype=np.int64))
 
-    def batches(first_epoch: int, first_step: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        found = training_batches(
-            split,
-            UNNORMALIZED,
-            Augmentation(1 / 8, flip=True, random_erasing=0.5),
-            batch_size=16,
-            epochs=3,
-            seed=1,
-            first_epoch=first_epoch,
-            first_step=first_step,
-        )
-        return list(found.as_numpy_iterator())
-
-    rest, undisturbed = batches(epoch, step), batches(0, 0)[4 * epoch + step :]
+    rest = augmented_batches(split, 16, 3, epoch, step)
+    undisturbed = augmented_batches(split, 16, 3)[4 * epoch + step :]
     assert len(rest) == 12 - 4 * epoch - step
     for (x, y), (expected_x, expected_y) in zip(rest, undisturbed, strict=True):
         np.testing.assert_array_equal(x, expected_x)
@@ -71,17 +75,7 @@ def files(tmp_path: Path) -> FileSplit:
 
 
 def batches_of_files(files: FileSplit, step: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    found = training_batches(
-        files,
-        UNNORMALIZED,
-        Augmentation(1 / 8, flip=True, random_erasing=0.5),
-        batch_size=9,
-        epochs=2,
-        seed=1,
-        first_epoch=step // 4,
-        first_step=step % 4,
-    )
-    return list(found.as_numpy_iterator())
+    return augmented_batches(files, 9, 2, *divmod(step, 4))
 
 
 def test_batches_of_files_start_anywhere(files: FileSplit) -> None:

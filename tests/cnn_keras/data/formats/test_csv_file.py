@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cnn_keras.data import datasets
-from cnn_keras.errors import Error, UsageError
+from cnn_keras.errors import Error
 from tests.fixtures.image_folders import NAMES, write
 from tests.fixtures.own_data import Row, rows_of, write_csv
 
@@ -216,10 +216,3 @@ def test_files_without_a_list_are_refused(
         load(file)
     assert str(caught.value).startswith(message.format(file))
     assert "\n" not in str(caught.value)
-
-
-def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert datasets.absolute_name("csv:a/list.csv") == f"csv:{tmp_path}/a/list.csv"
-    with pytest.raises(UsageError, match="Did you mean 'csv:FILE'"):
-        datasets.absolute_name("csv:")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_keras.errors import Error
+from cnn_keras.data import datasets
+from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.run_folder import Run
@@ -64,3 +65,14 @@ def test_broken_data_leaves_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(Error, match="1920 of 1920 values are NaN"):
         train(Training.of("lenet5", f"npz:{file}", recipe={}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_names_are_made_absolute(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = datasets.absolute_name(f"{kind}:a/data.{kind}")
+    assert name == f"{kind}:{tmp_path}/a/data.{kind}"
+    with pytest.raises(UsageError, match=f"Did you mean '{kind}:FILE'"):
+        datasets.absolute_name(f"{kind}:")

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_keras.data import datasets
 from cnn_keras.data.formats import npz_file
-from cnn_keras.errors import Error, UsageError
+from cnn_keras.errors import Error
 from tests.fixtures.image_folders import NAMES
 from tests.fixtures.own_data import Arrays, digits, keras_arrays, plain_arrays, write_npz
 
@@ -266,10 +266,3 @@ def test_other_files_are_refused(make: object, message: str, tmp_path: Path) -> 
         load(file)
     assert str(caught.value).startswith(message.format(file))
     assert "\n" not in str(caught.value)
-
-
-def test_names_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert datasets.absolute_name("npz:a.npz") == f"npz:{tmp_path}/a.npz"
-    with pytest.raises(UsageError, match="Did you mean 'npz:FILE'"):
-        datasets.absolute_name("npz:")

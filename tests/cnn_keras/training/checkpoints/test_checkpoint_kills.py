@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.run_folder import Run
 from export.cli import main
+from tests.fixtures.interruptions import assert_same_training
 
 pytestmark = pytest.mark.slow
 
@@ -87,18 +87,6 @@ def wait_for_saves(process: BaseProcess, path: Path, count: int) -> None:
         last = found
 
 
-def assert_equal(found: Run, expected: Run) -> None:
-    """Check weights, optimizer state and table, bit for bit."""
-    for name in ("model.keras", "best.keras", "last.keras"):
-        weights = read_weights(expected.path / name)
-        for layer, arrays in read_weights(found.path / name).items():
-            assert all(np.array_equal(a, b) for a, b in zip(arrays, weights[layer], strict=True))
-    measured = {"seconds": 0, "images_per_second": 0}
-    tables = [[row | measured for row in run.history] for run in (found, expected)]
-    assert tables[0] == tables[1]
-    assert {p.name for p in found.path.iterdir()} == {p.name for p in expected.path.iterdir()}
-
-
 @pytest.mark.parametrize(
     ("arguments", "runs", "max_saves"),
     [(LENET, 20, 20), (GOOGLENET, 3, 5)],
@@ -115,7 +103,8 @@ def test_killed_trainings_end_with_the_weights_of_an_undisturbed_one(
     for seed in range(runs):
         out = tmp_path / f"run_{seed}"
         total += train_with_kills(processes, arguments, out, max_saves, seed)
-        assert_equal(Run(out), Run(expected))
+        assert_same_training(Run(out), Run(expected))
+        assert {p.name for p in out.iterdir()} == {p.name for p in expected.iterdir()}
     kills, in_save = total
     assert kills >= runs
     assert in_save > 0 or runs < 20

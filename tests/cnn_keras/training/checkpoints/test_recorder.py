@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pytest
 
 from cnn_keras.errors import Error
-from cnn_keras.model_files.layer_weights import read_weights
 from cnn_keras.training.checkpoints.checkpoint import Progress
 from cnn_keras.training.checkpoints.recorder import Recorder
 from cnn_keras.training.checkpoints.stop_request import StopRequest
@@ -21,7 +19,11 @@ from cnn_keras.training.optimization.averaging import WeightAverage
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 from tests.fixtures.image_folders import write
-from tests.fixtures.interruptions import copies_before_each_rename, interrupt_at_step
+from tests.fixtures.interruptions import (
+    assert_same_training,
+    copies_before_each_rename,
+    interrupt_at_step,
+)
 
 
 def test_an_infinite_loss_stops_the_training(tmp_path: Path) -> None:
@@ -57,16 +59,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(SMALL, tmp_path_factory.mktemp("recorder") / "undisturbed")
 
 
-def assert_equal(found: Run, expected: Run) -> None:
-    for name in ("model.keras", "best.keras", "last.keras"):
-        weights = read_weights(expected.path / name)
-        for layer, arrays in read_weights(found.path / name).items():
-            assert all(np.array_equal(a, b) for a, b in zip(arrays, weights[layer], strict=True))
-    measured = {"seconds": 0, "images_per_second": 0}
-    tables = [[row | measured for row in run.history] for run in (found, expected)]
-    assert tables[0] == tables[1]
-
-
 def test_a_training_resumes_after_the_step_that_was_interrupted(
     undisturbed: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +68,7 @@ def test_a_training_resumes_after_the_step_that_was_interrupted(
     for epoch, step in places:
         interrupt_at_step(SMALL, out, epoch, step)
         assert [row["epoch"] for row in Run(out).history] == list(range(1, epoch + 1))
-    assert_equal(train(SMALL, out), undisturbed)
+    assert_same_training(train(SMALL, out), undisturbed)
     resumed = [line for line in capsys.readouterr().err.splitlines() if "Resume" in line]
     assert resumed == [
         f"Resume after step {min(step + 1, STEPS)} of epoch {epoch + 1} of 3."
@@ -96,7 +88,7 @@ def test_a_killed_training_resumes_after_its_last_checkpoint(
     for checkpoint in checkpoints[::4]:
         with zipfile.ZipFile(checkpoint) as archive:
             steps.append(json.loads(archive.comment or b"{}").get("step", 0))
-        assert_equal(train(SMALL, checkpoint.parent, save_every=7), undisturbed)
+        assert_same_training(train(SMALL, checkpoint.parent, save_every=7), undisturbed)
     assert {7, 4, 8} & {*steps}  # within epochs
 
 
@@ -106,7 +98,7 @@ def test_a_training_of_image_files_resumes_within_an_epoch(tmp_path: Path) -> No
     training = Training.of("lenet5", f"folder:{data}", recipe=recipe)
     undisturbed = train(training, tmp_path / "undisturbed")
     interrupt_at_step(training, tmp_path / "interrupted", epoch=1, step=2)
-    assert_equal(train(training, tmp_path / "interrupted"), undisturbed)
+    assert_same_training(train(training, tmp_path / "interrupted"), undisturbed)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(undisturbed: Run, tmp_path: Path) -> None:
@@ -129,4 +121,4 @@ def test_a_full_disk_keeps_the_last_checkpoint(undisturbed: Run, tmp_path: Path)
         f"resumes {out} after step 4 of epoch 2."
     )
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    assert_equal(train(SMALL, out), undisturbed)
+    assert_same_training(train(SMALL, out), undisturbed)
