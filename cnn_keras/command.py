@@ -201,15 +201,13 @@ def start_keras() -> None:
     """Import Keras and TensorFlow without their messages, with oneDNN enabled.
 
     TensorFlow disables oneDNN on CPUs without VNNI or AMX, although it trains ResNet-20 about 1.6
-    times as fast there. The thread that calls oneDNN computes, too, instead of waiting for others.
-    The variables are read once, at import; those that a user has set stay.
+    times as fast there. The variables are read once, at import; those that a user has set stay.
 
     Raises:
         Error: Keras cannot start with its configuration.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD", "1")
     with quiet(1, 2):
         try:
             import keras

@@ -11,7 +11,6 @@ import pytest
 # TensorFlow reads these when it is imported, so they come first.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD", "1")
 
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run

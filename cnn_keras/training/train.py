@@ -39,6 +39,7 @@ from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
 from .optimization.compile import compile_model
+from .optimization.cropped_kernels import crop_kernels
 from .optimization.fused_batch_norm import fuse_batch_norms
 from .optimization.fused_sgd import fuse_sgd
 from .predict import predict
@@ -158,6 +159,7 @@ def _train(
         run.describe(config | contents, preprocessing, dataset.classes)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
+    crop_kernels(model)
     fuse_batch_norms(model)
     fuse_sgd(model.optimizer)
     has_average = training.recipe.ema_momentum > 0

@@ -34,6 +34,7 @@ class KerasTrainer:
         import tensorflow as tf
 
         from cnn_keras.training.optimization.compile import compile_model
+        from cnn_keras.training.optimization.cropped_kernels import crop_kernels
         from cnn_keras.training.optimization.fused_batch_norm import fuse_batch_norms
         from cnn_keras.training.optimization.fused_sgd import fuse_sgd
 
@@ -48,6 +49,7 @@ class KerasTrainer:
             milestones=(),
         )
         compile_model(self.model, settings, case.num_images // case.batch_size, row.loss_weights)
+        crop_kernels(self.model)
         fuse_batch_norms(self.model)
         fuse_sgd(self.model.optimizer)
         generator = np.random.default_rng(0)

@@ -1,0 +1,50 @@
+"""Train convolutions on small feature maps without the weights that only meet padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+def crop_kernels(model: keras.Model) -> None:
+    """Let convolutions use only the part of their kernels that can meet their input.
+
+    On a map of 1×1, only the center of a padded 3×3 kernel meets a value; the other weights are
+    multiplied by zeros, and their gradient is zero. ResNet-18 at 32×32 and GoogLeNet at 32×32 end
+    with such maps, where large kernels take much of the time of a training step. The results differ
+    only by rounding; the weights, saved models and other layers stay as they are.
+
+    Args:
+        model: A model that is trained next, with channels as the last axis.
+    """
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D) and _is_padded(layer):
+            sizes = layer.input.shape[1:3]
+            used = tuple(map(_used_weights, layer.kernel_size, sizes))
+            if used != (slice(None), slice(None)):
+                layer.convolution_op = _cropped(layer.convolution_op, used)
+
+
+def _is_padded(layer: keras.layers.Conv2D) -> bool:
+    return layer.padding == "same" and set(layer.strides) == set(layer.dilation_rate) == {1}
+
+
+def _used_weights(kernel_size: int, size: int | None) -> slice:
+    """Return the weights along an axis that meet one of `size` values; None is an unknown size."""
+    if size is None or kernel_size <= 2 * size - 1:
+        return slice(None)
+    start = (kernel_size - 1) // 2 - (size - 1)
+    return slice(start, start + 2 * size - 1)
+
+
+def _cropped(convolution: Any, used: tuple[slice, ...]) -> Any:
+    """Return a layer's convolution with the used part of its kernel."""
+
+    def convolution_op(inputs: Any, kernel: Any) -> Any:
+        return convolution(inputs, kernel[used])
+
+    return convolution_op

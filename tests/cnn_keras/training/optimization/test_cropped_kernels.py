@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cnn_keras import zoo
+from cnn_keras.training.optimization.cropped_kernels import crop_kernels
+
+
+def build(size: tuple[int, int], kernel: Any, **options: Any) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    options = {"padding": "same", "bias_initializer": "ones"} | options
+    layer = keras.layers.Conv2D(5, kernel, **options)
+    return keras.Sequential([keras.Input((*size, 3)), layer])
+
+
+def train_once(model: keras.Model) -> list[Any]:
+    """Return outputs, and the gradients by the images and all weights."""
+    images = tf.constant(np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])))
+    images = tf.cast(images, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = model(images, training=True)
+        loss = tf.reduce_sum(outputs**3)
+    return [
+        outputs,
+        *tape.gradient(loss, [images, *(v.value for v in model.trainable_variables)]),
+    ]
+
+
+def used_kernels(model: keras.Model) -> set[tuple[int, ...]]:
+    """Return the spatial sizes of the kernels of a model's convolutions."""
+    function = tf.function(lambda images: model(images, training=True))
+    graph = function.get_concrete_function(tf.TensorSpec((4, *model.input_shape[1:]))).graph
+    convolutions = [each for each in graph.get_operations() if each.type == "Conv2D"]
+    return {tuple(each.inputs[1].shape[:2]) for each in convolutions}
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "used"),
+    [
+        ((1, 1), 3, (1, 1)),
+        ((1, 1), (2, 4), (1, 1)),
+        ((2, 2), 3, (3, 3)),
+        ((2, 2), 4, (3, 3)),
+        ((2, 2), 5, (3, 3)),
+        ((2, 2), 8, (3, 3)),
+        ((1, 4), (3, 9), (1, 7)),
+        ((3, 1), (7, 1), (5, 1)),
+        ((3, 5), (3, 3), (3, 3)),
+    ],
+)
+def test_a_step_equals_that_with_whole_kernels(
+    size: tuple[int, int], kernel: Any, used: tuple[int, int]
+) -> None:
+    whole, cropped = build(size, kernel), build(size, kernel)
+    crop_kernels(cropped)
+    assert used_kernels(cropped) == {used}
+    for expected, found in zip(train_once(whole), train_once(cropped), strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": "valid"}, {"strides": 2}, {"dilation_rate": 2}], ids=str
+)
+def test_other_convolutions_are_left_alone(options: dict[str, Any]) -> None:
+    model = build((3, 3), 3, **options)
+    crop_kernels(model)
+    assert "convolution_op" not in vars(model.layers[0])
+
+
+def test_a_map_of_unknown_size_is_left_alone() -> None:
+    layer = keras.layers.Conv2D(5, 3, padding="same")
+    crop_kernels(keras.Sequential([keras.Input((None, None, 3)), layer]))
+    assert "convolution_op" not in vars(layer)
+
+
+def test_weights_and_files_stay_as_they_are(tmp_path: Path) -> None:
+    model = build((1, 1), 3)
+    config = model.to_json()
+    crop_kernels(model)
+    assert model.to_json() == config
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert used_kernels(loaded) == {(3, 3)}
+    for saved, weights in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, weights)
+
+
+def test_the_last_stage_of_resnet18_at_32_pixels() -> None:
+    model = zoo.build("resnet18", (32, 32, 3), 10)
+    crop_kernels(model)
+    cropped = {each.name for each in model.layers if "convolution_op" in vars(each)}
+    assert cropped == {"conv5_1_b", "conv5_2_a", "conv5_2_b"}
