@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from cnn_keras.cli import Group, parse
+from cnn_keras.data.sources import SOURCES
 from cnn_keras.zoo import ZOO
 from export.cli import COMMANDS
 from export.recipes import RECIPES
@@ -128,6 +129,13 @@ def test_options_exist(page: Path) -> None:
 )
 def test_every_name_is_documented(page: str, names: dict[str, object]) -> None:
     assert set(names) <= set(inline_code(ROOT / page))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_license_of_a_data_set_is_documented(name: str) -> None:
+    rows = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in rows if line.startswith("|") and f"`{name}`" in line.split("|")[1])
+    assert row.split("|")[3].strip() == (SOURCES[name].license or "none stated")
 
 
 def test_every_page_is_in_the_index() -> None:

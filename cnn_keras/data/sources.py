@@ -61,6 +61,10 @@ class Source(NamedTuple):
         classes: Class names.
         num_validation: Number of training images that are held out for validation.
         allows_flip: Whether a mirrored image keeps its class.
+        title: The name that its authors use.
+        page: Web page that describes it, and states its license if it has one.
+        license: Name of the license of its images; None if its authors state none.
+        hub_name: Name of its copy on the Hugging Face Hub; None if there is none.
         files: A search folder that has any of these files has the data set.
         hint: How to get the data set, for the error if it is missing.
     """
@@ -69,29 +73,73 @@ class Source(NamedTuple):
     classes: tuple[str, ...]
     num_validation: int
     allows_flip: bool
+    title: str
+    page: str
+    license: str | None
+    hub_name: str | None = None
     files: tuple[str, ...] = ()
     hint: str = "with access to the internet it is downloaded"
 
 
 _IDX_FILES = ("train-images-idx3-ubyte.gz", "train-images-idx3-ubyte")
 
+_CIFAR_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+
 SOURCES = {
-    "digits": Source((32, 32, 1), DIGITS, 180, allows_flip=False),
+    "digits": Source(
+        (32, 32, 1),
+        DIGITS,
+        180,
+        allows_flip=False,
+        title="Optical Recognition of Handwritten Digits",
+        page="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+        license="CC BY 4.0",
+    ),
     "fashion_mnist": Source(
         (28, 28, 1),
         FASHION_CLASSES,
         5_000,
         allows_flip=True,
+        title="Fashion-MNIST",
+        page="https://github.com/zalandoresearch/fashion-mnist",
+        license="MIT",
+        hub_name="zalando-datasets/fashion_mnist",
         files=_IDX_FILES,
         hint="on Debian: apt-get install dataset-fashion-mnist",
     ),
     "mnist": Source(
-        (28, 28, 1), DIGITS, 5_000, allows_flip=False, files=("mnist.npz", *_IDX_FILES)
+        (28, 28, 1),
+        DIGITS,
+        5_000,
+        allows_flip=False,
+        title="MNIST",
+        page="https://keras.io/api/datasets/mnist/",
+        license="CC BY-SA 3.0",
+        hub_name="ylecun/mnist",
+        files=("mnist.npz", *_IDX_FILES),
     ),
     "cifar10": Source(
-        (32, 32, 3), CIFAR10_CLASSES, 5_000, allows_flip=True, files=("data_batch_1",)
+        (32, 32, 3),
+        CIFAR10_CLASSES,
+        5_000,
+        allows_flip=True,
+        title="CIFAR-10",
+        page=_CIFAR_PAGE,
+        license=None,
+        hub_name="uoft-cs/cifar10",
+        files=("data_batch_1",),
     ),
-    "cifar100": Source((32, 32, 3), CIFAR100_CLASSES, 5_000, allows_flip=True, files=("train",)),
+    "cifar100": Source(
+        (32, 32, 3),
+        CIFAR100_CLASSES,
+        5_000,
+        allows_flip=True,
+        title="CIFAR-100",
+        page=_CIFAR_PAGE,
+        license=None,
+        hub_name="uoft-cs/cifar100",
+        files=("train",),
+    ),
 }
 
 
