@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def fuse_sgd(optimizer: keras.optimizers.Optimizer) -> None:
     """Let SGD with momentum update each weight with one operation.
 
-    Keras 3 composes the update of five, each of which reads and writes all weights. The weight decay
-    multiplies all weights once instead of twice. The results differ only by rounding. Saved optimizers, other optimizers and other backends stay as they are.
+    Keras 3 composes the update of five, each of which reads and writes all weights. The weight
+    decay multiplies all weights once instead of twice. The results differ only by rounding. Saved
+    optimizers, other optimizers and other backends stay as they are.
 
     Args:
         optimizer: The optimizer of a model that is trained next.
