@@ -90,7 +90,20 @@ def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Return training batches that are computed ahead: four, or fewer if they are large."""
     images = batches.element_spec[0]
     size_bytes = images.dtype.size * images.shape.num_elements()
-    return batches.prefetch(max(1, min(4, _PREFETCHED_BYTES // size_bytes)))
+    return _without_autotuning(batches.prefetch(max(1, min(4, _PREFETCHED_BYTES // size_bytes))))
+
+
+def _without_autotuning(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return batches whose iterator ends at once.
+
+    TensorFlow tunes a pipeline in a thread that wakes up after 10, 20, 40 ms and so on, up to a
+    minute, and an iterator waits for it at its end. Here is nothing to tune.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _shuffled_batches(
@@ -144,7 +157,8 @@ def evaluation_batches(split: AnySplit, preprocessing: Preprocessing) -> tf.data
     else:
         rows = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
         batches = rows.batch(size)
-    return batches.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+    batches = batches.map(lambda x, y: (normalize(tf.cast(x, tf.float32)), y)).prefetch(1)
+    return _without_autotuning(batches)
 
 
 def _labeled_chunks(split: FileSplit, size: int) -> Iterator[tuple[UInt8Images, Labels]]:
