@@ -17,6 +17,7 @@ from cnn_keras.weights.source_options import SourceOptions
 
 from . import app_models
 from .benchmark.cli import Benchmark
+from .cards.cli import Card, Publish
 from .recipes import IOType, Recipe, select
 from .studies.cli import STUDIES
 from .tflite.cli import Predict
@@ -174,6 +175,8 @@ COMMANDS: dict[str, type[Command] | cli.Group] = {
     "verify": Verify,
     "audit": Audit,
     "benchmark": Benchmark,
+    "card": Card,
+    "publish": Publish,
     "study": cli.Group("Test a claim and record the result.", STUDIES),
 }
 
