@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -253,6 +254,30 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         OSError: The disk is full, or the folder is read-only; nothing is written.
     """
     write_together({path: data})
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Write a new folder atomically: it is complete or absent.
+
+    Args:
+        out: The folder, which is absent or empty.
+
+    Yields:
+        A temporary folder beside it, which is renamed at the end.
+
+    Raises:
+        OSError: The disk is full, the parent folder is read-only, or the folder has files.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp creates private folders
+        temporary.replace(out)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
 
 
 def write_together(files: Mapping[Path, bytes | str]) -> None:

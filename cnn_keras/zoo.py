@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
 
 from .errors import UsageError, unknown
+from .trained import table
 
 if TYPE_CHECKING:
     import keras
@@ -147,13 +148,16 @@ def build(
 
     Args:
         network_name: Row of `ZOO`.
-        input_shape: `(height, width, channels)`; the paper's by default.
-        num_classes: Number of classes; the paper's by default.
+        input_shape: `(height, width, channels)`; by default that of the trained weights or of the
+            paper.
+        num_classes: Number of classes; by default that of the trained weights or of the paper.
         include_top: Whether the network ends with its classifier or with its last feature maps.
         pooling: Global pooling without the top: ``"avg"``, ``"max"``, or None for the feature maps.
         classifier_activation: ``"softmax"`` for probabilities, None for logits.
-        weights: None for random weights, or a ``.weights.h5`` or ``.keras`` file of this network;
-            without the top, the file may have one.
+        weights: None for random weights; the name of the data set on which one of the package's
+            networks is trained, for example ``"fashion_mnist"``, see `trained.table`; or a
+            ``.weights.h5`` or ``.keras`` file of this network. Without the top, the weights may
+            have one.
         name: Name of the model; the network's by default.
         dtype: Dtype policy of the layers, for example ``"mixed_bfloat16"``; Keras' global policy by
             default. Softmax and LRN are always in float32.
@@ -165,7 +169,7 @@ def build(
 
     Raises:
         UsageError: The network or an option is unknown, the network cannot take the input shape, or
-            the weights are of another network.
+            the weights are of another network, input or number of classes.
         Error: The file has no weights.
 
     Example:
@@ -173,6 +177,13 @@ def build(
         270858
     """
     row = network(network_name)
+    trained = None
+    if weights is not None and is_data_name(weights):
+        trained = table.find(f"{network_name}:{weights}")
+        input_shape, num_classes = _trained_form(
+            trained, input_shape, num_classes, include_top=include_top
+        )
+        options = _trained_options(trained, options)
     builder = import_builder(row)
     import keras
     from keras import layers
@@ -196,12 +207,68 @@ def build(
     if weights is not None:
         from .model_files.layer_weights import load_by_name, read_weights
 
-        found = read_weights(weights)
+        found = trained.weights() if trained else read_weights(weights)
         if not include_top:
             found = {layer.name: found.get(layer.name, []) for layer in model.layers}
         if load_by_name(model, found):
             raise UsageError(f"{weights} does not have {classes} classes: give its num_classes.")
     return model
+
+
+def is_data_name(weights: str | Path) -> bool:
+    """Return whether weights are named by their data set, and not by the path of a file."""
+    path = Path(weights)
+    return not path.suffix and path.name == str(weights) and not path.exists()
+
+
+def _trained_form(
+    trained: table.TrainedNetwork,
+    input_shape: tuple[int, int, int] | None,
+    num_classes: int | None,
+    *,
+    include_top: bool,
+) -> tuple[tuple[int, int, int], int]:
+    """Return the input shape and the number of classes for the weights of a trained network.
+
+    Raises:
+        UsageError: The ones that are given do not fit the classifier of the trained network.
+    """
+    shape, classes = trained.input_shape, trained.num_classes
+    if not include_top:
+        return input_shape or shape, classes
+    if input_shape is not None and tuple(input_shape) != shape:
+        raise UsageError(
+            f"{trained.name} takes images of {_times(shape)}, not {_times(input_shape)}: leave the "
+            "input_shape out, or build it with include_top=False."
+        )
+    if num_classes not in (None, classes):
+        raise UsageError(
+            f"{trained.name} has {classes} classes, not {num_classes}: leave num_classes out, or "
+            "build it with include_top=False."
+        )
+    return shape, classes
+
+
+def _trained_options(trained: table.TrainedNetwork, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a trained network.
+
+    Raises:
+        UsageError: An option is unknown, or has another value.
+    """
+    row = network(trained.network)
+    parameters = inspect.signature(import_builder(row)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    chosen = {**defaults, **row.options, **trained.options}
+    for name, value in checked_options(trained.network, options).items():
+        if value != chosen[name]:
+            raise UsageError(
+                f"{trained.name} was trained with {name}={chosen[name]}, not {name}={value}."
+            )
+    return trained.options
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 @contextmanager

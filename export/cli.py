@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
 from cnn_keras import cli
-from cnn_keras.command import Command, Outcome, start_keras
+from cnn_keras.command import Command, Outcome, log, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
+from cnn_keras.trained.table import is_name
 from cnn_keras.weights.source_options import SourceOptions
 
 from . import app_models
-from .benchmark.cli import Benchmark
+from .benchmark import cli as benchmark
 from .cards.cli import Card, Publish
+from .provenance import EXPORT_JSON
 from .recipes import IOType, Recipe, select
 from .studies.cli import STUDIES
 from .tflite.cli import Predict
@@ -62,8 +65,9 @@ class Export(SourceOptions, DataDirOption, Command):
     """
 
     source: tyro.conf.Positional[Path]
-    """Run folder, or a .keras file in one; or an external model: a .keras or .h5 file, a
-    SavedModel folder, or a name of keras.applications, for example MobileNetV2."""
+    """Run folder, a .keras file in one, or a trained network such as resnet20:fashion_mnist; or an
+    external model: a .keras or .h5 file, a SavedModel folder, or a name of keras.applications, for
+    example MobileNetV2."""
     out: Path | None = None
     """Folder for the files and export.json; optional for a run with --android."""
     recipes: tuple[str, ...] = ()
@@ -165,6 +169,44 @@ class Export(SourceOptions, DataDirOption, Command):
         start_keras()
         run, dataset = import_model(self.source, self, out, self.data_dir)
         return SourceModel(run.path.name, run.model(), run, run.prepare_dataset(dataset))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark(benchmark.Benchmark):
+    """Measure latency and memory of .tflite files.
+
+    Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
+    validation images of the run that the file was exported from, or noise if that run is not known.
+    Every measurement is appended to a JSONL file with host, versions and the file's hash.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """The .tflite files; or trained networks such as resnet20:fashion_mnist, whose float32 and
+    static_wi8_ai8 files are exported into the cache."""
+
+    def __call__(self) -> Outcome:
+        files = (self._exported(source) if is_name(source) else [source] for source in self.files)
+        return benchmark.Benchmark.__call__(replace(self, files=tuple(chain.from_iterable(files))))
+
+    def _exported(self, name: Path) -> list[Path]:
+        """Return the files of a trained network, which are exported if they are not in the cache.
+
+        Raises:
+            UsageError: There is no such trained network.
+            Error: Its data set cannot be loaded.
+        """
+        from cnn_keras.training.run_folder import Run
+
+        run = Run.open(name)
+        folder = run.path / "files"
+        if not (folder / EXPORT_JSON).is_file():  # which an export writes last
+            log(f"{name}: export {' and '.join(app_models.RECIPES)} into {folder}")
+            start_keras()
+            from .pipeline import export
+            from .source_model import SourceModel
+
+            export(SourceModel.of_run(run, self.data_dir), folder, select(app_models.RECIPES))
+        return sorted(folder.glob("*.tflite"))
 
 
 COMMANDS: dict[str, type[Command] | cli.Group] = {

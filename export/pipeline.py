@@ -18,6 +18,7 @@ from cnn_keras.data.splits import Labels
 from cnn_keras.errors import UsageError
 from cnn_keras.training.evaluate import Probabilities, baseline_warning
 from cnn_keras.training.predict import predict
+from cnn_keras.unpack import trained_name
 
 from .conversion import further_training
 from .conversion.calibration import SEED, calibration_images
@@ -272,7 +273,7 @@ def _document(job: _Job, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str,
     run, dataset = job.source.run, job.source.dataset
     warning = baseline_warning(job.reference, job.labels, run.classes)
     return {
-        "run": os.path.relpath(run.path, out),
+        "run": trained_name(run.path) or os.path.relpath(run.path, out),
         "model": run.model_file and os.path.relpath(run.model_file, out),
         "network": run.config["network"],
         "data": dataset.name,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cnn_keras.trained.table import TRAINED
+
 from .recipes import Recipe, recipe
 
 EXPORT_JSON = "export.json"
@@ -30,8 +32,14 @@ def read_export_row(file: Path) -> dict[str, Any]:
 
 
 def find_run(file: Path) -> Path | None:
-    """Return the run folder that the `export.json` beside a file names, if it exists."""
+    """Return the run that the `export.json` beside a file names, if it exists.
+
+    Returns:
+        The run folder, or the name of a trained network, as `Run.open` takes them.
+    """
     run = read_export_row(file).get("run")
+    if isinstance(run, str) and run in TRAINED:
+        return Path(run)
     # Relative to the export's folder, or edited by hand and relative to the working directory.
     candidates = [file.parent / run, Path(run)] if isinstance(run, str) else []
     return next((path for path in candidates if path.is_dir()), None)

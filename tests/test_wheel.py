@@ -11,27 +11,36 @@ from pathlib import Path
 
 import pytest
 
+from cnn_keras.trained.table import DESCRIPTION, TRAINED, WEIGHTS
 from tests.fixtures import FIXTURES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"cnn_keras": Path("cnn_keras"), "export": Path("cnn_keras_export")}
 
 
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index")
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the sources and unpacked into a folder of its own."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of the sources."""
     base = tmp_path_factory.mktemp("wheel")
     source = base / "source"
     for folder in PACKAGES:
         shutil.copytree(ROOT / folder, source / folder)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "wheel", *offline, "-w", str(base), str(source)], check=True)
-    (wheel,) = base.glob("cnn_keras-*.whl")
-    target = base / "site"
-    subprocess.run([*pip, "install", *offline, "--target", str(target), str(wheel)], check=True)
+    subprocess.run([*PIP, "wheel", *OFFLINE, "-w", str(base), str(source)], check=True)
+    (path,) = base.glob("cnn_keras-*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The wheel, unpacked into a folder of its own."""
+    target = wheel.parent / "site"
+    subprocess.run([*PIP, "install", *OFFLINE, "--target", str(target), str(wheel)], check=True)
     return target
 
 
@@ -62,6 +71,18 @@ def test_it_holds_the_templates_and_the_style_sheet(installed: Path) -> None:
             assert (installed / folder / name).is_file()
     assert (installed / "cnn_keras_export" / "cards" / "card.md.j2").is_file()
     assert (installed / "cnn_keras" / "report" / "style.css").is_file()
+
+
+def test_trained_networks_classify_images(wheel: Path, installed: Path, tmp_path: Path) -> None:
+    assert wheel.stat().st_size < 8_000_000
+    for trained in TRAINED.values():
+        packed = installed / trained.folder.relative_to(ROOT)
+        assert {path.name for path in packed.iterdir()} == {WEIGHTS, *DESCRIPTION}
+    image = str(FIXTURES / "images" / "digit_3.png")
+    command = [str(installed / "bin" / "cnn-keras"), "predict", "lenet5:digits", image, "--json"]
+    done = run(installed, "env", f"XDG_CACHE_HOME={tmp_path}", *command)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["top"][0]["label"] == "3"
 
 
 def test_command_works_outside_the_sources(installed: Path) -> None:

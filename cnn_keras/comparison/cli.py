@@ -23,7 +23,7 @@ class Compare(Command):
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders, two or more."""
+    """Run folders, or trained networks such as resnet20:fashion_mnist; two or more."""
     out: tuple[Path, ...] = ()
     """Also write a page with curves: a .html file, a .md file, or both. The curves of NAME.md are
     in NAME.svg beside it."""

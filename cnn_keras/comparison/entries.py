@@ -14,6 +14,7 @@ from ..errors import Error, UsageError
 from ..experiments.estimates import wilson
 from ..model_files.layer_weights import count_parameters
 from ..training.run_folder import Run
+from ..unpack import run_path
 
 Settings = dict[str, dict[str, Any]]
 """Values by group and name. A run that lacks a group has no value for it, not even a default."""
@@ -128,14 +129,18 @@ class Entry:
 def open_entries(paths: Sequence[Path]) -> list[Entry]:
     """Return the entries of run folders.
 
+    Args:
+        paths: The folders, or names of trained networks.
+
     Raises:
-        UsageError: There are fewer than two, or one is named twice.
+        UsageError: There are fewer than two, one is named twice, or a name is unknown.
         Error: One is not a run folder.
     """
     if len(paths) < 2:
         raise UsageError("Name two run folders or more.")
     resolved: list[Path] = []
-    for path in paths:
+    folders = [run_path(path) for path in paths]
+    for path in folders:
         if path.resolve() in resolved:
             raise UsageError(f"{path} is named twice: name different run folders.")
         if path.is_file():
@@ -151,4 +156,4 @@ def open_entries(paths: Sequence[Path]) -> list[Entry]:
     while len({path.parts[-count:] for path in resolved}) < len(resolved):
         count += 1
     names = ("/".join(path.parts[-count:]) for path in resolved)
-    return [Entry(name, Run(path)) for name, path in zip(names, paths, strict=True)]
+    return [Entry(name, Run(path)) for name, path in zip(names, folders, strict=True)]

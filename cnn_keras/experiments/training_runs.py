@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..command import failure_reason, log
 from ..errors import Error, UsageError
+from ..trained.table import find
 from ..training.config import Training
+from ..training.recipes import Recipe
 from ..training.run_folder import Run
 from ..training.train import train
 
 FailedRun = dict[str, str]
 """A run that failed, and the reason: `{"run": ..., "reason": ...}`."""
+
+
+@dataclass(frozen=True)
+class TrainedBefore(Training):
+    """The training of a trained network of the package, which a study does not repeat.
+
+    Attributes:
+        name: NETWORK:DATA.
+    """
+
+    name: str = ""
+
+    @classmethod
+    def find(cls, name: str) -> TrainedBefore:
+        """Return the training of a trained network.
+
+        Raises:
+            UsageError: There is no such trained network.
+        """
+        config = find(name).read_json("config.json")
+        recipe = config["recipe"] | {"milestones": tuple(config["recipe"]["milestones"])}
+        return cls(**config | {"recipe": Recipe(**recipe)}, name=name)
 
 
 def run_name(training: Training, variant: str = "") -> str:
@@ -35,7 +59,9 @@ def run_name(training: Training, variant: str = "") -> str:
 
 def budget(training: Training) -> dict[str, Any]:
     """Return the budget of a training, for a record."""
+    name = {"trained_network": training.name} if isinstance(training, TrainedBefore) else {}
     return {
+        **name,
         "data": training.data,
         "train_images": training.train_images,
         "image_size": training.image_size,
@@ -55,7 +81,7 @@ def train_each(
 
     Args:
         training: What to train; its seed is replaced.
-        seeds: Seeds, one for each run.
+        seeds: Seeds, one for each run; for a trained network its own seed.
         runs: Folder of the run folders.
         data_dir: Folder to search for the data set first.
         variant: See `run_name`.
@@ -63,6 +89,8 @@ def train_each(
     Raises:
         UsageError: A run folder has a training with another configuration.
     """
+    if isinstance(training, TrainedBefore):
+        return [Run.open(Path(training.name))]
     finished = []
     for seed in seeds:
         run = f"{run_name(training, variant)}_{seed}"
@@ -105,6 +133,8 @@ def train_all(
 
 def finished_runs(training: Training, seeds: Sequence[int], runs: Path) -> list[Run]:
     """Return the runs of a network that `train_all` has trained."""
+    if isinstance(training, TrainedBefore):
+        return [Run.open(Path(training.name))]
     return [Run(runs / f"{run_name(training)}_{seed}") for seed in seeds]
 
 

@@ -11,9 +11,19 @@ from ..tables import table
 
 @dataclass(frozen=True, kw_only=True)
 class List(Command):
-    """List the networks of the zoo."""
+    """List the networks of the zoo, or the trained networks of the package."""
+
+    weights: bool = False
+    """List the trained networks: accuracy, size, license of the data, recipe and hash. Commands
+    take their names for a run folder."""
 
     def __call__(self) -> Outcome:
+        if self.weights:
+            from . import trained_networks
+
+            documents = trained_networks.documents()
+            return Outcome(documents, trained_networks.table(documents))
+
         from ..zoo import ZOO
 
         document = [

@@ -17,10 +17,12 @@ from ..options import (
     RecipeOptions,
     TrainingDataOptions,
 )
+from ..trained.table import is_name, zoo_name
 from .option_checks import (
     require_ascending,
     require_at_least,
     require_modules,
+    require_same_data,
     require_shortcuts,
     require_unique,
 )
@@ -216,7 +218,8 @@ class LesionStudy(TrainingStudyCommand):
     """
 
     networks: tuple[str, ...] = ("resnet56", "plain56", "vgg11")
-    """Networks of the residual, plain and VGG families."""
+    """Networks of the residual, plain and VGG families, as `list` or `list --weights` names them.
+    Those of the latter are not trained."""
     test_images: int = 2_000
     """Evaluate on this many test images, a seeded stratified sample; 0 for all."""
     count: int = 10
@@ -231,10 +234,11 @@ class LesionStudy(TrainingStudyCommand):
     """Learning rate of a VGG, which is trained with batch normalization."""
 
     def __call__(self) -> Outcome:
-        require_unique(networks=self.networks)
+        require_unique(networks=[zoo_name(network) for network in self.networks])
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images, vgg_epochs=self.vgg_epochs)
         trainings = [self.training_and_seeds(network) for network in self.networks]
+        require_same_data([training for training, _ in trainings])
         start_keras()
         from .lesion import lesion
 
@@ -255,9 +259,9 @@ class LesionStudy(TrainingStudyCommand):
         Raises:
             UsageError: The network has no modules, or an option has a wrong value.
         """
-        require_modules(network, "cifar_resnet", "resnet", "vgg")
-        if not network.startswith("vgg"):
-            return self.training(network), self.seeds
+        require_modules(zoo_name(network), "cifar_resnet", "resnet", "vgg")
+        if not network.startswith("vgg") or is_name(network):
+            return super().training_and_seeds(network)
         recipe = {
             "epochs": self.vgg_epochs,
             "batch_size": self.vgg_batch_size,
@@ -275,7 +279,7 @@ class ShuffleStudy(TrainingStudyCommand):
     """
 
     network: str = "resnet56"
-    """Residual network, as `list` names it."""
+    """Residual network, as `list` or `list --weights` names it."""
     test_images: int = 500
     """Evaluate on this many test images, a seeded stratified sample; 0 for all. The error varies
     more between orders than between images, hence few images and many orders."""
@@ -287,14 +291,14 @@ class ShuffleStudy(TrainingStudyCommand):
     def __call__(self) -> Outcome:
         require_at_least(1, count=self.count, draws=self.draws)
         require_at_least(0, test_images=self.test_images)
-        require_modules(self.network, "cifar_resnet", "resnet")
-        training = self.training(self.network)
+        require_modules(zoo_name(self.network), "cifar_resnet", "resnet")
+        training, seeds = self.training_and_seeds(self.network)
         start_keras()
         from .shuffle import shuffle
 
         document = shuffle(
             training,
-            self.seeds,
+            seeds,
             test_images=self.test_images or None,
             count=self.count,
             draws=self.draws,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import zoo
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..training.config import Training
 
 
 def require_unique(**options: Sequence[Any]) -> None:
@@ -66,6 +69,20 @@ def require_modules(network: str, *families: str) -> None:
     if family not in families:
         known = [name for name, row in zoo.ZOO.items() if row.builder.partition(":")[0] in families]
         raise UsageError(f"{network} has no modules: choose from {', '.join(known)}.")
+
+
+def require_same_data(trainings: Sequence[Training]) -> None:
+    """Check that networks are trained on the same data set.
+
+    Raises:
+        UsageError: They are not.
+    """
+    names = dict.fromkeys(training.data for training in trainings)
+    if len(names) > 1:
+        raise UsageError(
+            f"--networks are trained on {' and '.join(names)}: name networks of one data set, and "
+            "give it as --data."
+        )
 
 
 def require_shortcuts(network: str, *families: str) -> None:

@@ -11,6 +11,7 @@ from .. import zoo
 from ..command import Command
 from ..errors import UsageError
 from ..options import BaseRecipeOption, RecipeOptions, RecordFolderOption, TrainingDataOptions
+from ..trained.table import is_name
 
 if TYPE_CHECKING:
     from ..training.config import Training
@@ -92,6 +93,22 @@ class TrainingStudyCommand(
             image_size=image_side(self.image_size, network),
             **settings,
         )
+
+    def training_and_seeds(self, network: str) -> tuple[Training, Sequence[int]]:
+        """Return the training of a network, or of a trained network of the package, and its seeds.
+
+        Args:
+            network: Row of the zoo, or NETWORK:DATA.
+
+        Raises:
+            UsageError: The network is unknown, or an option has a wrong value.
+        """
+        if not is_name(network):
+            return self.training(network), self.seeds
+        from ..experiments.training_runs import TrainedBefore
+
+        trained = TrainedBefore.find(network)
+        return trained, (trained.seed,)
 
     def plain_and_residual(self, depths: Sequence[int]) -> tuple[list[Training], list[Training]]:
         """Return the trainings of the plain and of the residual networks of these depths."""

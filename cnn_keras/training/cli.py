@@ -54,8 +54,9 @@ class Train(
     """Side of the network's input; by default that of the pretrained weights, the data set or the
     paper."""
     weights: Path | None = None
-    """Pretrained weights: a run folder, .keras or .weights.h5 file of the same network. A run's
-    options, input size and normalization are taken over."""
+    """Pretrained weights of the same network: a run folder, .keras or .weights.h5 file, or a
+    trained network such as resnet20:fashion_mnist. The options, input size and normalization of a
+    run are taken over."""
     freeze_until: str | None = None
     """Freeze the pretrained weights up to and including this row of the network, as `summary` names
     it."""
@@ -129,7 +130,7 @@ class Evaluate(DataDirOption, Command):
     """Evaluate a run's network on a split of its data set."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or a trained network such as resnet20:fashion_mnist."""
     split: str = "test"
     """train, validation or test."""
     crops: Literal[1, 10] | None = None
@@ -191,7 +192,7 @@ class Predict(Command):
     """
 
     source: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or a trained network such as resnet20:fashion_mnist."""
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Images of any format, mode, orientation and size that Pillow reads."""
     top: int = 3

@@ -9,6 +9,7 @@ from typing import Any
 from .. import zoo
 from ..data.datasets import absolute_name, has_image_files
 from ..errors import UsageError, unknown
+from ..trained.table import is_name
 from . import recipes
 from .fine_tuning import pretrained_options
 from .recipe_file import named_recipe
@@ -27,7 +28,8 @@ class Training:
         options: Options of the network's family.
         train_images: Number of training images, a seeded stratified sample; all by default.
         image_size: Side of the square input; by default see `preparation.training_data`.
-        weights: Absolute path of pretrained weights: a file or a run folder.
+        weights: Pretrained weights: the absolute path of a file or a run folder, or the name of a
+            trained network.
         freeze_until: Row of the network up to and including which the pretrained weights are
             frozen.
         class_weights: ``"balanced"`` weights the loss by inverse class frequency.
@@ -101,7 +103,7 @@ class Training:
         values = {name: value for name, value in recipe.items() if value is not None}
         options = options or {}
         if weights is not None:
-            weights = weights.expanduser().resolve()
+            weights = weights if is_name(weights) else weights.expanduser().resolve()
             options = pretrained_options(weights, network) | options
         data = absolute_name(data)
         paper = recipes.recipe(zoo.network(network).recipe, image_files=has_image_files(data))

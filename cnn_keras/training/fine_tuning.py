@@ -9,6 +9,7 @@ from ..data.preprocessing import Preprocessing
 from ..errors import UsageError, unknown
 from ..layer_names import row_of
 from ..model_files import layer_weights
+from ..trained import table
 from .run_folder import Run
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Pretrained(NamedTuple):
     """Weights to start from, and what is known about the network they are from.
 
     Attributes:
-        path: The file.
+        path: The file, or the name of a trained network.
         weights: The arrays of each layer, by its name.
         shape: Height, width and channels of the network's input.
         preprocessing: Preprocessing of the network's input.
@@ -36,12 +37,19 @@ class Pretrained(NamedTuple):
     def open(cls, path: Path) -> Pretrained:
         """Read a run folder, or a `.keras` or `.weights.h5` file and the run folder it is in.
 
+        Args:
+            path: The folder or file, or the name NETWORK:DATA of a trained network.
+
         Raises:
+            UsageError: There is no such trained network.
             Error: The file does not exist, or has no weights of named layers.
         """
-        path = path / "model.keras" if path.is_dir() else path
-        weights = layer_weights.read_weights(path)
-        run = Run(path.parent)
+        if table.is_name(path):
+            trained = table.find(str(path))
+            weights, run = trained.weights(), Run(trained.folder)
+        else:
+            path = path / "model.keras" if path.is_dir() else path
+            weights, run = layer_weights.read_weights(path), Run(path.parent)
         if not run.has_description:
             return cls(path, weights, layer_weights.input_shape(path), None, None)
         found = run.preprocessing
@@ -52,13 +60,18 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
     """Return the options of the network whose weights are given, if they are in a run folder.
 
     Args:
-        path: Run folder, or a file.
+        path: Run folder, a file, or the name of a trained network.
         network: Row of the zoo that the weights must be of.
 
     Raises:
-        UsageError: The run is of another network, or an ensemble.
+        UsageError: The run is of another network, or an ensemble, or there is no such trained
+            network.
     """
-    run = Run(path if path.is_dir() else path.parent)
+    if table.is_name(path):
+        place, run = path, Run(table.find(str(path)).folder)
+    else:
+        place = path if path.is_dir() else path.parent
+        run = Run(place)
     if not run.has_description:
         return {}
     if run.is_ensemble:
@@ -67,9 +80,7 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
             f"{run.path} is an ensemble; a training starts from one of its members: {members}."
         )
     if run.config["network"] != network:
-        raise UsageError(
-            f"The weights in {run.path} are of {run.config['network']}, not {network}."
-        )
+        raise UsageError(f"The weights in {place} are of {run.config['network']}, not {network}.")
     options: dict[str, Any] = run.config["options"]
     return options
 

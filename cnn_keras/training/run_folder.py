@@ -20,8 +20,6 @@ import fcntl
 import json
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .. import zoo
-from ..command import log, write_atomic, write_together
+from ..command import log, new_folder, write_atomic, write_together
 from ..data import datasets
 from ..data.datasets import Dataset
 from ..data.loading.image_files import AnySplit
@@ -38,6 +36,8 @@ from ..data.preprocessing import Preprocessing, UInt8Images
 from ..errors import Error
 from ..model_files import saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
+from ..trained.table import TRAINED
+from ..unpack import run_path
 from .evaluate import Probabilities
 from .predict import predict
 from .probabilities import with_probabilities
@@ -69,13 +69,21 @@ class Run:
     def open(cls, path: Path) -> Run:
         """Return a finished run.
 
+        Args:
+            path: The folder, or the name NETWORK:DATA of a trained network of the package, which
+                is unpacked.
+
         Raises:
+            UsageError: There is no such trained network.
             Error: There is no such folder, or no trained model in it.
         """
+        path = run_path(path)
         if path.is_file():
             raise Error(f"{path} is a file: expected a run folder, which has model.keras.")
         if not path.is_dir():
-            raise Error(f"No such run folder: {path}.")
+            names = [row.name for row in TRAINED.values() if row.network == str(path)]
+            hint = f" Did you mean {' or '.join(names)}?" if names else ""
+            raise Error(f"No such run folder: {path}.{hint}")
         run = cls(path)
         if not (path / "model.keras").is_file() and not run.is_saved_model:
             raise Error(
@@ -361,12 +369,5 @@ def to_json(document: object) -> str:
 @contextmanager
 def new_run(out: Path) -> Iterator[Run]:
     """Write a new run folder atomically: it is complete or absent."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary_folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield Run(temporary_folder)
-        temporary_folder.chmod(0o755)  # mkdtemp creates private folders
-        temporary_folder.replace(out)
-    except BaseException:
-        shutil.rmtree(temporary_folder)
-        raise
+    with new_folder(out) as folder:
+        yield Run(folder)

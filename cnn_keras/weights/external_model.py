@@ -19,6 +19,7 @@ from ..model_files import keras2, saved_model
 from ..model_files.keras_file import import_custom_objects, load_model
 from ..model_files.layer_weights import HDF5_SUFFIXES, TORCH_SUFFIXES
 from ..model_files.valid_names import scope_name
+from ..trained.table import is_name
 from ..training.run_folder import Run
 from .keras_applications import KERAS
 from .normalization import (
@@ -84,8 +85,11 @@ def require_model_source(source: Path) -> None:
 def is_external(source: Path) -> bool:
     """Return whether a path is an external model rather than a run folder or a file in one.
 
-    A plain name that does not exist as a path may be a network of keras.applications.
+    A plain name that does not exist as a path may be a network of keras.applications. NETWORK:DATA
+    is not one, but a trained network of the package, which becomes a run folder.
     """
+    if is_name(source):
+        return False
     if source.is_dir():
         return saved_model.is_saved_model(source)
     if is_model_file(source):

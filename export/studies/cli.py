@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -12,16 +13,24 @@ from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments.record import record_outcome
 from cnn_keras.options import BaseRecipeOption, RecipeOptions, TrainingDataOptions
 from cnn_keras.studies import cli as network_studies
-from cnn_keras.studies.option_checks import require_at_least
+from cnn_keras.studies.option_checks import (
+    require_at_least,
+    require_same_data,
+    require_unique,
+)
 from cnn_keras.studies.options import (
     RunsOption,
     StudyCommand,
     TrainingStudyCommand,
     image_side,
 )
+from cnn_keras.trained.table import is_name, zoo_name
 from cnn_keras.zoo import ZOO, network
 
 from .speed.cli import LoaderStudy, ThroughputStudy
+
+if TYPE_CHECKING:
+    from cnn_keras.training.config import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +82,7 @@ class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOpti
     """
 
     networks: tuple[str, ...] = tuple(ZOO)
-    """Networks, as `list` names them."""
+    """Networks, as `list` or `list --weights` names them. Those of the latter are not trained."""
     recipes: tuple[str, ...] = ()
     """Recipes, by default those of `export`."""
     data: str = "digits"
@@ -87,23 +96,12 @@ class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOpti
     own."""
 
     def __call__(self) -> Outcome:
-        from cnn_keras.training.config import Training
-
         from ..recipes import select
 
         rows = select(self.recipes)
-        trainings = [
-            Training.of(
-                name,
-                self.data,
-                recipe=self.recipe_overrides(),
-                base_recipe=self.recipe,
-                seed=self.seed,
-                train_images=self.train_images,
-                image_size=image_side(self.image_size, name),
-            )
-            for name in self.networks
-        ]
+        require_unique(networks=[zoo_name(name) for name in self.networks])
+        trainings = [self.training(name) for name in self.networks]
+        require_same_data(trainings)
         start_keras()
         from .recipes import recipes
 
@@ -116,6 +114,27 @@ class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOpti
             data_dir=self.data_dir,
         )
         return record_outcome(document)
+
+    def training(self, network: str) -> Training:
+        """Return the training of a network, or of a trained network of the package.
+
+        Raises:
+            UsageError: The network is unknown, or an option has a wrong value.
+        """
+        from cnn_keras.experiments.training_runs import TrainedBefore
+        from cnn_keras.training.config import Training
+
+        if is_name(network):
+            return TrainedBefore.find(network)
+        return Training.of(
+            network,
+            self.data,
+            recipe=self.recipe_overrides(),
+            base_recipe=self.recipe,
+            seed=self.seed,
+            train_images=self.train_images,
+            image_size=image_side(self.image_size, network),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

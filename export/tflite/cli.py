@@ -28,7 +28,7 @@ class Predict(cli.Predict):
     """
 
     source: tyro.conf.Positional[Path]
-    """Run folder or .tflite file."""
+    """Run folder, a trained network such as resnet20:fashion_mnist, or a .tflite file."""
     pixel_range: tuple[float, float] | None = None
     """Values of black and white that a .tflite file expects, if it does not state its
     preprocessing: 0 1, -1 1, or 0 255."""

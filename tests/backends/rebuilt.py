@@ -36,9 +36,9 @@ def main(folder: Path) -> None:
     for form in json.loads((folder / "forms.json").read_text()):
         name, network, options = form["name"], form["network"], form["options"]
         images = np.load(folder / f"{name}.npz")["images"]
-        path = folder / f"{name}.weights.h5"
+        weights = form["trained_on"] or folder / f"{name}.weights.h5"
         shape = images.shape[1:]
-        model = zoo.build(network, shape, form["num_classes"], weights=path, **options)
+        model = zoo.build(network, shape, form["num_classes"], weights=weights, **options)
         loaded = keras.saving.load_model(folder / f"{name}.keras")
         layouts[name] = layout(model)
         assert layout(loaded) == layouts[name]

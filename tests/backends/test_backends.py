@@ -96,21 +96,27 @@ def test_reads_what_torch_writes_today(name: str, published: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every form, built and saved here, with what it answers."""
+    """Every form and a trained network, built and saved here, with what they answer."""
     from tests.backends import rebuilt
 
     folder: Path = tmp_path_factory.mktemp("forms")
     forms, layouts, arrays = [], {}, {}
-    for network, options, shape in FORMS:
-        name = "_".join([network, *map(str, options.values())])
-        model = randomize(cnn_keras.build(network, shape, 7, **options))
-        images = normalized(shape)
+
+    def save(model: keras.Model, form: dict[str, Any]) -> None:
+        name, images = form["name"], normalized(model.input_shape[1:])
         np.savez(folder / f"{name}.npz", images=images)
         model.save_weights(folder / f"{name}.weights.h5")
         model.save(folder / f"{name}.keras")
-        forms.append({"name": name, "network": network, "options": options, "num_classes": 7})
+        forms.append(form)
         layouts[name] = rebuilt.layout(model)
         arrays[name], _ = rebuilt.answers(model, images)
+
+    for network, options, shape in FORMS:
+        form = {"network": network, "options": options, "num_classes": 7, "trained_on": None}
+        form["name"] = "_".join([network, *map(str, options.values())])
+        save(randomize(cnn_keras.build(network, shape, 7, **options)), form)
+    form = {"network": "lenet5", "options": {}, "num_classes": 10, "trained_on": "digits"}
+    save(cnn_keras.build("lenet5", weights="digits"), form | {"name": "lenet5_digits"})
     (folder / "forms.json").write_text(json.dumps(forms))
     (folder / "tensorflow.json").write_text(json.dumps(layouts))
     np.savez(folder / "tensorflow.npz", **arrays)
@@ -128,7 +134,7 @@ def test_backends_agree(backend: str, saved: Path) -> None:
     layouts = [json.loads((saved / f"{name}.json").read_text()) for name in ("tensorflow", backend)]
     assert layouts[0] == layouts[1]
     expected, found = np.load(saved / "tensorflow.npz"), np.load(saved / f"{backend}.npz")
-    assert len(expected.files) == len(FORMS)
+    assert len(expected.files) == len(FORMS) + 1
     for name in expected.files:
         for how in ("built", "loaded"):
             require_equal(found[f"{name} {how}"], expected[name])

@@ -94,6 +94,41 @@ def test_weights_of_a_file_fill_the_whole_network_or_its_trunk(suffix: str, tmp_
             cnn_keras.build(network, weights=path, **options)
 
 
+def test_trained_weights_have_their_input_and_classes() -> None:
+    model = cnn_keras.build("lenet5", weights="digits")
+    assert (model.input_shape, model.output_shape) == ((None, 32, 32, 1), (None, 10))
+    logits = cnn_keras.build("lenet5", weights="digits", classifier_activation=None, name="mine")
+    half = cnn_keras.build("lenet5", num_classes=10, weights="digits", dtype="mixed_bfloat16")
+    trunk = cnn_keras.build("lenet5", weights="digits", include_top=False, pooling="avg")
+    for other in (logits, half, trunk):
+        for layer in other.layers:
+            if layer.weights:
+                expected = model.get_layer(layer.name).get_weights()
+                for ours, theirs in zip(layer.get_weights(), expected, strict=True):
+                    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (28, 28, 1)}, "lenet5:digits takes images of 32×32×1, not 28×28×1: leave"),
+        (
+            {"num_classes": 5},
+            "lenet5:digits has 10 classes, not 5: leave num_classes out, or build",
+        ),
+        ({"form": "1998"}, "lenet5:digits was trained with form=taught, not form=1998"),
+        ({"from": "1998"}, "Unknown option of lenet5 'from'"),
+        ({"include_top": False, "input_shape": (32, 32, 3)}, "do not fit lenet5: their layer 'c1'"),
+        ({"weights": "digit"}, "Unknown trained network 'lenet5:digit'. Did you mean"),
+    ],
+)
+def test_arguments_that_contradict_trained_weights_are_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        cnn_keras.build("lenet5", **{"weights": "digits"} | arguments)
+
+
 @pytest.mark.parametrize("network", ["lenet5", "alexnet", "nin", "vgg11", "googlenet", "resnet20"])
 def test_layers_have_the_dtype_policy(network: str) -> None:
     model = anatomy.build_uninitialized(lambda: cnn_keras.build(network, dtype="mixed_bfloat16"))

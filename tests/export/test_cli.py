@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from cnn_keras.training.run_folder import Run
 from tests.fixtures.command_line import run_main
+
+TRAINED = "lenet5:digits"
 
 
 def test_a_lone_keras_file_is_exported_with_its_run(
@@ -82,3 +85,41 @@ def test_bad_input_is_reported_in_one_line(
     assert not progress or arguments.startswith("benchmark")
     assert "Traceback" not in err
     assert sorted(broken.rglob("*")) == before
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_files_of_a_trained_network_are_verified_by_its_name(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", tmp_path, "--recipes", "static_wi8_ai8", "--split", "test", "--json"]
+    code, out, _ = run_main(capsys, "export", TRAINED, *arguments)
+    document = json.loads(out)
+    [row] = document["files"]
+    assert (code, document["run"], row["file"]) == (
+        0,
+        TRAINED,
+        "lenet5_digits_static_wi8_ai8.tflite",
+    )
+    assert abs(row["drop_points"]) <= 0.3
+    code, out, _ = run_main(capsys, "verify", tmp_path / row["file"], "--json")
+    assert (code, json.loads(out)["accepted"]) == (0, True)
+
+
+def test_benchmark_exports_the_files_of_a_trained_network_once(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ["--num-runs", "3", "--min-secs", "0", "--warmup-secs", "0", "--json"]
+    results = ["--out", tmp_path / "results.jsonl"]
+    code, out, _ = run_main(capsys, "benchmark", TRAINED, *quick, *results)
+    files = sorted(cache.rglob("*.tflite"))
+    assert code == 0
+    assert [Path(row["file"]) for row in json.loads(out)["rows"]] == files
+    assert len(files) == 2
+    before = [file.stat().st_mtime_ns for file in files]
+    assert run_main(capsys, "benchmark", TRAINED, *quick, *results)[0] == 0
+    assert [file.stat().st_mtime_ns for file in files] == before

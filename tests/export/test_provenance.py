@@ -27,6 +27,11 @@ def test_no_valid_export_json_is_an_empty_row(content: str | None, tmp_path: Pat
     assert find_run(tmp_path / "a.tflite") is None
 
 
+def test_a_trained_network_has_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text(json.dumps({"run": "lenet5:digits"}))
+    assert find_run(tmp_path / "a.tflite") == Path("lenet5:digits")
+
+
 @pytest.mark.parametrize(("run", "found"), [("../run", True), ("../gone", False), (None, False)])
 def test_the_run_is_found_from_the_folder_of_the_export(
     run: str | None, found: bool, tmp_path: Path

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.training_runs import TrainedBefore
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
@@ -54,3 +56,18 @@ def test_the_name_of_a_run_has_its_variant_and_the_last_part_of_a_folder() -> No
 def test_the_budget_has_the_recipe() -> None:
     budget = training_runs.budget(of("lenet5"))
     assert (budget["data"], budget["train_images"], budget["epochs"]) == ("digits", 320, 2)
+
+
+def test_a_trained_network_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    training = TrainedBefore.find("lenet5:digits")
+    assert (training.network, training.data) == ("lenet5", "digits")
+    assert training_runs.run_name(training) == "lenet5_digits"
+    assert training_runs.budget(training)["trained_network"] == "lenet5:digits"
+    runs = tmp_path / "runs"
+    assert training_runs.train_all([training], [training.seed], runs) == ([training.seed], [])
+    [run] = training_runs.finished_runs(training, [training.seed], runs)
+    assert run.config["recipe"] == json.loads(json.dumps(training.recipe.to_dict()))
+    assert not runs.exists()

@@ -8,9 +8,11 @@ from cnn_keras.studies.option_checks import (
     require_at_least,
     require_modules,
     require_paired_seeds,
+    require_same_data,
     require_shortcuts,
     require_unique,
 )
+from cnn_keras.training.config import Training
 
 
 def test_right_options_pass() -> None:
@@ -50,3 +52,10 @@ def test_networks_must_be_of_the_families() -> None:
         require_modules("lenet5", "vgg")
     with pytest.raises(UsageError, match="plain18 does not suit this study: choose from resnet18"):
         require_shortcuts("plain18", "resnet")
+
+
+def test_networks_must_be_trained_on_the_same_data() -> None:
+    trainings = [Training.of("lenet5", data, recipe={}) for data in ("digits", "digits", "mnist")]
+    require_same_data(trainings[:2])
+    with pytest.raises(UsageError, match="--networks are trained on digits and mnist: name"):
+        require_same_data(trainings)

@@ -56,3 +56,13 @@ def test_plain_and_residual_networks_have_the_same_depths() -> None:
 def test_seeds_must_be_different_and_not_negative(seeds: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="--seeds takes different numbers of at least 0, not"):
         Study(seeds=seeds).training("resnet20")
+
+
+def test_a_trained_network_has_its_own_training_and_seed() -> None:
+    training, seeds = Study(epochs=3).training_and_seeds("lenet5:digits")
+    assert (training.network, training.data, training.train_images) == ("lenet5", "digits", None)
+    assert training.recipe.epochs > 3
+    assert seeds == (training.seed,)
+    assert Study().training_and_seeds("lenet5") == (Study().training("lenet5"), (0, 1, 2))
+    with pytest.raises(UsageError, match="Did you mean 'lenet5:digits'"):
+        Study().training_and_seeds("lenet5:digit")

@@ -1,0 +1,1 @@
+"""Runs as trained networks of the package."""

@@ -1,0 +1,1 @@
+"""Trained networks that the package contains, by the name NETWORK:DATA."""
