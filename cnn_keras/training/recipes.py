@@ -265,12 +265,12 @@ MODERN: dict[str, Any] = {
     "ema_momentum": 0.9,
 }
 
-# Fields without effect by schedule.
-_UNUSED = {
+UNUSED: dict[Schedule, tuple[str, ...]] = {
     "step": (),
     "cosine": ("milestones", "factor"),
     "one_cycle": ("milestones", "factor", "warmup_steps", "warmup_rate", "linear_warmup"),
 }
+"""Fields without effect, by schedule."""
 
 
 def require_effect(recipe: Recipe, given: Iterable[str]) -> None:
@@ -284,7 +284,7 @@ def require_effect(recipe: Recipe, given: Iterable[str]) -> None:
         UsageError: One of them has no effect.
     """
     for name in given:
-        if name in _UNUSED[recipe.schedule]:
+        if name in UNUSED[recipe.schedule]:
             raise UsageError(
                 f"The schedule {recipe.schedule} has no --{name.replace('_', '-')}: leave it out, "
                 "or add --schedule step."

@@ -314,6 +314,15 @@ def file_rows(card: ModelCard) -> list[list[str]]:
     return rows
 
 
+def file_remarks(exported: ExportedFiles) -> list[tuple[str, str]]:
+    """Return the remarks on the files that were written, each with the recipes that it is about."""
+    recipes: dict[str, list[str]] = {}
+    for row in exported.accepted:
+        for remark in row["remarks"]:
+            recipes.setdefault(remark, []).append(row["recipe"])
+    return [(enumerate_names(names), remark) for remark, names in recipes.items()]
+
+
 def machine(exported: ExportedFiles) -> str:
     """Describe the machine of the latencies."""
     host = exported.measurements[-1]["host"]

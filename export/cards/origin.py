@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from cnn_keras.data.sources import SOURCES
 from cnn_keras.errors import Error
 from cnn_keras.training.recipe_file import recipe_toml, shown_values
-from cnn_keras.training.recipes import Recipe
+from cnn_keras.training.recipes import UNUSED, Recipe
 from cnn_keras.training.run_folder import Run
 
 Kind = Literal["training", "ensemble", "published weights", "external model"]
@@ -148,10 +148,10 @@ def run_name(run: Run) -> str:
 
 
 def recipe_summary(recipe: Recipe) -> str:
-    """Return the values of a recipe as one line, without those that are at their default."""
+    """Return the values of a recipe as one line, without defaults and values without effect."""
     defaults = {field.name: field.default for field in fields(Recipe)}
     return ", ".join(
         f"{name.replace('_', ' ')} {text}"
         for name, text in shown_values(recipe).items()
-        if getattr(recipe, name) != defaults[name]
+        if getattr(recipe, name) != defaults[name] and name not in UNUSED[recipe.schedule]
     )

@@ -113,14 +113,17 @@ def test_many_classes_are_folded(folder: Path) -> None:
     assert text.count("| class 3 | 1 | 10.0 |") == 10
 
 
-def test_refused_files_are_named(folder: Path) -> None:
+def test_refused_files_and_remarks_are_named(folder: Path) -> None:
     path = folder / "files" / "export.json"
     document = json.loads(path.read_bytes())
+    for row in document["files"][2:4]:
+        row["remarks"] = ["A remark on two."]
     row = document["files"][1]
     row |= {"accepted": False, "file": None, "reasons": ["the drop is 3.00 points"]}
     path.write_text(json.dumps(document | {"remarks": ["A remark."]}))
     text = card_of(folder)
-    assert f"- {row['recipe'].replace('_', '_')}: the drop is 3.00 points\n" in text
+    assert f"- {row['recipe']}: the drop is 3.00 points\n" in text
+    assert "- dynamic_wi8_afp32 and weight_only_wi8_afp32: A remark on two.\n" in text
     assert f"| {row['recipe']} |" not in text
     assert "- A remark.\n" in text
 
@@ -130,5 +133,5 @@ def test_pretrained_weights_and_own_images(folder: Path) -> None:
     text = card_of(folder)
     assert "Start: the weights `first`" in text
     assert "The images of `flowers`. The run folder does not record their license." in text
-    assert "The license of the images is not known" in text
+    assert "cnn-keras evaluate" not in text
     assert "datasets:" not in text

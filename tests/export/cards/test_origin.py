@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ def test_recipes_of_early_versions_are_written_as_toml(tmp_path: Path) -> None:
     assert "epochs 30" in summary
     assert "milestones 0.5 0.8" in summary
     assert "cutmix" not in summary
+    cosine = origin.recipe_summary(replace(origin.recipe_of(run), schedule="cosine"))
+    assert "schedule cosine" in cosine
+    assert "milestones" not in cosine
 
 
 @pytest.mark.parametrize(
