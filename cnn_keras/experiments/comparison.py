@@ -56,9 +56,9 @@ def train_variants(
     return finished, failed
 
 
-def scores_on_test(runs: Sequence[Run], name: str) -> list[Any]:
-    """Return a score of each run on the test split, by its name in `metrics.json`."""
-    return [run.metrics["test"][name] for run in runs]
+def scores(runs: Sequence[Run], name: str, split: str = "test") -> list[Any]:
+    """Return a score of each run on a split, by its name in `metrics.json`."""
+    return [run.metrics[split][name] for run in runs]
 
 
 def draw_pairs(axes: Axes, scores: Mapping[str, Sequence[float]], seeds: Sequence[int]) -> None:

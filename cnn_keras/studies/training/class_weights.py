@@ -13,9 +13,10 @@ from ...data import datasets
 from ...data.datasets import Dataset
 from ...errors import UsageError
 from ...experiments import estimates, training_runs
-from ...experiments.comparison import draw_pairs, scores_on_test, train_variants
+from ...experiments.comparison import draw_pairs, scores, train_variants
 from ...experiments.record import Claim, write_record
 from ...training.config import Training
+from ...training.run_folder import Run
 from .imbalance import class_sizes, write_imbalanced
 
 if TYPE_CHECKING:
@@ -30,19 +31,23 @@ def class_weights(
     seeds: Sequence[int],
     *,
     imbalance: float,
+    learning_rates: Sequence[float] = (),
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Train a network on imbalanced images with and without class weights, and record the results.
 
-    With each seed, both trainings have the same images, which are drawn with the seed. The test
-    split is not made imbalanced. Finished runs are skipped.
+    With each seed, all trainings have the same images, which are drawn with the seed. The
+    validation and test splits are not made imbalanced. Finished runs are skipped.
 
     Args:
         training: Training without class weights on all images; its seed is replaced.
-        seeds: The network is trained twice for each seed.
+        seeds: The network is trained with and without class weights for each seed.
         imbalance: Ratio of the largest to the smallest class of the training images.
+        learning_rates: Learning rates of both. For each seed, that with the highest balanced
+            accuracy on the validation split is chosen, with and without weights independently.
+            None means that of `training` alone.
         runs: Folder of the run folders, and of the imbalanced data sets as `.npz` files.
         out: Folder of the record and its figure, named after the network and the data.
         data_dir: Folder that is searched for the data set first.
@@ -61,18 +66,30 @@ def class_weights(
     if training.train_images is not None:
         dataset = dataset._replace(train=dataset.train.sample(training.train_images))
     data = f"{Path(training.data).name}_1to{imbalance:g}"
-    variants: dict[str, list[Training]] = {name: [] for name in WEIGHTS}
+    of_rates = {f"_{rate:g}": rate for rate in learning_rates} or {
+        "": training.recipe.learning_rate
+    }
+    variants: dict[str, list[Training]] = {
+        name + suffix: [] for name in WEIGHTS for suffix in of_rates
+    }
     for seed in seeds:
         file = (runs / f"{data}_{seed}.npz").resolve()
         write_imbalanced(dataset, imbalance, seed, file)
         for name, weights in WEIGHTS.items():
-            variants[name].append(_on_file(training, file, dataset, seed, weights))
+            for suffix, rate in of_rates.items():
+                variants[name + suffix].append(
+                    _on_file(training, file, dataset, seed, weights, rate)
+                )
     finished, failed = train_variants(variants, data, runs, data_dir)
+    chosen = {
+        name: best_on_validation([finished[name + suffix] for suffix in of_rates])
+        for name in WEIGHTS
+    }
     recall, balanced = (
-        {name: scores_on_test(of_variant, score) for name, of_variant in finished.items()}
+        {name: scores(of_variant, score) for name, of_variant in chosen.items()}
         for score in ("recall", "balanced_accuracy")
     )
-    done = [run.config["seed"] for run in finished["balanced"]]
+    done = [run.config["seed"] for run in chosen["balanced"]]
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes))
     sizes = class_sizes(counts, imbalance).tolist()
     images = dict(zip(dataset.classes, sizes, strict=True))
@@ -83,19 +100,62 @@ def class_weights(
         claims(training, imbalance, balanced),
         seeds=done,
         budget=training_runs.budget(training)
-        | {"imbalance": imbalance, "train_images": sum(sizes)},
-        details={"class_images": images, "balanced_accuracy": balanced, "recall": recall},
+        | {"imbalance": imbalance, "train_images": sum(sizes)}
+        | ({"learning_rate": list(learning_rates)} if learning_rates else {}),
+        details={
+            "class_images": images,
+            "balanced_accuracy": balanced,
+            "recall": recall,
+            "learning_rate": {
+                name: [run.config["recipe"]["learning_rate"] for run in of_variant]
+                for name, of_variant in chosen.items()
+            },
+            "balanced_accuracy_by_learning_rate": {
+                name: [
+                    {
+                        "learning_rate": rate,
+                        "validation": scores(
+                            finished[name + suffix], "balanced_accuracy", "validation"
+                        ),
+                        "test": scores(finished[name + suffix], "balanced_accuracy"),
+                    }
+                    for suffix, rate in of_rates.items()
+                ]
+                for name in WEIGHTS
+            },
+        },
         figure=_figure(training, images, recall, balanced, done),
         failed=failed,
     )
 
 
+def best_on_validation(runs: Sequence[Sequence[Run]]) -> list[Run]:
+    """Return the run of each seed with the highest balanced accuracy on the validation split.
+
+    Args:
+        runs: Runs of all seeds in the same order, by learning rate.
+    """
+    return [
+        max(of_seed, key=lambda run: run.metrics["validation"]["balanced_accuracy"])
+        for of_seed in zip(*runs, strict=True)
+    ]
+
+
 def _on_file(
-    training: Training, file: Path, dataset: Dataset, seed: int, weights: str | None
+    training: Training,
+    file: Path,
+    dataset: Dataset,
+    seed: int,
+    weights: str | None,
+    learning_rate: float,
 ) -> Training:
     """Return the training on an imbalanced data set."""
-    # A file does not know whether its images may be mirrored.
-    recipe = replace(training.recipe, flip=training.recipe.flip and dataset.allows_flip)
+    recipe = replace(
+        training.recipe,
+        learning_rate=learning_rate,
+        # A file does not know whether its images may be mirrored.
+        flip=training.recipe.flip and dataset.allows_flip,
+    )
     return replace(
         training,
         data=f"{datasets.NPZ}{file}",

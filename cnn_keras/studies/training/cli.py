@@ -82,8 +82,9 @@ class ClassWeightsStudy(TrainingStudyCommand):
     """Train a network on imbalanced images with and without class weights, and compare the results.
 
     The number of training images falls exponentially from the first class to the last (Cui et al.,
-    arXiv:1901.05555). Both trainings of a seed have the same images. The test split is not made
-    imbalanced. Finished runs are skipped, so that the same command resumes an interrupted study.
+    arXiv:1901.05555). All trainings of a seed have the same images. The validation and test splits
+    are not made imbalanced. Finished runs are skipped, so that the same command resumes an
+    interrupted study.
     """
 
     network: str = "resnet20"
@@ -95,11 +96,19 @@ class ClassWeightsStudy(TrainingStudyCommand):
     train_images: int | None = None
     """Draw the imbalanced images from this many, a seeded stratified sample; from all by default.
     """
+    learning_rates: tuple[float, ...] = ()
+    """Train with each of these instead of --learning-rate. The rate with the highest balanced
+    accuracy on the validation split is chosen for each seed, with and without class weights
+    independently."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Draw images, and train with and without class weights, for each seed; two or more."""
 
     def __call__(self) -> Outcome:
         require_paired_seeds(self.seeds)
+        rates = self.learning_rates
+        if len(set(rates)) < len(rates) or not all(0 < rate < math.inf for rate in rates):
+            given = " ".join(f"{rate:g}" for rate in rates)
+            raise UsageError(f"--learning-rates takes different numbers above 0, not {given}.")
         if not 1 <= self.imbalance < math.inf:
             raise UsageError(f"--imbalance must be a number of at least 1, not {self.imbalance:g}.")
         training = self.training(self.network)
@@ -110,6 +119,7 @@ class ClassWeightsStudy(TrainingStudyCommand):
             training,
             self.seeds,
             imbalance=self.imbalance,
+            learning_rates=self.learning_rates,
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...experiments import estimates
-from ...experiments.comparison import draw_pairs, scores_on_test, train_variants
+from ...experiments.comparison import draw_pairs, scores, train_variants
 from ...experiments.record import Claim, write_record
 from ...experiments.training_runs import run_name
 from ...training.config import Training
@@ -48,9 +48,7 @@ def training_recipes(
     }
     finished, failed = train_variants(variants, Path(first.data).name, runs, data_dir)
     baseline = next(iter(finished.values()))
-    accuracies = {
-        name: scores_on_test(of_recipe, "accuracy") for name, of_recipe in finished.items()
-    }
+    accuracies = {name: scores(of_recipe, "accuracy") for name, of_recipe in finished.items()}
     seeds = [run.config["seed"] for run in baseline]
     return write_record(
         out / f"training_recipes_{run_name(first)}.json",

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cnn_keras.errors import Error
-from cnn_keras.experiments.comparison import draw_pairs, scores_on_test, train_variants
+from cnn_keras.experiments.comparison import draw_pairs, scores, train_variants
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
@@ -43,8 +43,8 @@ def test_a_seed_counts_only_if_all_variants_are_trained(runs: Path) -> None:
         "slow": [4, 6],
     }
     assert [row["run"] for row in failed] == ["lenet5_slow_digits_5"]
-    assert scores_on_test(finished["fast"], "accuracy") == pytest.approx([0.25, 0.45])
-    assert scores_on_test(finished["slow"], "accuracy") == pytest.approx([0.2, 0.4])
+    assert scores(finished["fast"], "accuracy") == pytest.approx([0.25, 0.45])
+    assert scores(finished["slow"], "accuracy") == pytest.approx([0.2, 0.4])
 
 
 def test_nothing_is_compared_without_a_complete_seed(runs: Path) -> None:

@@ -60,6 +60,34 @@ def test_the_record_has_the_scores_of_the_runs(record: dict[str, Any], folder: P
     assert "balanced test accuracy" in (folder / "class_weights_lenet5_digits.svg").read_text()
 
 
+def test_the_learning_rate_is_chosen_on_the_validation_split(folder: Path) -> None:
+    rates = (0.05, 0.0005)
+    record = class_weights(
+        TRAINING,
+        (2, 3),
+        imbalance=8,
+        learning_rates=rates,
+        runs=folder / "rates" / "runs",
+        out=folder / "rates",
+    )
+    assert record["budget"]["learning_rate"] == list(rates)
+    for name in ("unweighted", "balanced"):
+        rows = record["balanced_accuracy_by_learning_rate"][name]
+        assert [row["learning_rate"] for row in rows] == list(rates)
+        for index, seed in enumerate((2, 3)):
+            runs = [
+                Run.open(folder / "rates" / "runs" / f"lenet5_{name}_{rate:g}_digits_1to8_{seed}")
+                for rate in rates
+            ]
+            assert [run.config["recipe"]["learning_rate"] for run in runs] == list(rates)
+            for split in ("validation", "test"):
+                found = [run.metrics[split]["balanced_accuracy"] for run in runs]
+                assert found == [row[split][index] for row in rows]
+            best = max(rows, key=lambda row: row["validation"][index])
+            assert record["learning_rate"][name][index] == best["learning_rate"]
+            assert record["balanced_accuracy"][name][index] == best["test"][index]
+
+
 def test_finished_runs_are_skipped(record: dict[str, Any], folder: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/model.keras")}
     again = class_weights(TRAINING, (2, 3), imbalance=8, runs=folder / "runs", out=folder)
@@ -84,6 +112,16 @@ def test_image_files_are_refused(tmp_path: Path) -> None:
         class_weights(training, (0, 1), imbalance=8, runs=tmp_path / "runs", out=tmp_path)
     assert not list(tmp_path.iterdir())
     assert datasets.stored_shape("digits", None) is not None
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.1), (0.0,), (float("nan"),)])
+def test_wrong_learning_rates_are_refused(rates: tuple[float, ...], tmp_path: Path) -> None:
+    study = STUDIES["class-weights"](
+        learning_rates=rates, out=tmp_path / "out", runs=tmp_path / "runs"
+    )
+    with pytest.raises(UsageError, match="--learning-rates takes different numbers above 0"):
+        study()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("imbalance", [0.5, float("nan"), float("inf")])
