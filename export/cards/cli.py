@@ -24,7 +24,7 @@ class Card(Command):
     """
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or a trained network such as resnet20:fashion_mnist."""
     files: Path | None = None
     """Folder of the run's exported files; by default `files` in the run folder, if it exists."""
     benchmarks: Path | None = None
@@ -63,7 +63,7 @@ class Publish(Command):
     """
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or a trained network such as resnet20:fashion_mnist."""
     to: str
     """Repository: hf:USER/NAME. It is made if it does not exist."""
     files: Path | None = None

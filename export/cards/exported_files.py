@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
+from cnn_keras.unpack import run_path
 
 from ..benchmark.results import FILE_NAME
-from ..provenance import EXPORT_JSON
+from ..provenance import EXPORT_JSON, find_run
 
 FOLDER = "files"  # of a run folder, where `export --android` writes
 
@@ -86,10 +87,11 @@ def read_exported_files(
             )
         return None
     document = _read_document(found)
-    if (found / document["run"]).resolve() != run.path.resolve():
+    source = find_run(found / EXPORT_JSON)
+    if source is None or run_path(source).resolve() != run.path.resolve():
         raise UsageError(
-            f"{found} has the files of {(found / document['run']).resolve()}, not of {run.path}: "
-            "name the folder of its own export."
+            f"{found} has the files of {source or document['run']}, not of {run.path}: name the "
+            "folder of its own export."
         )
     exported = ExportedFiles(found, document, [])
     _require_unchanged(exported)

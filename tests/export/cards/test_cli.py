@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from cnn_keras.trained.table import TRAINED
 from tests.fixtures.command_line import run_main
 
 
@@ -14,6 +16,28 @@ def test_card_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(out)
     assert document["card"] == str(folder / "README.md")
     assert sorted(document["files"]) == sorted(p.name for p in folder.glob("files/*.tflite"))
+
+
+def test_a_trained_network(
+    carded: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = shutil.copytree(carded / "files", tmp_path / "files")
+    document = json.loads((files / "export.json").read_bytes()) | {"run": "lenet5:digits"}
+    (files / "export.json").write_text(json.dumps(document))
+    code, out, err = run_main(capsys, "card", "lenet5:digits", "--files", files, "--json")
+    assert code == 0, err
+    text = Path(json.loads(out)["card"]).read_text(encoding="utf-8")
+    accuracy = TRAINED["lenet5:digits"].read_json("metrics.json")["test"]["accuracy"]
+    assert f"It classifies {100 * accuracy:.2f} % of 360 test images correctly" in text
+    assert "--data digits --recipe recipe.toml --seed 0 --out lenet5_digits\n" in text
+    arguments = ("--files", files, "--to", "hf:ada/lenet5-digits", "--dry-run")
+    out_folder = tmp_path / "upload"
+    assert run_main(capsys, "publish", "lenet5:digits", *arguments, "--out", out_folder)[0] == 0
+    assert (out_folder / "model.keras").is_file()
 
 
 @pytest.mark.parametrize(
