@@ -14,7 +14,7 @@ from ..errors import Error, UsageError
 from ..experiments.estimates import wilson
 from ..model_files.layer_weights import count_parameters
 from ..training.run_folder import Run
-from ..unpack import run_path
+from ..unpack import run_path, trained_name
 
 Settings = dict[str, dict[str, Any]]
 """Values by group and name. A run that lacks a group has no value for it, not even a default."""
@@ -25,7 +25,8 @@ class Entry:
     """A run that is compared: finished or not, imported, or an ensemble.
 
     Attributes:
-        name: The last parts of its path, as many as distinguish it from the other runs.
+        name: The last parts of its path, as many as distinguish it from the other runs; or the
+            name of the trained network.
         run: Its folder.
     """
 
@@ -155,5 +156,5 @@ def open_entries(paths: Sequence[Path]) -> list[Entry]:
     count = 1
     while len({path.parts[-count:] for path in resolved}) < len(resolved):
         count += 1
-    names = ("/".join(path.parts[-count:]) for path in resolved)
+    names = (trained_name(path) or "/".join(path.parts[-count:]) for path in resolved)
     return [Entry(name, Run(path)) for name, path in zip(names, folders, strict=True)]

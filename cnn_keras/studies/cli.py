@@ -318,7 +318,7 @@ class PathsStudy(TrainingStudyCommand):
     """
 
     network: str = "resnet56"
-    """Network with shortcuts, as `list` names it."""
+    """Network with shortcuts, as `list` or `list --weights` names it."""
     images: int = 256
     """Number of training images; each is measured along one path of every length."""
     control: str | None = "resnet20"
@@ -327,8 +327,8 @@ class PathsStudy(TrainingStudyCommand):
 
     def __call__(self) -> Outcome:
         require_at_least(2, images=self.images)
-        training = self.training(self.network)
-        require_shortcuts(self.network, "cifar_resnet", "resnet")
+        training, seeds = self.training_and_seeds(self.network)
+        require_shortcuts(zoo_name(self.network), "cifar_resnet", "resnet")
         control = None
         if self.control:
             control = self.training(self.control)
@@ -338,7 +338,7 @@ class PathsStudy(TrainingStudyCommand):
 
         document = paths(
             training,
-            self.seeds,
+            seeds,
             images=self.images,
             control=control,
             runs=self.runs,

@@ -43,7 +43,7 @@ def test_compare_shows_it_beside_a_run(lenet_run: Run, capsys: pytest.CaptureFix
     code, out, _ = run_main(capsys, "compare", NAME, lenet_run.path, "--json")
     assert code == 0
     first = json.loads(out)["runs"][0]
-    assert (first["network"], first["data"], first["num_parameters"]) == ("lenet5", "digits", 61706)
+    assert (first["name"], first["num_parameters"]) == (NAME, 61_706)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "compare", "export"])
