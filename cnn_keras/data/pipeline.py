@@ -272,5 +272,18 @@ def inference_batch_size(preprocessing: Preprocessing) -> int:
 
 
 def _normalization(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
-    mean, std = (np.array(values, np.float32) for values in (preprocessing.mean, preprocessing.std))
-    return lambda pixels: (pixels - mean) / std
+    """Return `Preprocessing.__call__` for the graph of a pipeline."""
+    import tensorflow as tf
+
+    height, width, channels = preprocessing.shape
+    # TensorFlow is four times as fast with the numbers of a row as with those of a pixel.
+    mean, std = (
+        np.tile(np.array(values, np.float32), width)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+
+    def normalize(pixels: tf.Tensor) -> tf.Tensor:
+        rows = tf.reshape(pixels, (-1, height, width * channels))
+        return tf.reshape((rows - mean) / std, (-1, height, width, channels))
+
+    return normalize
