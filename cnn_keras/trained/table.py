@@ -126,6 +126,7 @@ class TrainedNetwork:
 # `cnn-keras pack-weights` prints the row of the network that it packs.
 SHA256 = {
     "lenet5:digits": "905ca242254b86787402d8cd3f73e2ef8698d5e5b0cf2f7f4df110080468c9d7",
+    "lenet5:mnist": "7c1b7bb018389784a10a738042934903229b198e7dd1260613eb19231eb05409",
 }
 
 TRAINED = {name: TrainedNetwork(name, sha256) for name, sha256 in SHA256.items()}
