@@ -235,8 +235,10 @@ def _fit(
 
         callbacks += tensorboard_callbacks(run, batches, validation, average, recipe.epochs)
     held_out = _label_every_output(held_out, model)
-    if start.step:  # Keras creates the variables of metrics, which are to be restored, when used
-        model.evaluate(held_out, steps=1, verbose=0)
+    # Otherwise Keras creates the variables of the optimizer and of the metrics while it traces the
+    # first step, and traces the step again without their creation. A training that resumes within
+    # an epoch restores the metrics.
+    model._symbolic_build(data_batch=batches.element_spec)
     try:
         with errors_of_files(), ordered_gradient_sums(), stop:
             if start.step == steps_per_epoch:

@@ -69,6 +69,7 @@ def test_every_builder_is_tested() -> None:
     assert {ZOO[name].builder for name, _ in FORMS} == {row.builder for row in ZOO.values()}
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(("index", "network", "options"), [(i, *f) for i, f in enumerate(FORMS)])
 def test_a_loaded_model_computes_the_same(
     index: int, network: str, options: dict[str, object], tmp_path: Path
@@ -95,6 +96,7 @@ def test_a_loaded_model_computes_the_same(
         assert keras.config.image_data_format() == "channels_first"
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(("network", "options"), ONE_EACH)
 def test_mixed_precision_gives_float32_probabilities(
     network: str, options: dict[str, object]
@@ -114,6 +116,7 @@ def test_mixed_precision_gives_float32_probabilities(
     np.testing.assert_allclose(found, exact(images(shape)), atol=0.1)
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(("network", "options"), ONE_EACH)
 def test_include_top_and_pooling_match_keras_applications(
     network: str, options: dict[str, object]
@@ -162,6 +165,8 @@ def test_learns_eight_real_images(
     model = cnn_keras.build(network, shape, 10, **options)
     adam = keras.optimizers.Adam(5e-4)
     model.compile(adam, "sparse_categorical_crossentropy", jit_compile=False)  # XLA takes seconds
+    adam.build(model.trainable_variables)  # otherwise Keras traces the first step twice
+    loss = model.test_on_batch(x, y)
     # The loss is of inference: normalization and dropout behave otherwise than in training.
     for _ in range(80):
         for _ in range(5):

@@ -7,7 +7,7 @@ from export.studies.lrn import CROPS, LIMITS, Cost, File, claims, crops, lrn
 
 
 def test_every_cost_is_recorded_and_every_file_is_one_partition(tmp_path: Path) -> None:
-    record = lrn(tmp_path, networks=["googlenet"], image_size=64, secs=0.01, rounds=1)
+    record = lrn(tmp_path, networks=["googlenet"], image_size=32, secs=0.01, rounds=1)
     path = tmp_path / "lrn.json"
     assert json.loads(path.read_text()) == json.loads(json.dumps(record))
     assert "<svg" in path.with_suffix(".svg").read_text()
