@@ -23,9 +23,10 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/cnn-keras demo
 
-# One core builds graphs while the other computes. The tests of a file share their trainings.
+# One core builds graphs while the other computes. The tests of a file share their trainings. In the
+# order of the folders, the doctests come last: they are short, so that both processes end together.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # torch and JAX, for the tests that compare the networks with torchvision and across backends.
 .venv-torch/installed: tests/backends/requirements.txt

@@ -18,7 +18,6 @@ from export.tflite import metadata
 from tests.fixtures.command_line import run_main
 from tests.fixtures.external_models import digits, rgb, saved
 from tests.fixtures.published_weights import (
-    SIDE,
     images_of,
     logits,
     randomize,
@@ -148,14 +147,14 @@ def test_an_external_network_is_trained_further(
 @pytest.fixture(scope="module")
 def imported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ResNet-18 of five classes, whose logits are some units apart, as torchvision's file."""
-    model = randomize(cnn_keras.build("resnet18", (SIDE, SIDE, 3), 5))
+    model = randomize(cnn_keras.build("resnet18", (32, 32, 3), 5))
     kernel, bias = model.get_layer("logits").get_weights()
-    scale = np.abs(logits(model, images_of("resnet18"))).max() / 4
+    scale = np.abs(logits(model, images_of("resnet18", 32))).max() / 4
     model.get_layer("logits").set_weights([kernel / scale, bias / scale])
     folder: Path = tmp_path_factory.mktemp("imported")
     save_file(resnet18_as_torchvision(model), folder / "mine.safetensors")
     import_published.import_weights(
-        "resnet18", folder / "mine.safetensors", folder / "r18", image_size=SIDE
+        "resnet18", folder / "mine.safetensors", folder / "r18", image_size=32
     )
     return folder / "r18"
 

@@ -23,7 +23,7 @@ def test_the_chain_ends_with_a_report(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setattr(demo_module, "LENET", Training.of("lenet5", "digits", recipe={"epochs": 4}))
     short = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05}
-    small = Training.of("resnet20", "mnist", recipe=short, image_size=16)
+    small = Training.of("resnet20", "mnist", recipe=short, image_size=16, options={"depth": 8})
     monkeypatch.setattr(demo_module, "RESNET", small)
     quick = MeasurementOptions(timing=TimingOptions(min_secs=0.1), warmup_secs=0.05)  # of ten files
     monkeypatch.setattr(demo_module, "BENCHMARK", quick)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,54 +92,44 @@ def test_without_labels_nothing_is_evaluated(
     assert run_main(capsys, *training)[0] == 2
 
 
-@pytest.fixture
-def changed(resnet18_file: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Write the file with tensors changed, added, or removed (None)."""
-
-    def write(name: str, **changes: NDArray[Any] | None) -> Path:
-        tensors = load_file(resnet18_file) | changes
-        path = tmp_path / name
-        save_file({key: value for key, value in tensors.items() if value is not None}, path)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def bad(
-    changed: Callable[..., Path], resnet18_file: Path, tmp_path: Path
-) -> Iterator[Callable[[str], str]]:
-    """Write bad files, and insert their names into a command."""
+@pytest.fixture(scope="module")
+def folder(resnet18_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bad files, beside a good one."""
+    folder: Path = tmp_path_factory.mktemp("bad")
     key = "layer2.0.conv1.weight"
-    whole = load_file(resnet18_file)[key]
+    tensors = load_file(resnet18_file)
+    whole = tensors[key]
     nan = whole.copy()
     nan[3, 1, 2, 0] = np.nan
-    changed("nan.safetensors", **{key: nan})
-    changed("shape.safetensors", **{key: whole[:, :, :2]})
-    changed("missing.safetensors", **{key: None})
-    changed("more.safetensors", **{"layer5.0.conv1.weight": whole})
-    changed("constant.safetensors", **{"fc.weight": np.zeros((3, 512), np.float32)})
+
+    def write(name: str, **changes: NDArray[Any]) -> None:
+        save_file(tensors | changes, folder / f"{name}.safetensors")
+
+    write("good")
+    write("nan", **{key: nan})
+    write("shape", **{key: whole[:, :, :2]})
+    write("more", **{"layer5.0.conv1.weight": whole})
+    write("constant", **{"fc.weight": np.zeros((3, 512), np.float32)})
+    save_file({k: v for k, v in tensors.items() if k != key}, folder / "missing.safetensors")
     content = resnet18_file.read_bytes()
-    (tmp_path / "cut.safetensors").write_bytes(content[: len(content) // 2])
+    (folder / "cut.safetensors").write_bytes(content[: len(content) // 2])
     for suffix in ("safetensors", "pth", "h5", "keras", "txt"):
-        (tmp_path / f"text.{suffix}").write_text("no weights at all")
-    with h5py.File(tmp_path / "cut.h5", "w") as file:
+        (folder / f"text.{suffix}").write_text("no weights at all")
+    with h5py.File(folder / "cut.h5", "w") as file:
         file["x"] = np.zeros(10_000)
-    (tmp_path / "cut.h5").write_bytes((tmp_path / "cut.h5").read_bytes()[:5000])
-    (tmp_path / "labels.txt").write_text("a\nb\n")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "x").touch()
-    write_images(tmp_path / "pictures", ("1", "cat"))
-    return lambda command: command.replace("{good}", str(resnet18_file)).replace(
-        "{}", str(tmp_path)
-    )
+    (folder / "cut.h5").write_bytes((folder / "cut.h5").read_bytes()[:5000])
+    (folder / "labels.txt").write_text("a\nb\n")
+    (folder / "full").mkdir()
+    (folder / "full" / "x").touch()
+    write_images(folder / "pictures", ("1", "cat"))
+    return folder
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (
-            "resnet51 {good}",
+            "resnet51 {}/good.safetensors",
             2,
             "Unknown network of torchvision 'resnet51'. Did you mean 'resnet50'",
         ),
@@ -157,8 +146,16 @@ def bad(
         ("resnet50 {}/text.h5", 1, "text.h5 cannot be read as a file of Keras"),
         ("resnet50 {}/text.keras", 1, "text.keras cannot be read as a file of Keras"),
         ("resnet50 {}/cut.h5", 1, "cut.h5 cannot be read as a file of Keras"),
-        ("resnet34 {good}", 1, "has no tensor 'layer1.2.conv1.weight', which torchvision's"),
-        ("vgg16 {good}", 1, "has no tensor 'classifier.6.bias', which torchvision's vgg16 has"),
+        (
+            "resnet34 {}/good.safetensors",
+            1,
+            "has no tensor 'layer1.2.conv1.weight', which torchvision's",
+        ),
+        (
+            "vgg16 {}/good.safetensors",
+            1,
+            "has no tensor 'classifier.6.bias', which torchvision's vgg16 has",
+        ),
         ("resnet18 {}/missing.safetensors", 1, "has no tensor 'layer2.0.conv1.weight'"),
         ("resnet18 {}/more.safetensors", 1, "has a tensor 'layer5.0.conv1.weight', which"),
         (
@@ -169,34 +166,38 @@ def bad(
         ),
         ("resnet18 {}/nan.safetensors", 1, "'layer2.0.conv1.weight' of {}/nan.safetensors has NaN"),
         ("resnet18 {}/constant.safetensors", 1, "gives the same scores for china.jpg and flower"),
-        ("resnet18 {good} --labels {}/labels.txt", 2, "has 2 labels, and the network has 3"),
-        ("resnet18 {good} --labels {}/none.txt", 1, "none.txt cannot be read as labels"),
         (
-            "resnet18 {good} --data folder:{}/pictures",
+            "resnet18 {}/good.safetensors --labels {}/labels.txt",
+            2,
+            "has 2 labels, and the network has 3",
+        ),
+        (
+            "resnet18 {}/good.safetensors --labels {}/none.txt",
+            1,
+            "none.txt cannot be read as labels",
+        ),
+        (
+            "resnet18 {}/good.safetensors --data folder:{}/pictures",
             1,
             "The class 'cat' of pictures is not one of",
         ),
-        ("resnet18 {good} --data nothing", 2, "Unknown data set 'nothing'"),
-        ("resnet18 {good} --out {}/full", 2, "full exists and is not empty"),
-        ("resnet18 {good} --image-size 0", 2, "An input shape is"),
+        ("resnet18 {}/good.safetensors --data nothing", 2, "Unknown data set 'nothing'"),
+        ("resnet18 {}/good.safetensors --out {}/full", 2, "full exists and is not empty"),
+        ("resnet18 {}/good.safetensors --image-size 0", 2, "An input shape is"),
     ],
 )
 def test_bad_input_is_reported_in_one_line(
-    arguments: str,
-    code: int,
-    message: str,
-    bad: Callable[[str], str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    arguments: str, code: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = sorted(tmp_path.rglob("*"))
+    before = sorted(folder.rglob("*"))
     if "--out" not in arguments:
         arguments += " --out {}/new/run"
     if "--image-size" not in arguments:
         arguments += f" --image-size {SIDE}"
-    found, out, err = run_main(capsys, "import-weights", *bad(arguments).split())
+    command = arguments.replace("{}", str(folder)).split()
+    found, out, err = run_main(capsys, "import-weights", *command)
     assert (found, out) == (code, "")
     *progress, last = err.splitlines()
-    assert bad(message) in last
+    assert message.replace("{}", str(folder)) in last
     assert all("pictures" in line for line in progress)
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
