@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -20,6 +21,11 @@ from cnn_keras.training.train import train
 
 # A background job of a shell without job control ignores SIGINT, and so do its subprocesses.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the half million objects of the imported modules out of each garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ def normalized(request: pytest.FixtureRequest, trained: Trained) -> Normalized:
     x = layers.Dense(10, activation="softmax")(layers.Flatten()(x))
     model = keras.Model(image, x, name="net")
     adam = keras.optimizers.Adam(1e-2)
+    adam.build(model.trainable_variables)  # while it trains, it takes longer
     model.compile(adam, "sparse_categorical_crossentropy", jit_compile=False)
     model.fit(trained.images[:300], trained.labels[:300], epochs=6, verbose=0)
     float32 = export.convert(model)
