@@ -1,4 +1,4 @@
-"""The recipe that `--recipe` names: the paper's, the modern one, or that of a TOML file."""
+"""The recipe that `--recipe` names: one of `recipes.NAMED`, or that of a TOML file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import Error, UsageError, unknown
-from .recipes import MODERN, Recipe
+from .recipes import NAMED, Recipe
 
 
 def named_recipe(name: str, paper: Recipe) -> Recipe:
     """Return a recipe for a network.
 
     Args:
-        name: ``"paper"``, ``"modern"``, or the path of a TOML file with fields of `Recipe`.
-        paper: The network's own recipe, which has the values that the other two do not name.
+        name: Key of `recipes.NAMED`, or the path of a TOML file with fields of `Recipe`.
+        paper: The network's own recipe, which has the values that the other does not name.
 
     Raises:
         UsageError: There is no such recipe, or the file has an unknown key or a wrong value.
@@ -40,12 +40,11 @@ def named_values(name: str) -> dict[str, Any]:
         UsageError: There is no such recipe, or the file has an unknown key or a wrong value.
         Error: The file cannot be read, or is not TOML.
     """
-    if name == "paper":
-        return {}
-    if name == "modern":
-        return MODERN
+    if name in NAMED:
+        return NAMED[name]
     if not name.endswith(".toml"):
-        raise UsageError(f"Unknown recipe '{name}': expected paper, modern or a .toml file.")
+        known = ", ".join(NAMED)
+        raise UsageError(f"Unknown recipe '{name}': expected {known} or a .toml file.")
     return read_recipe_values(Path(name))
 
 

@@ -28,7 +28,7 @@ class TrainingRecipesStudy(RecipeOptions, TrainingDataOptions, RunsOption, Study
     """
 
     recipes: tuple[str, ...]
-    """Two or more: paper, modern and TOML files, as `train --recipe` takes them."""
+    """Two or more: paper, modern, fast and TOML files, as `train --recipe` takes them."""
     network: str = "resnet20"
     """Network, as `list` names it."""
     data: str = "fashion_mnist"

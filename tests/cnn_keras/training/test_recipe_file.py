@@ -8,8 +8,9 @@ import pytest
 from cnn_keras.errors import Error
 from cnn_keras.training.config import Training
 from cnn_keras.training.recipe_file import named_recipe, read_recipe_values, recipe_toml
-from cnn_keras.training.recipes import RECIPES, Recipe
+from cnn_keras.training.recipes import NAMED, RECIPES, Recipe
 from cnn_keras.training.run_folder import Run
+from cnn_keras.zoo import ZOO
 from tests.fixtures.command_line import run_main
 
 PAPER = RECIPES["cifar_resnet"]
@@ -20,6 +21,12 @@ def test_the_modern_recipe_keeps_what_it_does_not_name() -> None:
     assert (modern.schedule, modern.nesterov, modern.label_smoothing) == ("cosine", True, 0.1)
     assert (modern.epochs, modern.batch_size, modern.shift) == (164, 128, 4 / 32)
     assert named_recipe("paper", PAPER) == PAPER
+
+
+def test_the_fast_recipe_shortens_that_of_the_paper() -> None:
+    fast = named_recipe("fast", PAPER)
+    assert (fast.schedule, fast.epochs, fast.weight_decay) == ("one_cycle", 14, 5e-4)
+    assert (fast.learning_rate, fast.batch_size, fast.flip) == (0.1, 128, True)
 
 
 def test_a_file_replaces_values_of_the_paper_and_options_those_of_the_file(tmp_path: Path) -> None:
@@ -36,6 +43,12 @@ def test_a_file_replaces_values_of_the_paper_and_options_those_of_the_file(tmp_p
     given = {"epochs": 5, "nesterov": False}
     training = Training.of("resnet20", "digits", recipe=given, base_recipe=str(path))
     assert asdict(training.recipe) == asdict(PAPER) | values | given
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("network", ZOO)
+def test_each_named_recipe_suits_each_network(network: str, name: str) -> None:
+    named_recipe(name, RECIPES[ZOO[network].recipe])
 
 
 @pytest.mark.parametrize("paper", RECIPES.values(), ids=RECIPES)
@@ -83,7 +96,7 @@ def test_a_wrong_file_is_refused_in_one_line(text: str, message: str, tmp_path: 
 def test_a_missing_file_and_an_unknown_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Error, match=r"none\.toml cannot be read: No such file or directory\."):
         named_recipe(str(tmp_path / "none.toml"), PAPER)
-    with pytest.raises(Error, match=r"Unknown recipe 'moderne': expected paper, modern or a"):
+    with pytest.raises(Error, match=r"Unknown recipe 'moderne': expected paper, modern, fast or a"):
         named_recipe("moderne", PAPER)
 
 
