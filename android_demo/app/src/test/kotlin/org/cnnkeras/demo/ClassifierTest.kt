@@ -17,21 +17,32 @@ import org.junit.Test
 
 /** Classifies drawings with LeNet-5 in LiteRT. */
 class ClassifierTest {
-    private val facts = Fixtures.models.first { it.name.startsWith("lenet5_digits") }
+    private val facts = Fixtures.models.first { it.name.startsWith("lenet5_mnist") }
     private val model = ModelReader.read(Fixtures.model(facts), facts.file)
     private val classifier = Classifier(model, HostEngineFactory().open(model.bytes, 1))
 
     @After
     fun close() = classifier.close()
 
-    /** Most sevens in scikit-learn's digits have a bar. */
     @Test
     fun everyDrawnDigitIsRecognized() {
-        for ((digit, strokes) in DIGITS) {
-            val result = classifier.classify { decoded(StrokeDrawing(strokes)) }
-            assertEquals(digit, result.top[0].label)
-            assertEquals(result.top[0].probability, result.probabilities[digit.toInt()], 0f)
+        for (file in Fixtures.models.filter { it.name.startsWith("lenet5_") }) {
+            val model = ModelReader.read(Fixtures.model(file), file.file)
+            Classifier(model, HostEngineFactory().open(model.bytes, 1)).use { each ->
+                for ((digit, strokes) in DIGITS) {
+                    val result = each.classify { decoded(StrokeDrawing(strokes)) }
+                    assertEquals("$digit by ${file.name}", digit, result.top[0].label)
+                    assertEquals(result.top[0].probability, result.probabilities[digit.toInt()], 0f)
+                }
+            }
         }
+    }
+
+    @Test
+    fun sevenNeedsNoBar() {
+        val (seven, _) = DIGITS.getValue("7")
+        val result = classifier.classify { decoded(StrokeDrawing(listOf(seven))) }
+        assertEquals("7", result.top[0].label)
     }
 
     @Test

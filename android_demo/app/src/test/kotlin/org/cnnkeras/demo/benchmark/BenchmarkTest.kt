@@ -29,7 +29,7 @@ class BenchmarkTest {
 
     @Test
     fun reachesMinRunsAndMinSecs() {
-        val model = model("lenet5_digits_float32")
+        val model = model("lenet5_mnist_float32")
         assertTrue(measure(model).latencyMs.size >= 30)
         val long = settings.copy(minSecs = 0.3)
         val start = System.nanoTime()
@@ -41,13 +41,13 @@ class BenchmarkTest {
     @Test
     fun stopsAfterMaxSecs() {
         val endless = settings.copy(minRuns = Int.MAX_VALUE / 4, maxSecs = 0.1)
-        val runs = Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), endless).run()
+        val runs = Benchmark(model("lenet5_mnist_float32"), HostEngineFactory(), endless).run()
         assertTrue(runs.latencyMs.size < endless.minRuns)
     }
 
     @Test
     fun onlyIntegerInputsAreQuantized() {
-        assertNull(measure(model("lenet5_digits_float32")).quantizeMs)
+        assertNull(measure(model("lenet5_mnist_float32")).quantizeMs)
         assertNotNull(measure(model("lenet5_int8")).quantizeMs)
     }
 
@@ -55,7 +55,7 @@ class BenchmarkTest {
     fun progressIncreasesToOne() {
         val reports = mutableListOf<BenchmarkProgress>()
         val long = settings.copy(minSecs = 0.4)
-        Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), long).run { reports += it }
+        Benchmark(model("lenet5_mnist_float32"), HostEngineFactory(), long).run { reports += it }
         assertTrue(reports.size >= 3)
         assertEquals(reports.sortedBy { it.fraction }, reports)
         assertEquals(1.0, reports.last().fraction, 0.0)
@@ -66,7 +66,7 @@ class BenchmarkTest {
         val endless = settings.copy(minSecs = 1e6, maxSecs = 1e6)
         var calls = 0
         assertThrows(CancellationException::class.java) {
-            Benchmark(model("lenet5_digits_float32"), HostEngineFactory(), endless)
+            Benchmark(model("lenet5_mnist_float32"), HostEngineFactory(), endless)
                 .run(isCancelled = { ++calls > 100 })
         }
     }
@@ -91,7 +91,7 @@ class BenchmarkTest {
         assertFalse(text.contains('\n'))
         val row = JSONObject(text)
         assertEquals("2026-01-31T12:00:05+00:00", row.getString("time"))
-        assertEquals("lenet5_digits_float32.tflite", row.getString("file"))
+        assertEquals("lenet5_mnist_float32.tflite", row.getString("file"))
         assertEquals(2, row.getInt("num_threads"))
         assertEquals(30, row.getInt("num_runs").coerceAtMost(30))
         assertTrue(row.getDouble("latency_p50_ms") <= row.getDouble("latency_p99_ms"))
@@ -106,7 +106,7 @@ class BenchmarkTest {
     private fun measure(model: ModelFile) = Benchmark(model, HostEngineFactory(), settings).run()
 
     private fun row(): BenchmarkRow {
-        val model = model("lenet5_digits_float32")
+        val model = model("lenet5_mnist_float32")
         return BenchmarkRow(
             time = Instant.parse("2026-01-31T12:00:05.7Z"),
             model = model,

@@ -100,7 +100,7 @@ private fun View.touch(action: Int, point: Pair<Float, Float>) {
     dispatchTouchEvent(MotionEvent.obtain(now, now, action, x * width, y * height, 0))
 }
 
-/** Draws a 7 with a bar, as most sevens of the training data have. */
+/** Draws a 7 with a bar. */
 fun View.drawSeven() = DIGITS.getValue("7").forEach { draw(*it.toTypedArray()) }
 
 /** The strokes of all ten digits. */

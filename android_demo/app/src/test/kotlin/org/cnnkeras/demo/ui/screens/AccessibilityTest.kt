@@ -34,7 +34,7 @@ class AccessibilityTest {
     /** Returns all screens with as much content as possible. */
     private fun screens(): List<Activity> {
         val start = shareIntent(fixture("images/digit_7.png"))
-            .putExtra(BaseActivity.EXTRA_MODEL, "lenet5_digits_float32")
+            .putExtra(BaseActivity.EXTRA_MODEL, "lenet5_mnist_float32")
         val main = buildActivity(MainActivity::class.java, start).setup()
         awaitState<UiState.Classified>()
         val pad = buildActivity(DrawingActivity::class.java).setup()

@@ -47,7 +47,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowLog
 
-private const val MODEL = "lenet5_digits_float32"
+private const val MODEL = "lenet5_mnist_float32"
 private const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
 
 /** The screens of the app with real models, real images and real inference. */
@@ -215,7 +215,7 @@ class ScreensTest {
 
     @Test
     fun drawnSevenIsRecognized() {
-        for (name in listOf(MODEL, "lenet5_digits_static_wi8_ai8")) {
+        for (name in listOf(MODEL, "lenet5_mnist_static_wi8_ai8")) {
             main()
             open(name)
             val screen = buildActivity(DrawingActivity::class.java).setup().get()
@@ -342,7 +342,7 @@ class ScreensTest {
 
     @Test
     fun intentRunsABenchmarkAndStoresTheRow() {
-        val intent = Intent().putExtra(BaseActivity.EXTRA_MODEL, "lenet5_digits_static_wi8_ai8")
+        val intent = Intent().putExtra(BaseActivity.EXTRA_MODEL, "lenet5_mnist_static_wi8_ai8")
             .putExtra(BaseActivity.EXTRA_THREADS, 2)
             .putExtra(BenchmarkActivity.EXTRA_SECONDS, 0.2f)
         val screen = buildActivity(BenchmarkActivity::class.java, intent).setup().get()
@@ -352,7 +352,7 @@ class ScreensTest {
             .map { File(it, "benchmarks.jsonl").readLines().single() }
         assertEquals(lines[0], lines[1])
         val row = JSONObject(lines[0])
-        assertEquals("lenet5_digits_static_wi8_ai8.tflite", row.getString("file"))
+        assertEquals("lenet5_mnist_static_wi8_ai8.tflite", row.getString("file"))
         assertEquals(2, row.getInt("num_threads"))
         assertTrue(row.getInt("num_runs") >= 50)
         assertTrue(row.getDouble("latency_p50_ms") <= row.getDouble("latency_p99_ms"))

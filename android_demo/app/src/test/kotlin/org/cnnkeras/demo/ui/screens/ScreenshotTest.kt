@@ -170,7 +170,7 @@ class ScreenshotTest {
     }
 
     private companion object {
-        const val LENET = "lenet5_digits_float32"
+        const val LENET = "lenet5_mnist_float32"
         const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
     }
 }
