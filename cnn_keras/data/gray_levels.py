@@ -1,4 +1,4 @@
-"""Detect inverted gray images: black on white for a network of white on black."""
+"""Gray images of dark on light or light on dark: which of them are inverted, and their contrast."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _MIDDLE_GRAY = 255 / 2
 # The least distance of the training mean from middle gray, in standard deviations. It is 0.60 for
 # the digits, 0.61 for Fashion-MNIST and 1.2 for MNIST. At 0, light and dark are equally frequent.
 _MIN_DISTANCE = 0.5
+
+# Percentiles of an image on a dark background: paper covers at least half of it, ink a hundredth.
+_BACKGROUND, _INK = 50, 99
+
+Background = Literal["dark", "light"]
 
 
 def looks_inverted(pixels: UInt8Images, preprocessing: Preprocessing) -> NDArray[np.bool_]:
@@ -50,7 +55,34 @@ def looks_inverted(pixels: UInt8Images, preprocessing: Preprocessing) -> NDArray
     return (is_light != (background == "light")) & (contrast[:, 0] > 0)
 
 
-def training_background(preprocessing: Preprocessing) -> Literal["dark", "light"] | None:
+def stretch_contrast(pixels: UInt8Images, background: Background) -> UInt8Images:
+    """Make the background of each image black and its ink white, or the reverse.
+
+    Photographed paper is gray, and so is ink; a scan has both black and white. The median of the
+    pixels becomes the background, and the hundredth that is farthest from it becomes the ink.
+
+    Args:
+        pixels: `(n, height, width, channels)` uint8, before normalization, not inverted.
+        background: Background of the images.
+
+    Returns:
+        Pixels of the same shape. An image of one gray level becomes background.
+
+    Example:
+        >>> paper = np.full((1, 4, 4, 1), 60, np.uint8)
+        >>> paper[0, 1:3, 1:3] = 200
+        >>> np.unique(stretch_contrast(paper, "dark")).tolist()
+        [0, 255]
+    """
+    if background == "light":
+        return 255 - stretch_contrast(255 - pixels, "dark")
+    levels = pixels.reshape(len(pixels), -1).astype(np.float64)
+    black, white = np.percentile(levels, (_BACKGROUND, _INK), axis=1)[..., np.newaxis]
+    stretched = (levels - black) * (255 / np.maximum(white - black, 1))
+    return np.clip(np.rint(stretched), 0, 255).astype(np.uint8).reshape(pixels.shape)
+
+
+def training_background(preprocessing: Preprocessing) -> Background | None:
     """Return the background of a network's training images, from their mean and variance.
 
     Only gray images of two tones have one, such as drawings and scans: a beta distribution with

@@ -199,9 +199,12 @@ class Predict(Command):
     """Number of classes to print for each image."""
     invert: bool = False
     """Invert the images before they are classified: black becomes white."""
+    autocontrast: bool = False
+    """Stretch the contrast of each image: its background becomes black and its ink white, or the
+    reverse, as in the training images. For photographs of drawings and handwriting."""
 
     def __call__(self) -> Outcome:
-        from ..data.gray_levels import looks_inverted, training_background
+        from ..data.gray_levels import looks_inverted, stretch_contrast, training_background
         from ..data.loading.image_files import read_images
         from .evaluate import top_k
 
@@ -210,14 +213,22 @@ class Predict(Command):
         if self.top < 1:
             raise UsageError(f"--top must be 1 or more, not {self.top}.")
         classifier = self.classifier()
+        background = training_background(classifier.preprocessing)
+        if self.autocontrast and background is None:
+            raise UsageError(
+                "--autocontrast is for networks of gray drawings or scans: the background of the "
+                f"training images of {self.source} is not known."
+            )
         pixels = read_images(self.images, classifier.preprocessing.shape)
         if self.invert:
             pixels = 255 - pixels
         inverted = looks_inverted(pixels, classifier.preprocessing).tolist()
+        if self.autocontrast and background:
+            pixels = stretch_contrast(pixels, background)
         probabilities = classifier.predict(pixels)
         predictions = [top_k(row, classifier.classes, self.top) for row in probabilities]
         if any(inverted):
-            self._warn(inverted, training_background(classifier.preprocessing))
+            self._warn(inverted, background)
         document = [
             {
                 "image": str(path),

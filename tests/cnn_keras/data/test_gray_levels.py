@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cnn_keras.data import datasets
-from cnn_keras.data.gray_levels import looks_inverted, training_background
+from cnn_keras.data.gray_levels import looks_inverted, stretch_contrast, training_background
 from cnn_keras.data.preprocessing import Preprocessing, fit_preprocessing
 
 DIGITS = Preprocessing(32, 32, 1, (77.7,), (82.4,))
@@ -67,6 +67,24 @@ def test_without_a_known_background_no_image_is_inverted(preprocessing: Preproce
 def test_an_image_of_one_gray_level_is_not_inverted() -> None:
     pixels = np.repeat(np.array([0, 128, 255], np.uint8), 64).reshape(3, 8, 8, 1)
     assert not looks_inverted(pixels, DIGITS).any()
+
+
+def test_contrast_is_stretched_from_the_background_to_the_ink() -> None:
+    digits = DIGITS.resize(datasets.load("digits").test.images)
+    shade = np.rint(40 + digits * (60 / 255)).astype(np.uint8)  # from 40 to 100
+    stretched = stretch_contrast(shade, "dark")
+    assert ((stretched == 0).mean(axis=(1, 2, 3)) >= 0.5).all()
+    np.testing.assert_array_equal(stretched.max(axis=(1, 2, 3)), 255)
+    # Rounding to 60 levels shifts the percentiles by half a level of 4.25.
+    difference = stretched - stretch_contrast(digits, "dark").astype(np.float64)
+    assert abs(difference).max() <= 9
+    np.testing.assert_array_equal(255 - stretch_contrast(255 - shade, "light"), stretched)
+
+
+def test_an_image_of_one_gray_level_becomes_background() -> None:
+    gray = np.full((1, 8, 8, 1), 90, np.uint8)
+    assert stretch_contrast(gray, "dark").max() == 0
+    assert stretch_contrast(gray, "light").min() == 255
 
 
 def test_photographs_in_gray_are_not_inverted() -> None:

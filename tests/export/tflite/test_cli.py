@@ -215,6 +215,7 @@ def test_scores_that_are_not_probabilities_are_reported(
         ("{models}/float32.tflite {models}/no.png", 1, "No such image"),
         ("{models}/float32.tflite", 2, "Name one image or more"),
         ("{models}/float32.tflite {image} --top 0", 2, "--top must be 1 or more"),
+        ("{models}/float32.tflite {image} --autocontrast", 2, "training images of"),
     ],
 )
 def test_bad_input_is_reported_in_one_line(
