@@ -198,7 +198,7 @@ class Benchmark(benchmark.Benchmark):
         from cnn_keras.training.run_folder import Run
 
         run = Run.open(name)
-        folder = run.path / "files"
+        folder = run.path / "benchmark"  # `export --android` may write other recipes into "files"
         if not (folder / EXPORT_JSON).is_file():  # which an export writes last
             log(f"{name}: export {' and '.join(app_models.RECIPES)} into {folder}")
             start_keras()
