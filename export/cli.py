@@ -37,7 +37,9 @@ class Demo(DataDirOption, Command):
     """Train, export, verify and benchmark two networks, and write a report.
 
     LeNet-5 on scikit-learn's digits and ResNet-20 on Fashion-MNIST (on the digits if that is
-    neither on disk nor downloadable). The same command resumes a demo that was interrupted.
+    neither on disk nor downloadable). Beside each, the report shows the trained network of the
+    package on the same data set, if there is one: see `list --weights`. The same command resumes a
+    demo that was interrupted.
     """
 
     out: Path = Path("demo")

@@ -26,16 +26,28 @@ class Entry(NamedTuple):
         run: Its finished run.
         export: The content of `export.json`.
         benchmarks: Rows of `cnn-keras benchmark`; those of other files are ignored.
+        package_name: Name of the trained network, if it came with the package.
     """
 
     run: Run
     export: dict[str, Any]
     benchmarks: list[dict[str, Any]]
+    package_name: str | None = None
 
     @property
     def name(self) -> str:
-        """The network and its data set."""
-        return f"{self.run.config['network']} on {self.run.config['data']}"
+        """The network and its data set; for a network from the package, its name there."""
+        return self.package_name or f"{self.run.config['network']} on {self.run.config['data']}"
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the network came with the package."""
+        return self.package_name is not None
+
+    @property
+    def origin(self) -> str:
+        """Where the network comes from."""
+        return "from the package" if self.is_shipped else "trained now"
 
     @property
     def threads(self) -> list[int]:
@@ -53,6 +65,21 @@ class Entry(NamedTuple):
             if (row := self.measured(file, count))
         ]
 
+    @property
+    def smallest(self) -> dict[str, Any] | None:
+        """The smallest accepted file, None if there is none."""
+        accepted = (file for file in self.export["files"] if file["accepted"])
+        return min(accepted, key=lambda file: (file["size_bytes"], file["recipe"]), default=None)
+
+    @property
+    def fastest(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The accepted file of the lowest median latency and its row, None if none was measured."""
+        return min(
+            (pair for pair in self.rows if pair[0]["accepted"]),
+            key=lambda pair: (pair[1]["latency_p50_ms"], pair[0]["recipe"], pair[1]["num_threads"]),
+            default=None,
+        )
+
     def measured(self, file: dict[str, Any], num_threads: int) -> dict[str, Any] | None:
         """Return the latest benchmark row of a file, None if it was not measured."""
         for row in reversed(self.benchmarks):
@@ -62,11 +89,14 @@ class Entry(NamedTuple):
 
 
 def summary(entries: Sequence[Entry], host: dict[str, Any]) -> str:
-    """Summarize in one paragraph the verdicts, accuracy, sizes and latencies of the files."""
+    """Summarize the verdicts of the files, and say where latencies were measured."""
     files = [(entry, file) for entry in entries for file in entry.export["files"]]
     refused = [(entry, file) for entry, file in files if not file["accepted"]]
     if refused:
-        names = [f"{file['recipe']} of {entry.run.config['network']}" for entry, file in refused]
+        names = [
+            f"{file['recipe']} of {entry.package_name or entry.run.config['network']}"
+            for entry, file in refused
+        ]
         accepted = len(files) - len(refused)
         sentences = [
             f"{accepted} of {len(files)} files {'is' if accepted == 1 else 'are'} accepted; "
@@ -80,7 +110,6 @@ def summary(entries: Sequence[Entry], host: dict[str, Any]) -> str:
             f"{few} of them {'was' if few == 1 else 'were'} compared on too few images for a "
             "reliable verdict."
         )
-    sentences += map(_network_summary, entries)
     if any(entry.threads for entry in entries):
         sentences.append(
             f"Latencies are for one image on {host['cpu']}, {plural(host['cores'], 'core')}."
@@ -88,30 +117,11 @@ def summary(entries: Sequence[Entry], host: dict[str, Any]) -> str:
     return keep_units(" ".join(sentences))
 
 
-def _network_summary(entry: Entry) -> str:
-    """Return the test accuracy of a network, its smallest and its fastest file."""
+def accuracy(entry: Entry) -> str:
+    """Return the accuracy of a network on the test split, with its interval."""
     test = entry.run.metrics["test"]
     low, high = wilson(test["accuracy"], test["num_images"])
-    text = (
-        f"{entry.run.config['network']}, trained on {entry.run.config['data']}, classifies "
-        f"{100 * test['accuracy']:.1f} % of {test['num_images']:,} test images correctly (95 % "
-        f"interval {100 * low:.1f} to {100 * high:.1f})"
-    )
-    accepted = [file for file in entry.export["files"] if file["accepted"]]
-    if accepted:
-        small = min(accepted, key=lambda file: (file["size_bytes"], file["recipe"]))
-        text += f"; its smallest file, {small['recipe']}, is {small['size_bytes'] / 1000:,.0f} kB "
-        text += f"({small['size_ratio']:.2f}× float32)"
-    latencies = [
-        (row["latency_p50_ms"], file["recipe"], row["num_threads"])
-        for file, row in entry.rows
-        if file["accepted"]
-    ]
-    if latencies:
-        latency, recipe, count = min(latencies)
-        text += f"; its fastest, {recipe}, takes {significant(latency)} ms with "
-        text += plural(count, "thread")
-    return f"{text}."
+    return f"{100 * test['accuracy']:.2f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def network_facts(entry: Entry) -> list[tuple[str, str]]:
@@ -122,11 +132,8 @@ def network_facts(entry: Entry) -> list[tuple[str, str]]:
     model = zoo.build(config["network"], size, len(run.classes), **config["options"])
     rows = anatomy.rows(model)
     test = metrics["test"]
-    low, high = wilson(test["accuracy"], test["num_images"])
     counts = [metrics["num_train_images"], metrics["validation"]["num_images"], test["num_images"]]
     recipe = config["recipe"]
-    interval = f"({100 * low:.1f}–{100 * high:.1f})"
-    rates = dict.fromkeys(f"{row['learning_rate']:.3g}" for row in run.history)
     options = "".join(f", {key} {value}" for key, value in config["options"].items())
     facts = [
         ("network", f"{config['network']}{options}"),
@@ -137,12 +144,29 @@ def network_facts(entry: Entry) -> list[tuple[str, str]]:
         ("parameters", f"{sum(row.parameters for row in rows):,}"),
         ("multiply-adds per image", f"{sum(row.macs for row in rows):,}"),
         ("epochs", f"{len(run.history)}, batch size {recipe['batch_size']}"),
-        ("learning rate", " → ".join(rates)),
-        ("training time", f"{metrics['train_seconds']:,.0f} s, seed {config['seed']}"),
+        ("learning rate", _learning_rate(run)),
+        _training_time(entry),
         ("validation accuracy", f"{100 * metrics['validation']['accuracy']:.2f} %"),
-        ("test accuracy (95 % interval)", f"{100 * test['accuracy']:.2f} % {interval}"),
+        ("test accuracy (95 % interval)", accuracy(entry)),
     ]
     return [(keep_units(name), keep_units(value)) for name, value in facts]
+
+
+def _learning_rate(run: Run) -> str:
+    """Return the rates of a schedule in steps, or the name of another with its highest rate."""
+    recipe = run.config["recipe"]
+    schedule = recipe.get("schedule", "step")
+    if schedule != "step":
+        return f"{schedule.replace('_', ' ')}, up to {recipe['learning_rate']:g}"
+    return " → ".join(dict.fromkeys(f"{row['learning_rate']:.3g}" for row in run.history))
+
+
+def _training_time(entry: Entry) -> tuple[str, str]:
+    """Return the seconds of a training on this machine; those of another are not comparable."""
+    seed = entry.run.config["seed"]
+    if entry.is_shipped:
+        return "seed", str(seed)
+    return "training time", f"{entry.run.metrics['train_seconds']:,.0f} s, seed {seed}"
 
 
 def recipe_limits(entries: Sequence[Entry]) -> list[tuple[str, str]]:
@@ -219,11 +243,17 @@ def package_versions(entries: Sequence[Entry]) -> str:
 def file_hashes(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Return the name and the SHA-256 of each file."""
     return [
-        (file["file"] or f"{entry.name}, {file['recipe']} (not written)", file["sha256"])
+        (_file_name(entry, file), file["sha256"])
         for entry in entries
         for file in entry.export["files"]
         if file["sha256"]
     ]
+
+
+def _file_name(entry: Entry, file: dict[str, Any]) -> str:
+    if not file["file"]:
+        return f"{entry.name}, {file['recipe']} (not written)"
+    return f"{'package/' * entry.is_shipped}{file['file']}"
 
 
 def bubbles(entry: Entry) -> list[Bubble]:

@@ -14,7 +14,7 @@ from cnn_keras.report.formatting import enumerate_names
 from cnn_keras.report.svg import to_svg
 from cnn_keras.report.templates import html_environment, markdown_environment
 
-from . import confusion, facts, figures, table
+from . import confusion, facts, figures, overview, table
 from .facts import Entry
 
 
@@ -34,13 +34,14 @@ def render_html(entries: Sequence[Entry], host: dict[str, Any], command: str) ->
         html_environment(Path(__file__).parent)
         .get_template("page.html.j2")
         .render(
-            title=f"Trained, exported and measured: {enumerate_names(e.name for e in entries)}",
+            title=f"Trained, exported and measured: {_trained_now(entries)}",
             version=__version__,
             entries=entries,
             host=host,
             command=command,
             confusion=confusion,
             facts=facts,
+            overview=overview,
             table=table,
             training_svg=_training_svg,
             files_svg=_files_svg,
@@ -60,14 +61,19 @@ def render_markdown(entries: Sequence[Entry], host: dict[str, Any], command: str
         markdown_environment(Path(__file__).parent)
         .get_template("page.md.j2")
         .render(
-            names=enumerate_names(entry.name for entry in entries),
+            names=_trained_now(entries),
             entries=entries,
             host=host,
             command=command,
             facts=facts,
+            overview=overview,
             table=table,
         )
     )
+
+
+def _trained_now(entries: Sequence[Entry]) -> str:
+    return enumerate_names(entry.name for entry in entries if not entry.is_shipped)
 
 
 def _training_svg(entry: Entry) -> str:

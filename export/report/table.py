@@ -180,7 +180,7 @@ def cells(entry: Entry, file: dict[str, Any]) -> list[Cell]:
 def markdown_table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     """Return the headings and rows of one table of all files, latencies in one cell each."""
     threads = sorted({count for entry in entries for count in entry.threads})
-    headings = ["network", "recipe", "verdict", *(column.heading for column in EXPORT)]
+    headings = ["network", "origin", "recipe", "verdict", *(column.heading for column in EXPORT)]
     headings += [f"p50 / p90 / p99, ms, {plural(count, 'thread')}" for count in threads]
     headings += ["load / first, ms", "peak, MiB", *(column.heading for column in AUDIT)]
     rows = []
@@ -191,7 +191,8 @@ def markdown_table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]
             load, first, peak = texts(STARTUP, start)
             rows.append(
                 [
-                    entry.run.config["network"],
+                    entry.package_name or entry.run.config["network"],
+                    entry.origin,
                     file["recipe"],
                     "; ".join([verdict(file), *file["reasons"], *file["remarks"]]),
                     *texts(EXPORT, export_row(file)),

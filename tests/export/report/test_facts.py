@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,20 @@ def test_a_file_that_was_not_written_has_its_network_as_name() -> None:
     found = entry("float32", "float16")
     found.export["files"][1]["sha256"] = None
     assert facts.file_hashes([found]) == [("float32.tflite", "float32")]
+
+
+def test_files_of_a_network_from_the_package_are_in_its_folder() -> None:
+    shipped = entry("float32")._replace(package_name="lenet5:digits")
+    assert shipped.name == "lenet5:digits"
+    assert facts.file_hashes([shipped]) == [("package/float32.tflite", "float32")]
+
+
+def test_a_smooth_schedule_is_named_and_steps_are_listed(lenet_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(lenet_run.path, out, ignore=shutil.ignore_patterns("*.keras"))
+    found = entry("float32")._replace(run=Run(out))
+    assert dict(facts.network_facts(found))["learning rate"] == "0.05 → 0.01 → 0.002"
+    recipe = found.run.config["recipe"] | {"schedule": "one_cycle"}
+    found.run.write_json("config.json", found.run.config | {"recipe": recipe})
+    smooth = found._replace(run=Run(out))
+    assert dict(facts.network_facts(smooth))["learning rate"] == "one cycle, up to 0.05"

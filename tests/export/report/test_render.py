@@ -188,8 +188,7 @@ def test_all_files_refused(entry: Entry) -> None:
         refuse(entry, recipe, "gives the same probabilities for every image")
     page = Page(render_html([entry], HOST, COMMAND))
     assert "0 of 2 files are accepted" in page.text
-    assert "smallest" not in page.text
-    assert columns(render_markdown([entry], HOST, COMMAND)) == [15] * 4
+    assert columns(render_markdown([entry], HOST, COMMAND)) == [16] * 4
 
 
 def test_hostile_names_stay_text(entry: Entry) -> None:
@@ -219,8 +218,9 @@ def test_names_are_escaped_in_text_and_attributes(entry: Entry) -> None:
 
 
 def columns(text: str) -> list[int]:
-    """Return how many cells each line of a Markdown table has."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    """Return how many cells each line of the Markdown table of the files has."""
+    table = next(block for block in text.split("\n\n") if "| recipe |" in block)
+    lines = [line for line in table.splitlines() if line.startswith("|")]
     return [len(re.split(r"(?<!\\)\|", line)) for line in lines]
 
 
@@ -230,7 +230,7 @@ def test_markdown_is_one_table_of_all_files(entry: Entry) -> None:
     counts = columns(text)
     assert len(counts) == 2 + 4
     assert len(set(counts)) == 1
-    head = next(line for line in text.splitlines() if line.startswith("|"))
+    head = next(line for line in text.splitlines() if "| recipe |" in line)
     for name in ("recipe", "drop, points", "p50 / p90 / p99, ms, 2 threads", "partitions"):
         assert f"| {name} |" in head
     assert f"`{COMMAND}`" in text
@@ -305,3 +305,28 @@ def test_accuracy_comes_with_its_interval(entry: Entry) -> None:
     # Wilson 1927, as R's prop.test(90, 100, correct = FALSE) gives it: 0.8256 to 0.9448.
     page = Page(render_html([entry], HOST, COMMAND))
     assert "90.00\N{NO-BREAK SPACE}% (82.6–94.5)" in page.text
+
+
+def test_networks_from_the_package_are_told_apart(entry: Entry) -> None:
+    shipped = entry._replace(package_name="lenet5:digits")
+    text = render_html([entry, shipped], HOST, COMMAND)
+    page = Page(text)
+    assert "<title>Trained, exported and measured: lenet5 on digits</title>" in text
+    own, theirs = page.all("section")[:2]
+    assert own.get("class") is None
+    assert theirs["class"] == "shipped"
+    origins = [text.split() for text, _ in page.rows if "of 1,257 images" in text]
+    assert [row[:5] for row in origins] == [
+        ["lenet5", "on", "digits", "trained", "now"],
+        ["lenet5:digits", "from", "the", "package", "6"],
+    ]
+    # The training is shown only if it took place here.
+    assert sum("Error and loss" in (svg["aria-label"] or "") for svg in page.all("svg")) == 1
+    assert page.text.count("training time") == 1
+    markdown = render_markdown([entry, shipped], HOST, COMMAND)
+    assert markdown.startswith("# cnn-keras: lenet5 on digits\n")
+    assert "| lenet5 on digits | trained now | 6 epochs of 1,257 images |" in markdown
+    assert "| lenet5:digits | from the package | 6 epochs of 1,257 images |" in markdown
+    assert "| lenet5 | trained now | float32 |" in markdown
+    assert "| lenet5:digits | from the package | float32 |" in markdown
+    assert "**lenet5:digits**" in markdown
