@@ -55,7 +55,7 @@ def accuracy(
     count = finished[0].metrics["num_train_images"]
     claims = [
         Claim(
-            f"{training.network} reaches {at_least:.1%} on the test split of {training.data} "
+            f"{training.network} reaches {100 * at_least:.4g} % on the test split of {training.data} "
             f"within {training.recipe.epochs} epochs of {count:,} images, mean of {len(seeds)} "
             "seed(s)",
             mean >= at_least,
