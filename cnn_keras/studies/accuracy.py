@@ -55,9 +55,9 @@ def accuracy(
     count = finished[0].metrics["num_train_images"]
     claims = [
         Claim(
-            f"{training.network} reaches {100 * at_least:.4g} % on the test split of {training.data} "
-            f"within {training.recipe.epochs} epochs of {count:,} images, mean of {len(seeds)} "
-            "seed(s)",
+            f"{training.network} reaches {100 * at_least:.4g} % on the test split of "
+            f"{training.data} within {training.recipe.epochs} epochs of {count:,} images, mean of "
+            f"{len(seeds)} seed(s)",
             mean >= at_least,
             mean,
             (low, high),
