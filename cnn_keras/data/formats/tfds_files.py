@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...command import log, start_keras
+from ...command import log, new_folder, start_keras
 from ...errors import Error, first_line
 from ..image_folder import split_name
 
@@ -78,21 +76,18 @@ def _write(name: str, builder: Any, folder: Path, file_name: str) -> None:
         )
     count = sum(builder.info.splits[split].num_examples for split in splits)
     log(f"tfds:{name}: {count} images are written to {folder}.")
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{FOLDER}."))
-    try:
-        with (temporary / file_name).open("w", encoding="utf-8", newline="") as lines:
-            writer = csv.writer(lines)
-            writer.writerow(("path", "label", "split"))
-            for split, place in splits.items():
-                (temporary / split).mkdir()
-                for index, (image, label) in enumerate(_examples(builder, split, keys)):
-                    path = f"{split}/{index:08}{_SUFFIXES.get(image[:2], '.png')}"
-                    (temporary / path).write_bytes(image)
-                    writer.writerow((path, label, place))
-        temporary.chmod(0o755)  # mkdtemp makes private folders
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with (
+        new_folder(folder) as temporary,
+        (temporary / file_name).open("w", encoding="utf-8", newline="") as lines,
+    ):
+        writer = csv.writer(lines)
+        writer.writerow(("path", "label", "split"))
+        for split, place in splits.items():
+            (temporary / split).mkdir()
+            for index, (image, label) in enumerate(_examples(builder, split, keys)):
+                path = f"{split}/{index:08}{_SUFFIXES.get(image[:2], '.png')}"
+                (temporary / path).write_bytes(image)
+                writer.writerow((path, label, place))
 
 
 def _keys(name: str, builder: Any) -> _Keys:
