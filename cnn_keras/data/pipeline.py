@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Error
@@ -276,11 +275,7 @@ def _normalization(preprocessing: Preprocessing) -> Callable[[tf.Tensor], tf.Ten
     import tensorflow as tf
 
     height, width, channels = preprocessing.shape
-    # TensorFlow is four times as fast with the numbers of a row as with those of a pixel.
-    mean, std = (
-        np.tile(np.array(values, np.float32), width)
-        for values in (preprocessing.mean, preprocessing.std)
-    )
+    mean, std = preprocessing.of_row(width)
 
     def normalize(pixels: tf.Tensor) -> tf.Tensor:
         rows = tf.reshape(pixels, (-1, height, width * channels))
