@@ -47,7 +47,7 @@ def class_weights(
         imbalance: Ratio of the largest to the smallest class of the training images.
         learning_rates: Learning rates of both. For each seed, that with the highest balanced
             accuracy on the validation split is chosen, with and without weights independently.
-            None means that of `training` alone.
+            Without any, that of `training` alone.
         runs: Folder of the run folders, and of the imbalanced data sets as `.npz` files.
         out: Folder of the record and its figure, named after the network and the data.
         data_dir: Folder that is searched for the data set first.
