@@ -38,8 +38,7 @@ class TrainedBefore(Training):
             UsageError: There is no such trained network.
         """
         config = find(name).read_json("config.json")
-        recipe = config["recipe"] | {"milestones": tuple(config["recipe"]["milestones"])}
-        return cls(**config | {"recipe": Recipe(**recipe)}, name=name)
+        return cls(**config | {"recipe": Recipe.from_dict(config["recipe"])}, name=name)
 
 
 def run_name(training: Training, variant: str = "") -> str:

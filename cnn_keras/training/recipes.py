@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -166,6 +166,15 @@ class Recipe:
     def dtype_policy(self) -> str:
         """Name of Keras' dtype policy for the layers."""
         return "float32" if self.precision == "float32" else f"mixed_{self.precision}"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of values as `to_dict` returns them, also after JSON.
+
+        Raises:
+            UsageError: A value is not allowed.
+        """
+        return cls(**{**values, "milestones": tuple(values["milestones"])})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, without those of `OMITTED` that have their default."""

@@ -97,9 +97,7 @@ def recipe_of(run: Run) -> Recipe:
         Error: `config.json` has no recipe, or a broken one.
     """
     try:
-        values = dict(run.config["recipe"])
-        values["milestones"] = tuple(values["milestones"])
-        return Recipe(**values)
+        return Recipe.from_dict(run.config["recipe"])
     except (KeyError, TypeError, ValueError) as error:
         raise Error(f"The recipe in {run.path / 'config.json'} is broken: {error!r}.") from error
 

@@ -74,7 +74,9 @@ def training_setup(source: SourceModel, epochs: int | None, flip: bool | None) -
 
     config, dataset = source.run.config, source.dataset
     own = config.get("recipe")  # runs with imported weights have none
-    recipe = TrainingRecipe(**own) if own else training_recipe(network(config["network"]).recipe)
+    recipe = (
+        TrainingRecipe.from_dict(own) if own else training_recipe(network(config["network"]).recipe)
+    )
     if recipe.optimizer != "sgd":  # whose learning rate means nothing to gradient descent
         paper = training_recipe(network(config["network"]).recipe)
         recipe = replace(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_a_recipe_in_full_is_read_back(paper: Recipe, tmp_path: Path) -> None:
     path.write_text(recipe_toml(recipe))
     assert named_recipe(str(path), RECIPES["nin"]) == recipe
     assert set(read_recipe_values(path)) == {field.name for field in fields(Recipe)}
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 @pytest.mark.parametrize(
