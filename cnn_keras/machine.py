@@ -1,6 +1,6 @@
 """The machine that a result is computed on: processor, memory, operating system, versions.
 
-This module needs only the standard library, so that it also runs on a board.
+This module needs only the standard library and Python 3.9, so that it also runs on a board.
 """
 
 from __future__ import annotations
@@ -136,10 +136,12 @@ def _fields(cpuinfo: str) -> Iterator[tuple[str, str]]:
 
 
 def _os_name() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except OSError:
-        return f"{platform.system()} {platform.version()}"
+    # `platform.freedesktop_os_release` needs Python 3.10.
+    for line in (_read("/etc/os-release") or "").splitlines():
+        key, _, value = line.partition("=")
+        if key == "PRETTY_NAME":
+            return value.strip("\"'")
+    return f"{platform.system()} {platform.version()}"
 
 
 def _read(path: str) -> str | None:

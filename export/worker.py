@@ -1,8 +1,9 @@
 """Python subprocesses that answer requests, one line of JSON each.
 
 The one way in which this package runs code in another process. `Worker` is the parent's side;
-`serve` is the side of the module that the subprocess runs, which also answers a person, or a
-program at the other end of an SSH connection. It needs only the standard library.
+`serve` is the side of the module that the subprocess runs, which also answers a person.
+`JsonProcess` is the parent's side of any program that answers so, for example of `ssh`. This module
+needs only the standard library, and also runs on a board, with Python 3.9.
 
 A subprocess is a new interpreter: TensorFlow's threads do not survive a fork, and a process of
 `multiprocessing` or `concurrent.futures` first runs the caller's script again.
@@ -17,11 +18,14 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Self
 
 Session = Callable[[Iterator[Any], Callable[[object], None]], None]
 """Takes the requests and a function that sends an answer."""
@@ -46,39 +50,18 @@ class WorkerError(Exception):
         return (self.stderr.strip().splitlines() or [""])[-1]
 
 
-class Worker:
-    """A fresh Python subprocess that runs a module and answers requests.
-
-    Between requests it sleeps in a read, so that several workers can be used alternately without
-    disturbing each other. Leaving the context kills it.
+class JsonProcess:
+    """A subprocess that answers requests. Leaving the context kills it.
 
     Args:
-        module: Full name of a module that calls `serve` when it is run.
-        python: Another Python, which finds its own packages and this one; the module is of this
-            package. By default it is the Python of this process.
-
-    Example:
-        with Worker("export.benchmark.runner") as worker:
-            worker.send({"file": "lenet5.tflite"})
-            worker.receive(seconds=60)  # "ready"
+        command: The program and its arguments.
+        environment: Variables that are set besides those of this process.
     """
 
-    def __init__(self, module: str, python: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        # Packages are found where this process finds them, but not in the working directory unless
-        # this process looks there (-P): a user's `random.py` would shadow Python's.
-        paths = sys.path
-        if python is not None:
-            package = Path(__file__).resolve().parent
-            Path(self._folder.name, __name__.partition(".")[0]).symlink_to(package)
-            paths = [self._folder.name]
-        environment = {
-            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths)),
-            "PYTHONIOENCODING": "utf-8:backslashreplace",  # in every locale
-        }
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [python or sys.executable, "-P", "-m", module],
+            command,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -141,6 +124,43 @@ class Worker:
         assert self._process.stdout
         self._process.stdout.close()
         self._stderr.close()
+
+
+class Worker(JsonProcess):
+    """A fresh Python subprocess that runs a module and answers requests.
+
+    Between requests it sleeps in a read, so that several workers can be used alternately without
+    disturbing each other.
+
+    Args:
+        module: Full name of a module that calls `serve` when it is run.
+        python: Another Python, which finds its own packages and this one; the module is of this
+            package. By default it is the Python of this process.
+
+    Example:
+        with Worker("export.benchmark.runner") as worker:
+            worker.send({"file": "lenet5.tflite"})
+            worker.receive(seconds=60)  # "ready"
+    """
+
+    def __init__(self, module: str, python: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        # Packages are found where this process finds them, but not in the working directory unless
+        # this process looks there (-P): a user's `random.py` would shadow Python's.
+        paths = sys.path
+        if python is not None:
+            package = Path(__file__).resolve().parent
+            Path(self._folder.name, __name__.partition(".")[0]).symlink_to(package)
+            paths = [self._folder.name]
+        environment = {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths)),
+            "PYTHONIOENCODING": "utf-8:backslashreplace",  # in every locale
+        }
+        super().__init__([python or sys.executable, "-P", "-m", module], environment)
+
+    def close(self) -> None:
+        """Kill the process, close its pipes and delete its folder."""
+        super().close()
         self._folder.cleanup()
 
 

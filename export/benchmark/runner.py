@@ -176,12 +176,10 @@ class Measurement:
         load, delegation = self._load, self._interpreter.delegation()
         dtypes = self._interpreter.dtypes()
         copy_in, latency, copy_out = self._ms(np.concatenate(self._samples, axis=1))
-        with Path(load.file).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return Row(
             file=load.file,
             size_bytes=Path(load.file).stat().st_size,
-            sha256=sha256,
+            sha256=_sha256(load.file),
             dtype=dtypes.weights,
             activation_dtype=dtypes.activations,
             num_threads=load.num_threads,
@@ -271,6 +269,15 @@ def _images(load: LoadOptions, interpreter: Interpreter) -> NDArray[np.float32]:
             "give the run that this file was exported from."
         )
     return images
+
+
+def _sha256(path: str) -> str:
+    """Return the hash of a file (`hashlib.file_digest` needs Python 3.11)."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _timer_overhead_ns() -> float:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from ..tflite import crash_message
 from ..tflite.interpreter import ModelFileError
-from ..worker import Worker, WorkerError
+from ..worker import JsonProcess, Worker, WorkerError
 from .runner import LoadOptions, Row, TimingOptions
 
 _RUNNER = f"{__package__}.runner"
 
 
-class RunnerProcess(Worker):
+class RunnerProcess:
     """A process that has loaded and warmed up one file, and times it in blocks of inferences.
 
     Args:
         load: What it loads.
+        process: The runner; by default a fresh one on this machine. Leaving the context kills it.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
@@ -27,8 +29,8 @@ class RunnerProcess(Worker):
             row = process.row()
     """
 
-    def __init__(self, load: LoadOptions) -> None:
-        super().__init__(_RUNNER)
+    def __init__(self, load: LoadOptions, process: JsonProcess | None = None) -> None:
+        self._process = process or Worker(_RUNNER)
         self._file = load.file
         try:
             self._ask(load, load.warmup_secs)
@@ -43,23 +45,46 @@ class RunnerProcess(Worker):
 
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
-        self.end_requests()
+        self._process.end_requests()
         return Row(**self._answer(crash_message.TIMEOUT_SECS))
+
+    def close(self) -> None:
+        """Kill the process."""
+        self._process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
-        self.send(request._asdict())
+        self._process.send(request._asdict())
         return self._answer(crash_message.TIMEOUT_SECS + seconds)
 
     def _answer(self, seconds: float) -> Any:
         try:
-            return self.receive(seconds)
+            return self._process.receive(seconds)
         except TimeoutError:
-            raise crash_message.timeout_error(self._file, seconds) from None
+            raise self._timeout_error(seconds) from None
         except WorkerError as error:
             if error.exit_code == ModelFileError.exit_code and error.stderr.count("\n") == 1:
                 raise ModelFileError(error.last_line) from None
-            raise crash_message.exit_error(self._file, error, _RUNNER) from None
+            raise self._exit_error(error) from None
+
+    def _timeout_error(self, seconds: float) -> Exception:
+        """Return the error for a runner that did not answer in time."""
+        return crash_message.timeout_error(self._file, seconds)
+
+    def _exit_error(self, error: WorkerError) -> Exception:
+        """Return the error for a runner that ended without an answer."""
+        return crash_message.exit_error(self._file, error, _RUNNER)
 
 
 def measure(load: LoadOptions, timing: TimingOptions) -> Row:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 
 from cnn_keras.machine import (
     PACKAGES,
@@ -49,7 +50,7 @@ def test_this_host() -> None:
     assert found.cores >= 1
     assert found.memory_mb > 256
     assert found.cpu
-    assert found.os
+    assert found.os == platform.freedesktop_os_release()["PRETTY_NAME"]
     json.dumps(found)
 
 

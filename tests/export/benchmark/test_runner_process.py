@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.fixtures.tiny_files import BROKEN, tiny_files
 
 QUICK = TimingOptions(num_runs=20, min_secs=0.05)
 File = Callable[[str], Path]
+
+
+def popen(process: RunnerProcess) -> subprocess.Popen[bytes]:
+    return process._process._process
 
 
 @pytest.mark.parametrize("name", [*BROKEN, "flex", "two_inputs", "dynamic_size"])
@@ -50,13 +55,13 @@ def test_damage_never_reaches_the_parent(seed: int, tmp_path: Path) -> None:
 )
 def test_end_by_a_signal_is_one_line(name: str, said: str, file: File) -> None:
     with RunnerProcess(LoadOptions(str(file("float32")))) as process:
-        process._process.send_signal(signal.Signals[name])
-        process._process.wait()
+        popen(process).send_signal(signal.Signals[name])
+        popen(process).wait()
         with pytest.raises(ModelFileError, match=rf"float32\.tflite' {said} \({name}\)"):
             process.run(QUICK)
 
 
 def test_leaving_ends_the_process(file: File) -> None:
     with RunnerProcess(LoadOptions(str(file("float32")))) as process:
-        assert process._process.poll() is None
-    assert process._process.poll() is not None
+        assert popen(process).poll() is None
+    assert popen(process).poll() is not None
