@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -12,17 +13,21 @@ from cnn_keras.command import Command, Outcome
 from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
 
+from .places.local import LocalOptions
+
 if TYPE_CHECKING:
-    from cnn_keras.machine import Host
+    from .runner import Row
 
 
 @dataclass(frozen=True)
-class Benchmark(DataDirOption, Command):
+class Benchmark(LocalOptions, DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
-    Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
-    validation images of the run that the file was exported from, or noise if that run is not known.
-    Every measurement is appended to a JSONL file with host, versions and the file's hash.
+    On this machine, each file runs in a fresh process that imports only ai-edge-litert and numpy.
+    Inputs are validation images of the run that the file was exported from, or noise if that run is
+    not known. At another place, the outputs for 32 images are first compared with those here; a
+    file whose outputs differ is not timed, and the exit code is 1. Every measurement is appended to
+    a JSONL file with host, versions and the file's hash.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
@@ -51,7 +56,6 @@ class Benchmark(DataDirOption, Command):
     def __call__(self) -> Outcome:
         from rich.console import Group
 
-        from cnn_keras.machine import host
         from cnn_keras.tables import escape
 
         from ..provenance import same_network
@@ -63,7 +67,7 @@ class Benchmark(DataDirOption, Command):
         from .runner import TimingOptions
 
         self._validate()
-        machine = host()
+        places = self.places()
         options = MeasurementOptions(
             threads=self.threads,
             timing=TimingOptions(self.num_runs, self.min_secs, self.max_secs),
@@ -74,12 +78,18 @@ class Benchmark(DataDirOption, Command):
             data_dir=self.data_dir,
             out=self.out,
         )
-        found = measure_files(self.files, options)
-        files = dict.fromkeys(row.file for row in found.rows)
+        found = measure_files(self.files, options, places)
+        rows = found.documents
+        files = dict.fromkeys(row["file"] for row in rows)
         remarks = [f"{file} {DYNAMIC_BATCH_REMARK}." for file in files if has_dynamic_batch(file)]
-        note = integer_note(machine, found.rows, same_network)
+        hosts = {row["place"]: row["host"] for row in rows}
+        notes = (
+            integer_note(host["instructions"], _complete(rows, place), same_network)
+            for place, host in hosts.items()
+        )
+        note = "\n".join(filter(None, notes)) or None
         document = {
-            "rows": found.documents,
+            "rows": rows,
             "note": note,
             "remarks": remarks,
             "failed": found.failures,
@@ -90,7 +100,11 @@ class Benchmark(DataDirOption, Command):
             *([note] if note else []),
             *(failure["reason"] for failure in found.failures),
         ]
-        text = Group(table(found.rows), *map(escape, (_host_line(machine), *lines)))
+        host_lines = [
+            _host_line(machine) if len(hosts) == 1 else f"{place}: {_host_line(machine)}"
+            for place, machine in hosts.items()
+        ]
+        text = Group(table(rows), *map(escape, (*host_lines, *lines)))
         return Outcome(document, text, exit_code=1 if found.failures else 0)
 
     def _validate(self) -> None:
@@ -109,10 +123,22 @@ class Benchmark(DataDirOption, Command):
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
 
 
-def _host_line(machine: Host) -> str:
-    instructions = ", ".join(machine.instructions) or "unknown instructions"
-    governor = f", governor {machine.governor}" if machine.governor else ""
-    return (
-        f"{machine.cpu} ({machine.architecture}, {machine.cores} cores, {instructions}{governor}), "
-        f"load average {machine.load_average}"
-    )
+def _complete(rows: Sequence[dict[str, Any]], place: str) -> list[Row]:
+    """Return the measurements of a place that knows which operations XNNPACK runs."""
+    from .runner import Row
+
+    known = [row for row in rows if row["place"] == place and row["nodes"] is not None]
+    return [Row(**{name: row[name] for name in Row._fields}) for row in known]
+
+
+def _host_line(machine: dict[str, Any]) -> str:
+    """Describe a machine; a place may not know all of it."""
+    instructions = ", ".join(machine.get("instructions") or ()) or "unknown instructions"
+    cores = f"{machine['cores']} cores" if machine.get("cores") else "unknown cores"
+    known = [machine.get("architecture"), cores, instructions]
+    if machine.get("governor"):
+        known.append(f"governor {machine['governor']}")
+    load = machine.get("load_average")
+    name = machine.get("model") or machine.get("cpu") or "unknown CPU"
+    details = ", ".join(filter(None, known))
+    return f"{name} ({details})" + ("" if load is None else f", load average {load}")

@@ -16,7 +16,8 @@ from cnn_keras.errors import Error
 
 from ..provenance import find_run
 
-NUM_IMAGES = 100  # the runs cycle through them
+NUM_IMAGES = 32
+"""Images whose outputs are compared with those of other places, and that a file is timed on."""
 
 
 @contextmanager

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnn_keras.machine import Host
-
 if TYPE_CHECKING:
     from .runner import Row
 
@@ -23,16 +21,18 @@ NOISE = 1.05
 
 
 def integer_note(
-    machine: Host, rows: Sequence[Row], same_network: Callable[[str, str], bool] | None = None
+    instructions: Sequence[str],
+    rows: Sequence[Row],
+    same_network: Callable[[str, str], bool] | None = None,
 ) -> str | None:
-    """Explain integer files that are slower here than the float32 file of the same network.
+    """Explain integer files that are slower than the float32 file of the same network.
 
     A file counts as slower if both its median and its minimum are, by more than `NOISE`. (Higher
     percentiles depend on the load of the machine, which can hide the difference.) It is compared
     with the float32 file if there is only one in the same folder, or only one among the rows.
 
     Args:
-        machine: The machine that the rows were measured on.
+        instructions: Those of the processor, named as in `machine.INSTRUCTIONS`.
         rows: The measurements.
         same_network: Returns whether two files hold the same network; by default all do.
 
@@ -47,7 +47,7 @@ def integer_note(
         if reference and _is_slower(row, reference):
             times = row.latency_p50_ms / reference.latency_p50_ms
             measured = f"{times:.2f} times ({row.num_threads} thread{'s' * (row.num_threads > 1)})"
-            slower.setdefault((row.file, _reason(machine, row)), []).append(measured)
+            slower.setdefault((row.file, _reason(instructions, row)), []).append(measured)
     lines = [
         f"{Path(file).name} takes {' and '.join(measured)} as long as float32 here: {reason}."
         for (file, reason), measured in slower.items()
@@ -62,9 +62,9 @@ def _is_slower(row: Row, reference: Row) -> bool:
     )
 
 
-def _reason(machine: Host, row: Row) -> str:
+def _reason(instructions: Sequence[str], row: Row) -> str:
     outside = row.nodes - row.delegated_nodes
-    fast = [name for name in INT8_DOT_PRODUCT if name in machine.instructions]
+    fast = [name for name in INT8_DOT_PRODUCT if name in instructions]
     if row.activation_dtype == "int16":
         return (
             f"XNNPACK has no kernels for 16-bit activations, so {outside} of {row.nodes} "

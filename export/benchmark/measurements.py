@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cnn_keras.command import log
-from cnn_keras.errors import Error
-from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
+from cnn_keras.command import failure_reason, log
+from cnn_keras.errors import Error, UsageError
+from cnn_keras.machine import host
 
 from ..tflite.interpreter import ModelFileError, check_identifier
-from .compare import Comparison, compare
+from .compare import compare
 from .inputs import saved_inputs
+from .places import digest
+from .places.local import Local, LocalFile, measured_here, outputs_of
+from .places.place import Job, LoadedFile, Place
 from .results import FILE_NAME, append, record, require_writable
-from .runner import LoadOptions, Row, TimingOptions
-from .runner_process import measure
+from .runner import LoadOptions, TimingOptions
+from .runner_process import RunnerProcess
 
 
 class MeasurementOptions(NamedTuple):
@@ -26,11 +31,13 @@ class MeasurementOptions(NamedTuple):
         threads: Numbers of threads.
         timing: How long a file is timed.
         warmup_secs: Seconds of inferences before the timed ones.
-        vs: File that each file is timed alternately with; None times each file alone.
+        vs: File that each file is timed alternately with, on this machine; None times each file
+            alone.
         processes: Processes of each file, if it is compared.
         run: Run folder whose validation images are the inputs; None for that of the file.
         data_dir: Folder in which the run's data set is looked for first.
         out: JSONL file to append to; None for one beside each file.
+        untrained: Whether the files hold networks that are not trained.
     """
 
     threads: Sequence[int] = (1,)
@@ -41,6 +48,7 @@ class MeasurementOptions(NamedTuple):
     run: Path | None = None
     data_dir: Path | None = None
     out: Path | None = None
+    untrained: bool = False
 
     def results_path(self, file: Path) -> Path:
         """Return the JSONL file for a file's measurements."""
@@ -52,45 +60,49 @@ class Measurements:
     """What was measured, and what could not be.
 
     Attributes:
-        rows: The measurements.
-        documents: The same, as appended to the JSONL files.
+        documents: The measurements, as appended to the JSONL files.
         conclusions: Results of the comparisons, in words.
-        failures: Files that could not be measured or written, with the keys ``file`` and
-            ``reason``.
+        failures: What could not be measured or written, with the keys ``reason``, and ``file`` or
+            ``place`` or both.
     """
 
-    rows: list[Row] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
     conclusions: list[str] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
 
 
-def measure_files(files: Sequence[Path], options: MeasurementOptions) -> Measurements:
-    """Measure files with each number of threads, and append each measurement to a JSONL file.
+def measure_files(
+    files: Sequence[Path], options: MeasurementOptions, places: Sequence[Place] = (Local(),)
+) -> Measurements:
+    """Measure files at each place with each number of threads.
 
-    If a measurement cannot be written, for example because the disk is full, the rest is still
-    made.
+    Each measurement is appended to a JSONL file. If one cannot be written, for example because the
+    disk is full, the rest is still made. A file or a place that fails leaves the others.
 
     Args:
         files: The `.tflite` files.
         options: How to measure them.
+        places: Where to measure them.
 
     Raises:
         ModelFileError: The only file, or the one to compare with, is not a runnable classifier.
-        Error: The results cannot be written, or the images of `run` are not available.
+        UsageError: Files are to be compared at another place than this machine.
+        Error: The results cannot be written, or the images of `run` are not available; or the only
+            file fails at the only place.
     """
+    if options.vs and [place.name for place in places] != [Local.name]:
+        raise UsageError("--vs compares files on this machine alone.")
     _require_writable_results(files, options)
-    found = Measurements()
-    unwritten: dict[Path, str] = {}
-    for file in files:
-        try:
-            _measure_file(file, options, found, unwritten)
-        except ModelFileError as error:
-            if len(files) == 1:
-                raise
-            found.failures.append({"file": str(file), "reason": str(error)})
-    found.failures.extend({"file": str(path), "reason": why} for path, why in unwritten.items())
-    return found
+    session = _Session(options, alone=len(files) * len(places) == 1)
+    with ExitStack() as stack:
+        connected = []
+        for place in places if files else ():
+            with session.failures_of(place=place.name):
+                connected.append(stack.enter_context(place))
+        for file in files if connected else ():
+            with session.failures_of(file=str(file)):
+                session.measure_file(file, connected)
+    return session.found
 
 
 def _require_writable_results(files: Sequence[Path], options: MeasurementOptions) -> None:
@@ -110,43 +122,138 @@ def _require_writable_results(files: Sequence[Path], options: MeasurementOptions
             raise Error(_not_written(path, error)) from error
 
 
-def _measure_file(
-    file: Path, options: MeasurementOptions, found: Measurements, unwritten: dict[Path, str]
-) -> None:
-    """Measure a file with each number of threads, and add each measurement to those found.
+class _Session:
+    """Measures files, and collects what is measured and what fails.
 
-    Raises:
-        ModelFileError: The file is not a runnable classifier.
+    Args:
+        options: How to measure them.
+        alone: Whether there is only one file and one place, whose failure is an exception.
     """
-    check_identifier(file)
-    with saved_inputs(file, options.run, options.data_dir) as inputs:
-        for num_threads in options.threads:
-            log(f"{file}, {num_threads} thread{'s' * (num_threads > 1)}")
+
+    def __init__(self, options: MeasurementOptions, alone: bool) -> None:
+        self.found = Measurements()
+        self._options = options
+        self._alone = alone
+        self._unwritten: set[Path] = set()
+
+    @contextmanager
+    def failures_of(self, **what: str) -> Iterator[None]:
+        """Collect an exception as a failure, if the rest can still be measured.
+
+        Args:
+            **what: The file or the place.
+        """
+        try:
+            yield
+        except (Error, ModelFileError) as error:
+            if self._alone or isinstance(error, UsageError):
+                raise
+            self.found.failures.append({**what, "reason": failure_reason(error)})
+
+    def measure_file(self, file: Path, places: Sequence[Place]) -> None:
+        """Measure a file at each place with each number of threads.
+
+        Raises:
+            ModelFileError: The file is not a runnable classifier.
+            Error: The images of the run are not available, or the only place fails.
+        """
+        check_identifier(file)
+        options = self._options
+        with saved_inputs(file, options.run, options.data_dir) as images:
+            if options.vs:
+                self._compare(file, options.vs, images)
+            else:
+                self._measure(file, images, places)
+
+    def _measure(self, file: Path, images: Path | None, places: Sequence[Place]) -> None:
+        here = any(isinstance(place, Local) for place in places) and 1 in self._options.threads
+        with self._reference(file, images, warm=here) as (process, job, expected):
+            for place in places:
+                for num_threads in self._options.threads:
+                    log(_progress(file, num_threads, place))
+                    with self.failures_of(file=str(file), place=place.name):
+                        each = replace(job, num_threads=num_threads)
+                        loaded: AbstractContextManager[LoadedFile] = (
+                            nullcontext(LocalFile(process, each, host()))
+                            if isinstance(place, Local) and num_threads == 1
+                            else place.load(each)
+                        )
+                        self._measure_at(place, each, loaded, expected)
+
+    def _measure_at(
+        self,
+        place: Place,
+        job: Job,
+        loading: AbstractContextManager[LoadedFile],
+        expected: digest.Reference,
+    ) -> None:
+        """Compare the outputs of a file at a place with those here, then time it there.
+
+        Raises:
+            DigestError: The outputs differ.
+        """
+        with loading as loaded:
+            try:
+                compared = digest.compare(expected, loaded.outputs())
+            except digest.DigestError as error:
+                raise digest.DigestError(
+                    f"{job.file} is not timed at {place.name}: {error}."
+                ) from None
+            measured = loaded.measure()
+        self._append(record(job, place.name, measured, compared, untrained=self._options.untrained))
+
+    def _compare(self, file: Path, other: Path, images: Path | None) -> None:
+        """Time a file alternately with another with each number of threads."""
+        jobs, digests = [], []
+        for each in (file, other):
+            with self._reference(each, images, warm=False) as (process, job, expected):
+                jobs.append(job)
+                digests.append(digest.compare(expected, outputs_of(process)))
+        for num_threads in self._options.threads:
+            log(_progress(file, num_threads, Local()))
             machine = host()
-            load = LoadOptions(
-                str(file), num_threads, options.warmup_secs, str(inputs) if inputs else None
-            )
-            rows, comparison = _measure(load, options)
-            found.rows.extend(rows)
-            for row, compared in zip(rows, (comparison, None), strict=False):
-                document = record(row, machine, versions(RUNTIME_PACKAGES), compared)
-                found.documents.append(document)
-                path = options.results_path(Path(row.file))
-                try:
-                    append(path, document)
-                except OSError as error:
-                    unwritten[path] = _not_written(path, error)
-            if comparison:
-                found.conclusions.append(comparison.conclusion)
+            both = [replace(job, num_threads=num_threads) for job in jobs]
+            first, second = (job.load_options for job in both)
+            comparison = compare(first, second, self._options.timing, self._options.processes)
+            self.found.conclusions.append(comparison.conclusion)
+            for job, row, compared, versus in zip(
+                both, (comparison.row, comparison.other), digests, (comparison, None), strict=True
+            ):
+                measured = measured_here(row, machine)
+                self._append(record(job, Local.name, measured, compared, versus))
+
+    @contextmanager
+    def _reference(
+        self, file: Path, images: Path | None, warm: bool
+    ) -> Iterator[tuple[RunnerProcess, Job, digest.Reference]]:
+        """Load a file on this machine, with one thread, and compute its outputs."""
+        options = self._options
+        load = LoadOptions(
+            str(file), 1, options.warmup_secs if warm else 0.0, str(images) if images else None
+        )
+        with RunnerProcess(load) as process:
+            loaded = process.loaded
+            with file.open("rb") as opened:
+                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            job = Job(file, sha256, loaded, images, 1, options.warmup_secs, options.timing)
+            yield process, job, digest.reference(file, outputs_of(process), loaded.output)
+
+    def _append(self, document: dict[str, Any]) -> None:
+        """Add a measurement to those found, and append it to its JSONL file."""
+        self.found.documents.append(document)
+        path = self._options.results_path(Path(document["file"]))
+        try:
+            append(path, document)
+        except OSError as error:
+            if path not in self._unwritten:
+                self._unwritten.add(path)
+                reason = _not_written(path, error)
+                self.found.failures.append({"file": str(path), "reason": reason})
 
 
-def _measure(load: LoadOptions, options: MeasurementOptions) -> tuple[list[Row], Comparison | None]:
-    """Measure a file alone, or alternately with another."""
-    if not options.vs:
-        return [measure(load, options.timing)], None
-    other = load._replace(file=str(options.vs))
-    comparison = compare(load, other, options.timing, options.processes)
-    return [comparison.row, comparison.other], comparison
+def _progress(file: Path, num_threads: int, place: Place) -> str:
+    where = "" if isinstance(place, Local) else f" at {place.name}"
+    return f"{file}{where}, {num_threads} thread{'s' * (num_threads > 1)}"
 
 
 def _not_written(path: Path, error: OSError) -> str:

@@ -14,33 +14,61 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from cnn_keras.machine import Host
 from cnn_keras.tables import escape
+
+from .places.digest import Digest, Rule
+from .places.place import Job, Measured
+from .runner import Row
 
 if TYPE_CHECKING:
     from .compare import Comparison
-    from .runner import Row
 
+LOCAL = "local"
+UNKNOWN = "–"
 FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it moves with the export
 
 
 def record(
-    row: Row, machine: Host, versions: dict[str, str], comparison: Comparison | None = None
+    job: Job,
+    place: str,
+    measured: Measured,
+    digest: Digest,
+    comparison: Comparison | None = None,
+    untrained: bool = False,
 ) -> dict[str, Any]:
-    """Return the document of one measurement: when, what, and on which machine.
+    """Return the document of one measurement, which fits the `schema`.
 
     Args:
-        row: The measurement.
-        machine: The machine that it was made on.
-        versions: Versions of Python and of the packages that it depends on.
-        comparison: The comparison that it belongs to, if any.
+        job: What was to be measured.
+        place: Name of the place where it was.
+        measured: What was measured there.
+        digest: How the outputs there compare with those here.
+        comparison: The comparison that the measurement belongs to, if any.
+        untrained: Whether the network is not trained.
     """
+    known = {
+        "file": str(job.file),
+        "size_bytes": job.file.stat().st_size,
+        "sha256": job.sha256,
+        "dtype": job.loaded.dtype,
+        "activation_dtype": job.loaded.activation_dtype,
+        "num_threads": job.num_threads,
+        "inputs": job.inputs,
+    }
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        **row._asdict(),
+        **{name: measured.row.get(name) for name in Row._fields},
+        **known,
+        "place": place,
+        "runtime": measured.runtime,
+        "runtime_version": measured.runtime_version,
+        "delegate_used": measured.delegate_used,
+        "digest": digest._asdict(),
+        "untrained": untrained,
         "vs": _versus(comparison) if comparison else None,
-        "host": machine._asdict(),
-        "versions": versions,
+        "host": measured.host,
+        "versions": measured.versions,
+        **measured.extra,
     }
 
 
@@ -54,6 +82,13 @@ def _versus(comparison: Comparison) -> dict[str, Any]:
         "interval": [ratio.low, ratio.high],
         "conclusion": comparison.conclusion,
     }
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a document."""
+    text = Path(__file__).with_name("row.schema.json").read_text(encoding="utf-8")
+    result: dict[str, Any] = json.loads(text)
+    return result
 
 
 def append(path: Path, document: dict[str, Any]) -> None:
@@ -96,35 +131,71 @@ def require_writable(path: Path) -> None:
         path.unlink()
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Return the rows as a table; times in ms, memory in MiB, sizes in kB."""
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return documents as a table; times in ms, memory in MiB, sizes in kB.
+
+    The place is a column if there is another than this machine.
+    """
     result = Table(
         title="Latency in ms, memory in MiB, size in kB", title_justify="left", box=SIMPLE_HEAD
     )
-    for column in ("file", "dtype"):
+    elsewhere = any(row["place"] != LOCAL for row in rows)
+    for column in ("file", "dtype", *(["place"] if elsewhere else [])):
         result.add_column(column, overflow="fold")
     for column in ("threads", "p50", "p90", "p99", "first", "load", "peak", "size", "delegated"):
         result.add_column(column, justify="right", no_wrap=True)
-    result.add_column("inputs")
+    for column in ("inputs", *(["outputs"] if elsewhere else [])):
+        result.add_column(column)
     for row in rows:
         result.add_row(
-            escape(Path(row.file).name),
+            escape(Path(row["file"]).name),
             _dtype(row),
-            str(row.num_threads),
-            *(significant(value) for value in (row.latency_p50_ms, row.latency_p90_ms)),
-            *(significant(value) for value in (row.latency_p99_ms, row.first_ms, row.load_ms)),
-            f"{row.peak_rss_mb:.0f}",
-            f"{row.size_bytes / 1000:,.0f}",
-            f"{row.delegated_nodes}/{row.nodes} in {row.partitions}",
-            row.inputs,
+            *([escape(row["place"])] if elsewhere else []),
+            _threads(row),
+            *(_cell(row[f"latency_{name}_ms"]) for name in ("p50", "p90", "p99")),
+            *(_cell(row[name]) for name in ("first_ms", "load_ms")),
+            _cell(row["peak_rss_mb"], "{:.0f}"),
+            f"{row['size_bytes'] / 1000:,.0f}",
+            _delegated(row),
+            "untrained" if row["untrained"] else row["inputs"],
+            *([_digest(row["digest"])] if elsewhere else []),
         )
     return result
 
 
-def _dtype(row: Row) -> str:
+def _dtype(row: dict[str, Any]) -> str:
     """Return the type of the weights, and that of the activations if it differs."""
-    same = row.dtype == row.activation_dtype
-    return row.dtype if same else f"{row.dtype}, {row.activation_dtype} activations"
+    dtype, activations = row["dtype"], row["activation_dtype"]
+    return dtype if dtype == activations else f"{dtype}, {activations} activations"
+
+
+def _threads(row: dict[str, Any]) -> str:
+    """Return the number of threads, and that which was asked for if it differs."""
+    asked, used = row["num_threads"], row["threads_used"]
+    return str(asked) if used in {asked, None} else f"{used} of {asked}"
+
+
+def _cell(value: float | None, form: str = "") -> str:
+    if value is None:
+        return UNKNOWN
+    return form.format(value) if form else significant(value)
+
+
+def _delegated(row: dict[str, Any]) -> str:
+    if row["nodes"] is None:
+        return row["delegate_used"] or UNKNOWN
+    return f"{row['delegated_nodes']}/{row['nodes']} in {row['partitions']}"
+
+
+def _digest(digest: dict[str, Any]) -> str:
+    """Return how the outputs of a file compare with those here."""
+    if digest["equal"]:
+        return "equal"
+    if digest["rule"] == Rule.STATIC.value:
+        return f"within {digest['max_difference']:.0f} step"
+    if digest["rule"] == Rule.DYNAMIC.value:
+        return f"{digest['agreement']:.0%} agree"
+    return f"within {digest['max_difference']:.0e}"
 
 
 def significant(value: float) -> str:

@@ -1,9 +1,10 @@
 """The program that measures one `.tflite` file.
 
 `python -m export.benchmark.runner` reads JSON lines on stdin and answers each with one JSON line
-on stdout: first `LoadOptions` (answered with ``"ready"`` when the model is loaded and warm), then
-any number of `TimingOptions` (each answered with the median latency of a block of inferences), and
-the end of the input with the `Row` of all blocks. It imports only the standard library, numpy and
+on stdout: first `LoadOptions` (answered with the `Loaded` model when it is warm), then any number
+of requests, and the end of the input with the `Row` of all blocks. A request is the index of an
+image (answered with the model's output for it, in base64) or `TimingOptions` (answered with the
+median latency of a block of inferences). It imports only the standard library, numpy and
 LiteRT, so that the memory it reports is the model's, and so that it runs on a board without other
 packages.
 
@@ -20,6 +21,7 @@ Definitions follow those of LiteRT's `benchmark_model` where there are any:
 
 from __future__ import annotations
 
+import base64
 import gc
 import hashlib
 import sys
@@ -31,11 +33,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tflite.interpreter import Interpreter, ModelFileError
+from ..tflite.interpreter import Interpreter, ModelFileError, TensorSpec
 from ..worker import limit_memory, memory_mb, serve
 from .latency import latency_statistics
 
-_RANDOM_IMAGES = 10  # several, so that no run repeats the previous one
+_RANDOM_IMAGES = 32  # several, so that no run repeats the previous one
 _LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
 _NS_PER_MS = 1e6
 
@@ -71,6 +73,26 @@ class TimingOptions(NamedTuple):
     max_secs: float = 150.0
 
 
+class Loaded(NamedTuple):
+    """What is known of a model as soon as it is loaded.
+
+    Attributes:
+        input: Its input.
+        output: Its output.
+        dtype: Type of most of its weights.
+        activation_dtype: Type of most of its activations.
+        delegated_nodes: Operations that run in XNNPACK.
+        num_images: Number of images to run it on.
+    """
+
+    input: TensorSpec
+    output: TensorSpec
+    dtype: str
+    activation_dtype: str
+    delegated_nodes: int
+    num_images: int
+
+
 class Row(NamedTuple):
     """One file, measured with one number of threads.
 
@@ -98,6 +120,8 @@ class Row(NamedTuple):
         delegated_nodes: Operations that run in XNNPACK.
         partitions: Subgraphs that XNNPACK runs.
         timer_overhead_ns: Cost of reading the clock, subtracted from every sample.
+        threads_used: Threads that LiteRT has started by the end of the first inference, and the one
+            that calls it; `num_threads` where the system does not tell.
     """
 
     file: str
@@ -126,6 +150,7 @@ class Row(NamedTuple):
     delegated_nodes: int
     partitions: int
     timer_overhead_ns: float
+    threads_used: int
 
 
 class Measurement:
@@ -146,6 +171,7 @@ class Measurement:
     def __init__(self, load: LoadOptions) -> None:
         self._load = load
         self._rss_before_load_mb, _ = memory_mb()
+        threads_before_load = _threads()
         start = time.perf_counter_ns()
         self._interpreter = Interpreter(load.file, load.num_threads)
         self._load_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
@@ -156,6 +182,8 @@ class Measurement:
         self._interpreter.invoke()
         self._first_ms = (time.perf_counter_ns() - start) / _NS_PER_MS
         _, self._peak_rss_mb = memory_mb()  # before the other images come into memory
+        threads = _threads()
+        self._threads_used = 1 + threads - threads_before_load if threads else load.num_threads
 
         self._quantize_p50_ms = self._time_quantize(images)
         quantized = self._interpreter.quantize(images)
@@ -163,6 +191,25 @@ class Measurement:
         self._timer_overhead_ns = _timer_overhead_ns()
         self._samples: list[NDArray[np.int64]] = []  # (3, runs) of copy in, invoke, copy out
         self._time(TimingOptions(num_runs=1, min_secs=load.warmup_secs, max_secs=load.warmup_secs))
+
+    def loaded(self) -> Loaded:
+        """Return what is known of the model before it is timed."""
+        interpreter = self._interpreter
+        dtypes, delegation = interpreter.dtypes(), interpreter.delegation()
+        return Loaded(
+            interpreter.input,
+            interpreter.output,
+            dtypes.weights,
+            dtypes.activations,
+            delegation.delegated_nodes,
+            len(self._inputs),
+        )
+
+    def output(self, index: int) -> NDArray[Any]:
+        """Return the raw output `(1, classes)` for an image."""
+        self._interpreter.set_input(self._inputs[index])
+        self._interpreter.invoke()
+        return self._interpreter.get_output()
 
     def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
@@ -197,6 +244,7 @@ class Measurement:
             delegated_nodes=delegation.delegated_nodes,
             partitions=delegation.partitions,
             timer_overhead_ns=self._timer_overhead_ns,
+            threads_used=self._threads_used,
         )
 
     def _time(self, timing: TimingOptions) -> NDArray[np.int64]:
@@ -244,15 +292,18 @@ class Measurement:
 
 
 def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -> None:
-    """Answer the load options, each timing options after them, and the end of the requests.
+    """Answer the load options, each request after them, and the end of the requests.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or the images do not fit it.
     """
     measurement = Measurement(LoadOptions(**next(requests)))
-    answer("ready")
-    for timing in requests:
-        answer(measurement.run(TimingOptions(**timing)))
+    answer(measurement.loaded()._asdict())
+    for request in requests:
+        if isinstance(request, int):
+            answer(base64.b64encode(measurement.output(request).tobytes()).decode())
+        else:
+            answer(measurement.run(TimingOptions(**request)))
     answer(measurement.row()._asdict())
 
 
@@ -260,8 +311,7 @@ def _images(load: LoadOptions, interpreter: Interpreter) -> NDArray[np.float32]:
     """Map the given images into memory, or generate noise of the right shape."""
     shape = interpreter.input.shape[1:]
     if load.inputs is None:
-        rng = np.random.default_rng(0)
-        return rng.uniform(-1.0, 1.0, (_RANDOM_IMAGES, *shape)).astype(np.float32)
+        return noise(shape)
     images: NDArray[np.float32] = np.load(load.inputs, mmap_mode="r")
     if images.shape[1:] != shape:
         raise ModelFileError(
@@ -278,6 +328,20 @@ def _sha256(path: str) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def noise(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return 32 images `(32, *shape)` of seeded uniform noise in [-1, 1)."""
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1.0, 1.0, (_RANDOM_IMAGES, *shape)).astype(np.float32)
+
+
+def _threads() -> int:
+    """Return the number of threads of this process; 0 where the system does not tell."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:
+        return 0
 
 
 def _timer_overhead_ns() -> float:

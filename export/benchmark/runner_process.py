@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..tflite import crash_message
-from ..tflite.interpreter import ModelFileError
+from ..tflite.interpreter import ModelFileError, TensorSpec
 from ..worker import JsonProcess, Worker, WorkerError
-from .runner import LoadOptions, Row, TimingOptions
+from .runner import Loaded, LoadOptions, Row, TimingOptions
 
 _RUNNER = f"{__package__}.runner"
 
@@ -19,6 +23,9 @@ class RunnerProcess:
     Args:
         load: What it loads.
         process: The runner; by default a fresh one on this machine. Leaving the context kills it.
+
+    Attributes:
+        loaded: What is known of the model.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
@@ -33,14 +40,22 @@ class RunnerProcess:
         self._process = process or Worker(_RUNNER)
         self._file = load.file
         try:
-            self._ask(load, load.warmup_secs)
+            answer = self._ask(load._asdict(), load.warmup_secs)
         except BaseException:
             self.close()
             raise
+        specs = {name: _tensor_spec(answer[name]) for name in ("input", "output")}
+        self.loaded = Loaded(**{**answer, **specs})
+
+    def output(self, index: int) -> NDArray[Any]:
+        """Return the raw output `(1, classes)` for an image."""
+        output = self.loaded.output
+        encoded = base64.b64decode(self._ask(index, 0.0))
+        return np.frombuffer(encoded, output.dtype).reshape(output.shape)
 
     def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
-        median: float = self._ask(timing, timing.max_secs)
+        median: float = self._ask(timing._asdict(), timing.max_secs)
         return median
 
     def row(self) -> Row:
@@ -63,9 +78,9 @@ class RunnerProcess:
     ) -> None:
         self.close()
 
-    def _ask(self, request: LoadOptions | TimingOptions, seconds: float) -> Any:
+    def _ask(self, request: object, seconds: float) -> Any:
         """Return the answer to a request for this many seconds of inferences."""
-        self._process.send(request._asdict())
+        self._process.send(request)
         return self._answer(crash_message.TIMEOUT_SECS + seconds)
 
     def _answer(self, seconds: float) -> Any:
@@ -85,6 +100,11 @@ class RunnerProcess:
     def _exit_error(self, error: WorkerError) -> Exception:
         """Return the error for a runner that ended without an answer."""
         return crash_message.exit_error(self._file, error, _RUNNER)
+
+
+def _tensor_spec(values: list[Any]) -> TensorSpec:
+    name, shape, *others = values  # JSON has no tuples
+    return TensorSpec(name, tuple(shape), *others)
 
 
 def measure(load: LoadOptions, timing: TimingOptions) -> Row:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cnn_keras import __version__, zoo
 from cnn_keras.experiments.estimates import wilson
 from cnn_keras.inspection import anatomy
-from cnn_keras.machine import Host, versions
+from cnn_keras.machine import versions
 from cnn_keras.report.formatting import enumerate_names, keep_units, plural
 from cnn_keras.training.run_folder import Run
 
@@ -202,7 +202,7 @@ def notes(entry: Entry, host: dict[str, Any]) -> list[str]:
     """Return remarks on the results: doubts, slow integer files, a busy machine."""
     measurements = [Row(**{field: row[field] for field in Row._fields}) for _, row in entry.rows]
     found = [*entry.export["remarks"]]
-    found += (integer_note(Host(**host), measurements) or "").splitlines()
+    found += (integer_note(host["instructions"], measurements) or "").splitlines()
     load = max(_loads([entry]), default=0.0)
     if load > host["cores"]:
         found.append(

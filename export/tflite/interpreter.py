@@ -73,6 +73,20 @@ class TensorSpec(NamedTuple):
     scale: float
     zero_point: int
 
+    def quantize(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """Convert real values to the tensor's type; for a float tensor return them as they are."""
+        dtype: np.dtype[Any] = np.dtype(self.dtype)
+        if not self.scale:
+            return np.asarray(values, dtype)
+        limits = np.iinfo(dtype)
+        steps = np.round(values / self.scale) + self.zero_point
+        quantized: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
+        return quantized
+
+    def dequantize(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Convert values of the tensor's type to real values; return floats as they are."""
+        return _dequantize(values, self.scale, self.zero_point)
+
 
 class Delegation(NamedTuple):
     """How much of the graph XNNPACK runs.
@@ -160,17 +174,11 @@ class Interpreter:
         Args:
             images: Preprocessed images `(n, height, width, channels)`.
         """
-        dtype: np.dtype[Any] = np.dtype(self.input.dtype)
-        if not self.input.scale:
-            return np.asarray(images, dtype)
-        limits = np.iinfo(dtype)
-        steps = np.round(images / self.input.scale) + self.input.zero_point
-        quantized: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
-        return quantized
+        return self.input.quantize(images)
 
     def dequantize(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Convert raw outputs `(n, classes)` to float; return float outputs as they are."""
-        return _dequantize(outputs, self.output.scale, self.output.zero_point)
+        return self.output.dequantize(outputs)
 
     def set_input(self, image: NDArray[Any]) -> None:
         """Copy one image `(1, height, width, channels)` of the input's type into the model."""

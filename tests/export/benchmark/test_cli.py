@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
 from export.benchmark.cli import Benchmark
+from export.benchmark.results import schema
 from export.benchmark.runner import Row
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, ModelFileError
 from tests.fixtures.command_line import read_json_lines
@@ -43,7 +45,9 @@ def test_every_file_with_every_number_of_threads(file: File, tmp_path: Path) -> 
         ("int16", 2),
     ]
     assert read_json_lines(tmp_path / "benchmarks.jsonl") == rows
-    assert set(rows[0]) == {"time", "vs", "host", "versions", *Row._fields}
+    jsonschema.validate(rows[0], schema())
+    assert set(Row._fields) < set(rows[0])
+    assert [row["digest"]["equal"] for row in rows] == [True] * 4
     shown = text(outcome)
     assert "float32.tflite" in shown
     assert "5/5 in 1" in shown

@@ -10,7 +10,7 @@ from export.benchmark.inputs import saved_inputs, validation_images
 
 def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
     images = validation_images(lenet_run.path)
-    assert images.shape == (100, 32, 32, 1)
+    assert images.shape == (32, 32, 32, 1)
     assert images.dtype == "float32"
 
 

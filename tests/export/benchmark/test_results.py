@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import pytest
 from rich.console import Console
 
@@ -15,13 +16,28 @@ from cnn_keras.machine import host
 from export.benchmark import results
 from export.benchmark.compare import Comparison
 from export.benchmark.latency_ratio import Ratio
+from export.benchmark.places.digest import Digest
+from export.benchmark.places.place import Job, Measured
 from export.benchmark.results import record, require_writable, significant, table
-from export.benchmark.runner import Row
+from export.benchmark.runner import Loaded, Row, TimingOptions
+from export.tflite.interpreter import TensorSpec
 from tests.fixtures.command_line import read_json_lines
 
 ROW = Row(**dict.fromkeys(Row._fields, 1))._replace(  # type: ignore[arg-type]
     file="a/net.tflite", sha256="ab", dtype="int8", activation_dtype="int8", inputs="random"
 )
+DIGEST = Digest(32, "ef" * 32, "static", True, 0.0, 1.0, 10)
+
+
+def job(file: Path) -> Job:
+    spec = TensorSpec("image", (1, 8, 8, 1), "int8", 0.1, 0)
+    loaded = Loaded(spec, spec, "int8", "int8", 5, 32)
+    return Job(file, "ab" * 32, loaded, None, 1, 0.5, TimingOptions())
+
+
+def measured(**extra: object) -> Measured:
+    versions = {"python": "3"}
+    return Measured(ROW._asdict(), host()._asdict(), versions, "LiteRT", "2.3.0", "XNNPACK", extra)
 
 
 def test_full_disk_leaves_the_old_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,26 +58,71 @@ def test_lines_of_simultaneous_benchmarks_do_not_mix(tmp_path: Path) -> None:
     assert sorted(int(str(line["row"])) for line in read_json_lines(path)) == list(range(64))
 
 
-def test_brackets_of_names_are_no_markup() -> None:
+def test_brackets_of_names_are_no_markup(tmp_path: Path) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(table([ROW._replace(file="a/[bold]net.tflite", inputs="noise")]))
+    file = tmp_path / "[bold]net.tflite"
+    file.write_bytes(b"content")
+    console.print(table([record(job(file), "ssh:[bold]net", measured(), DIGEST)]))
     claims = [{"claim": "[bold]net errs", "holds": True, "value": 1.0, "interval": None}]
     console.print(claims_table({"claims": claims}))
-    assert console.export_text().count("[bold]net") == 2
+    assert console.export_text().count("[bold]net") == 3
 
 
-def test_a_record_states_what_a_row_was_compared_with() -> None:
-    other = ROW._replace(file="other.tflite", sha256="cd")
+def test_a_record_states_what_a_row_was_compared_with(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"content")
+    other = ROW._replace(file="other.tflite", sha256="cd" * 32)
     comparison = Comparison(ROW, other, Ratio(0.5, 0.4, 0.6), "a is faster")
-    document = record(ROW, host(), {"python": "3"}, comparison)
+    document = record(job(file), "local", measured(), DIGEST, comparison)
     assert json.loads(json.dumps(document["vs"])) == {
         "file": "other.tflite",
-        "sha256": "cd",
+        "sha256": "cd" * 32,
         "ratio": 0.5,
         "interval": [0.4, 0.6],
         "conclusion": "a is faster",
     }
-    assert record(ROW, host(), {})["vs"] is None
+    validate(document)
+    assert record(job(file), "local", measured(), DIGEST)["vs"] is None
+
+
+def validate(document: object) -> None:
+    """Check a document as it is in a JSONL file."""
+    jsonschema.validate(json.loads(json.dumps(document)), results.schema())
+
+
+def test_what_a_place_does_not_know_is_null(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"content")
+    known = {name: 1.0 for name in Row._fields if name.startswith("latency")}
+    known |= {"load_ms": 1.0, "first_ms": 1.0, "num_runs": 5}
+    found = measured()._replace(row=known, delegate_used=None)
+    document = record(job(file), "web:browser", found, DIGEST)
+    validate(document)
+    assert document["peak_rss_mb"] is document["nodes"] is None
+    assert (document["file"], document["size_bytes"]) == (str(file), 7)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(table([document]))
+    assert "web:browser" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_runs", 0), ("latency_p50_ms", -1.0), ("digest", {}), ("sha256", "ab"), ("other", 1)],
+)
+def test_the_schema_refuses_other_documents(key: str, value: object, tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"content")
+    document = record(job(file), "local", measured(), DIGEST)
+    validate(document)
+    with pytest.raises(jsonschema.ValidationError):
+        validate({**document, key: value})
+
+
+def test_the_schema_has_every_key(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"content")
+    document = record(job(file), "local", measured(), DIGEST)
+    assert sorted(results.schema()["required"]) == sorted(document)
 
 
 def test_a_writable_path_is_left_as_it_was(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import subprocess
@@ -9,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.runner import LoadOptions, Row, TimingOptions
+from export.benchmark.runner import LoadOptions, Row, TimingOptions, noise
 from export.benchmark.runner_process import RunnerProcess, measure
-from export.tflite.interpreter import ModelFileError
+from export.tflite.interpreter import Interpreter, ModelFileError
 from tests.fixtures.tiny_files import SHAPE
 
 QUICK = TimingOptions(num_runs=20, min_secs=0.05)
@@ -26,7 +27,7 @@ def test_row_of_a_float_file(file: File) -> None:
     assert row.size_bytes == path.stat().st_size
     assert row.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (row.dtype, row.activation_dtype) == ("float32", "float32")
-    assert (row.num_threads, row.inputs) == (1, "random")
+    assert (row.num_threads, row.threads_used, row.inputs) == (1, 1, "random")
     assert (row.nodes, row.delegated_nodes, row.partitions) == (5, 5, 1)
     assert row.num_runs >= QUICK.num_runs
     assert row.quantize_p50_ms is None
@@ -35,7 +36,8 @@ def test_row_of_a_float_file(file: File) -> None:
 
 def test_row_of_an_integer_file(file: File) -> None:
     row = measure(LoadOptions(str(file("int8")), num_threads=2, warmup_secs=0.0), QUICK)
-    assert (row.dtype, row.activation_dtype, row.num_threads) == ("int8", "int8", 2)
+    assert (row.dtype, row.activation_dtype) == ("int8", "int8")
+    assert (row.num_threads, row.threads_used) == (2, 2)
     assert row.quantize_p50_ms is not None
     assert row.quantize_p50_ms > 0
     check_numbers(row)
@@ -87,6 +89,16 @@ def test_blocks_add_up(file: File) -> None:
     assert min(medians) <= row.latency_p50_ms <= max(medians)
 
 
+def test_outputs_are_those_of_the_interpreter(file: File) -> None:
+    with RunnerProcess(LoadOptions(str(file("int8")), num_threads=2, warmup_secs=0.0)) as process:
+        outputs = np.concatenate([process.output(index) for index in range(32)])
+        loaded = process.loaded
+    assert (loaded.input.shape, loaded.output.dtype) == ((1, *SHAPE), "int8")
+    assert loaded.delegated_nodes == 5
+    expected = Interpreter(file("int8"))(noise(SHAPE))
+    np.testing.assert_array_equal(loaded.output.dequantize(outputs), expected)
+
+
 def test_given_images_are_the_inputs(file: File, tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((3, *SHAPE), np.float32))
@@ -104,13 +116,14 @@ def test_images_of_another_size_are_refused(file: File, tmp_path: Path) -> None:
 def test_needs_only_litert_and_numpy(file: File, run_without: Run) -> None:
     """No other package of this project's is importable, this project's networks included."""
     absent = {"tensorflow", "keras", "cnn_keras", "rich", "tyro", "PIL", "sklearn", "scipy"}
-    requests = [{"file": str(file("int8")), "warmup_secs": 0.0}, QUICK._asdict()]
+    requests = [{"file": str(file("int8")), "warmup_secs": 0.0}, 0, QUICK._asdict()]
     done = run_without(
         absent, "-m", "export.benchmark.runner", stdin="\n".join(map(json.dumps, requests)) + "\n"
     )
     assert done.returncode == 0, done.stderr
-    ready, median, row = map(json.loads, done.stdout.splitlines())
-    assert ready == "ready"
+    loaded, output, median, row = map(json.loads, done.stdout.splitlines())
+    assert (loaded["dtype"], loaded["num_images"]) == ("int8", 32)
+    assert len(base64.b64decode(output)) == 10
     assert Row(**row).latency_p50_ms == median
     assert done.stderr == ""
 

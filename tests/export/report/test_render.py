@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cnn_keras.machine import RUNTIME_PACKAGES, host, versions
+from cnn_keras.machine import host
 from cnn_keras.training.run_folder import Run
-from export.benchmark.results import record, significant
-from export.benchmark.runner import LoadOptions, TimingOptions
-from export.benchmark.runner_process import measure
+from export.benchmark.measurements import MeasurementOptions, measure_files
+from export.benchmark.results import significant
+from export.benchmark.runner import TimingOptions
 from export.pipeline import export as export_files
 from export.recipes import RECIPES
 from export.report.facts import Entry
@@ -33,16 +33,8 @@ def measured(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Entry:
     recipes = [RECIPES["float32"], RECIPES["static_wi8_ai8"]]
     source = SourceModel("lenet5_digits", lenet_run.model(), lenet_run, lenet_run.dataset())
     document = export_files(source, out, recipes)
-    block = TimingOptions(num_runs=5, min_secs=0.0)
-    rows = [
-        record(
-            measure(LoadOptions(str(out / file["file"]), threads, 0.0), block),
-            host(),
-            versions(RUNTIME_PACKAGES),
-        )
-        for file in document["files"]
-        for threads in (1, 2)
-    ]
+    options = MeasurementOptions((1, 2), TimingOptions(num_runs=5, min_secs=0.0), warmup_secs=0.0)
+    rows = measure_files([out / file["file"] for file in document["files"]], options).documents
     # As if written to and read from JSON, and on a machine that had nothing else to do.
     rows = json.loads(json.dumps(rows))
     for row in rows:

@@ -1,0 +1,94 @@
+"""This machine as a place: each file runs in a fresh process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cnn_keras.machine import RUNTIME_PACKAGES, Host, host, versions
+
+from .place import Job, LoadedFile, Measured, Outputs, Place, PlaceOptions
+
+if TYPE_CHECKING:
+    from ..runner import Row
+    from ..runner_process import RunnerProcess
+
+
+class Local(Place):
+    """This machine."""
+
+    name = "local"
+
+    @contextmanager
+    def load(self, job: Job) -> Iterator[LoadedFile]:
+        """Load a file in a fresh process; see `Place.load`."""
+        from ..runner_process import RunnerProcess
+
+        machine = host()  # its load average is that before the process starts
+        with RunnerProcess(job.load_options) as process:
+            yield LocalFile(process, job, machine)
+
+
+class LocalFile(LoadedFile):
+    """A file in a process on this machine.
+
+    Args:
+        process: The process that has loaded it.
+        job: The measurement.
+        machine: This machine.
+    """
+
+    def __init__(self, process: RunnerProcess, job: Job, machine: Host) -> None:
+        self._process = process
+        self._job = job
+        self._machine = machine
+
+    def outputs(self) -> Outputs:
+        """Run the images of the job; see `LoadedFile.outputs`."""
+        return outputs_of(self._process)
+
+    def measure(self) -> Measured:
+        """Time the file; see `LoadedFile.measure`."""
+        self._process.run(self._job.timing)
+        return measured_here(self._process.row(), self._machine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalOptions(PlaceOptions):
+    """The option that names this machine."""
+
+    local: bool = False
+    """Measure on this machine, too, if the options name another place."""
+
+    def places(self) -> list[Place]:
+        """Return the places that the options name, or this machine if they name none."""
+        others = super().places()
+        return [Local(), *others] if self.local or not others else others
+
+
+def outputs_of(process: RunnerProcess) -> Outputs:
+    """Run all images of a process."""
+    import numpy as np
+
+    raw = [process.output(index) for index in range(process.loaded.num_images)]
+    return Outputs(np.concatenate(raw), process.loaded.delegated_nodes)
+
+
+def measured_here(row: Row, machine: Host) -> Measured:
+    """Return a measurement of LiteRT on this machine.
+
+    Args:
+        row: What its process has measured.
+        machine: This machine, before.
+    """
+    found = versions(RUNTIME_PACKAGES)
+    return Measured(
+        row._asdict(),
+        machine._asdict(),
+        found,
+        "LiteRT",
+        found["ai-edge-litert"],
+        delegate_used="XNNPACK" if row.delegated_nodes else None,
+    )
