@@ -70,6 +70,7 @@ def test_it_holds_the_templates_and_the_style_sheet(installed: Path) -> None:
         for name in ("page.html.j2", "page.md.j2"):
             assert (installed / folder / name).is_file()
     assert (installed / "cnn_keras_export" / "cards" / "card.md.j2").is_file()
+    assert (installed / "cnn_keras_export" / "benchmark" / "row.schema.json").is_file()
     assert (installed / "cnn_keras" / "report" / "style.css").is_file()
 
 

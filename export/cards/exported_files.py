@@ -11,7 +11,7 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
 from cnn_keras.unpack import run_path
 
-from ..benchmark.results import FILE_NAME
+from ..benchmark.results import FILE_NAME, LOCAL
 from ..provenance import EXPORT_JSON, find_run
 
 FOLDER = "files"  # of a run folder, where `export --android` writes
@@ -150,4 +150,4 @@ def _of_latest_machine(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _machine(row: dict[str, Any]) -> tuple[object, ...]:
     host = row["host"]
-    return host["cpu"], host["architecture"], host["cores"]
+    return row.get("place", LOCAL), host["cpu"], host["architecture"], host["cores"]

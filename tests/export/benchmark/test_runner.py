@@ -94,7 +94,7 @@ def test_outputs_are_those_of_the_interpreter(file: File) -> None:
         outputs = np.concatenate([process.output(index) for index in range(32)])
         loaded = process.loaded
     assert (loaded.input.shape, loaded.output.dtype) == ((1, *SHAPE), "int8")
-    assert loaded.delegated_nodes == 5
+    assert loaded.delegated_nodes == 4
     expected = Interpreter(file("int8"))(noise(SHAPE))
     np.testing.assert_array_equal(loaded.output.dequantize(outputs), expected)
 
