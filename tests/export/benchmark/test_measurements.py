@@ -119,7 +119,7 @@ def test_the_failure_of_the_only_file_at_the_only_place_is_an_error(
 ) -> None:
     with pytest.raises(PlaceError, match="gone cannot be reached"):
         measure_files([file("int8")], QUICK, [Elsewhere("gone", reachable=False)])
-    with pytest.raises(DigestError, match=r"int8\.tflite is not timed at wrong: it predicts another class"):
+    with pytest.raises(DigestError, match=r"int8\.tflite is not timed at wrong: it predicts"):
         measure_files([file("int8")], QUICK, [Elsewhere("wrong", flip=9)])
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
