@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
-from cnn_keras import cli
+from cnn_keras import cli, zoo
 from cnn_keras.command import Command, Outcome, log, start_keras
-from cnn_keras.errors import UsageError
+from cnn_keras.errors import UsageError, unknown
 from cnn_keras.options import DataDirOption
 from cnn_keras.trained.table import is_name
 from cnn_keras.weights.source_options import SourceOptions
@@ -177,20 +176,53 @@ class Export(SourceOptions, DataDirOption, Command):
 class Benchmark(benchmark.Benchmark):
     """Measure latency and memory of .tflite files.
 
-    Each file runs in a fresh process that imports only ai-edge-litert and numpy. Inputs are
-    validation images of the run that the file was exported from, or noise if that run is not known.
-    Every measurement is appended to a JSONL file with host, versions and the file's hash.
+    On this machine, each file runs in a fresh process that imports only ai-edge-litert and numpy.
+    Inputs are validation images of the run that the file was exported from, or noise if that run is
+    not known. At another place, the outputs for these images are first compared with those here; a
+    file whose outputs differ is not timed, and the exit code is 1. Every measurement is appended to
+    a JSONL file with host, versions and the file's hash.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
-    """The .tflite files; or trained networks such as resnet20:fashion_mnist, whose float32 and
-    static_wi8_ai8 files are exported into the cache."""
+    """The .tflite files; or trained networks such as resnet20:fashion_mnist, whose files are
+    exported into the cache; or networks such as resnet18, which are converted there with random
+    weights."""
+    recipes: tuple[str, ...] = app_models.RECIPES
+    """Recipes of the files of a network that is named."""
+    image_size: int | None = None
+    """Side of the input of a network without training; by default that of its paper."""
+    classes: int | None = None
+    """Number of classes of a network without training; by default that of its paper."""
 
-    def __call__(self) -> Outcome:
-        files = (self._exported(source) if is_name(source) else [source] for source in self.files)
-        return benchmark.Benchmark.__call__(replace(self, files=tuple(chain.from_iterable(files))))
+    def measured_files(self) -> tuple[Sequence[Path], Mapping[Path, Path]]:
+        """Return the files, and the images of those whose networks are not trained.
 
-    def _exported(self, name: Path) -> list[Path]:
+        Raises:
+            UsageError: A network or a recipe is unknown, or an option does not fit.
+            Error: A network cannot be converted, or the data set of a trained one cannot be loaded.
+        """
+        recipes = select(self.recipes)
+        networks = [each for each in self.files if str(each) in zoo.ZOO and not each.exists()]
+        if not networks and (self.image_size, self.classes) != (None, None):
+            raise UsageError("--image-size and --classes are for networks without training.")
+        files: list[Path] = []
+        untrained: dict[Path, Path] = {}
+        for source in self.files:
+            if is_name(source):
+                files += self._exported(source, recipes)
+            elif source in networks:
+                from .untrained import untrained_files
+
+                found = untrained_files(source.name, recipes, self.image_size, self.classes)
+                files += found.files
+                untrained |= dict.fromkeys(found.files, found.images)
+            elif source.suffix or source.exists():
+                files.append(source)
+            else:
+                raise UsageError(unknown("network", source.name, zoo.ZOO))
+        return files, untrained
+
+    def _exported(self, name: Path, recipes: Sequence[Recipe]) -> list[Path]:
         """Return the files of a trained network, which are exported if they are not in the cache.
 
         Raises:
@@ -200,14 +232,15 @@ class Benchmark(benchmark.Benchmark):
         from cnn_keras.training.run_folder import Run
 
         run = Run.open(name)
-        folder = run.path / "benchmark"  # `export --android` may write other recipes into "files"
+        # `export --android` may write other recipes into "files".
+        folder = run.path / "benchmark" / "-".join(recipe.name for recipe in recipes)
         if not (folder / EXPORT_JSON).is_file():  # which an export writes last
-            log(f"{name}: export {' and '.join(app_models.RECIPES)} into {folder}")
+            log(f"{name}: export {' and '.join(recipe.name for recipe in recipes)} into {folder}")
             start_keras()
             from .pipeline import export
             from .source_model import SourceModel
 
-            export(SourceModel.of_run(run, self.data_dir), folder, select(app_models.RECIPES))
+            export(SourceModel.of_run(run, self.data_dir), folder, recipes)
         return sorted(folder.glob("*.tflite"))
 
 

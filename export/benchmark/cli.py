@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +18,14 @@ from .places.local import LocalOptions
 if TYPE_CHECKING:
     from .runner import Row
 
+CONSTANT_REMARK = "has the same output for all images, so that comparing its outputs proves little"
+
 
 @dataclass(frozen=True)
 class Benchmark(LocalOptions, DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
-    On this machine, each file runs in a fresh process that imports only ai-edge-litert and numpy.
-    Inputs are validation images of the run that the file was exported from, or noise if that run is
-    not known. At another place, the outputs for 32 images are first compared with those here; a
-    file whose outputs differ is not timed, and the exit code is 1. Every measurement is appended to
-    a JSONL file with host, versions and the file's hash.
+    The whole command line has a subclass that also takes networks by name.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
@@ -67,7 +65,7 @@ class Benchmark(LocalOptions, DataDirOption, Command):
         from .runner import TimingOptions
 
         self._validate()
-        places = self.places()
+        files, untrained = self.measured_files()
         options = MeasurementOptions(
             threads=self.threads,
             timing=TimingOptions(self.num_runs, self.min_secs, self.max_secs),
@@ -77,11 +75,19 @@ class Benchmark(LocalOptions, DataDirOption, Command):
             run=self.run,
             data_dir=self.data_dir,
             out=self.out,
+            untrained=untrained,
         )
-        found = measure_files(self.files, options, places)
+        found = measure_files(files, options, self.places())
         rows = found.documents
-        files = dict.fromkeys(row["file"] for row in rows)
-        remarks = [f"{file} {DYNAMIC_BATCH_REMARK}." for file in files if has_dynamic_batch(file)]
+        measured = dict.fromkeys(row["file"] for row in rows)
+        remarks = [
+            f"{file} {DYNAMIC_BATCH_REMARK}." for file in measured if has_dynamic_batch(file)
+        ]
+        remarks += dict.fromkeys(
+            f"{row['file']} gives the same output for all images: their comparison proves little."
+            for row in rows
+            if row["digest"]["distinct_outputs"] == 1
+        )
         hosts = {row["place"]: row["host"] for row in rows}
         notes = (
             integer_note(host["instructions"], _complete(rows, place), same_network)
@@ -106,6 +112,13 @@ class Benchmark(LocalOptions, DataDirOption, Command):
         ]
         text = Group(table(rows), *map(escape, (*host_lines, *lines)))
         return Outcome(document, text, exit_code=1 if found.failures else 0)
+
+    def measured_files(self) -> tuple[Sequence[Path], Mapping[Path, Path]]:
+        """Return the files, and the images of those whose networks are not trained.
+
+        See `MeasurementOptions.untrained`.
+        """
+        return self.files, {}
 
     def _validate(self) -> None:
         """Refuse wrong options.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,24 @@ NUM_IMAGES = 32
 """Images whose outputs are compared with those of other places, and that a file is timed on."""
 
 
+class Inputs(NamedTuple):
+    """The images of a measurement.
+
+    Attributes:
+        path: Path of an `.npy` file with preprocessed images `(n, height, width, channels)` in
+            float32, at most `NUM_IMAGES`; None for noise.
+        kind: What they are: ``"validation"``, ``"photographs"`` or ``"random"``.
+    """
+
+    path: Path | None
+    kind: str
+
+
+NOISE = Inputs(None, "random")
+
+
 @contextmanager
-def saved_inputs(file: Path, run: Path | None, data_dir: Path | None) -> Iterator[Path | None]:
+def saved_inputs(file: Path, run: Path | None, data_dir: Path | None) -> Iterator[Inputs]:
     """Save the images for a file where its process can map them.
 
     Args:
@@ -31,19 +48,19 @@ def saved_inputs(file: Path, run: Path | None, data_dir: Path | None) -> Iterato
         data_dir: Folder in which the data set is looked for first.
 
     Yields:
-        Path of an `.npy` file; None if the file is to be timed on noise.
+        The images, which are deleted in the end, or noise.
 
     Raises:
         Error: `run` is not a run, or its data set is not available.
     """
     images = _images(file, run, data_dir)
     if images is None:
-        yield None
+        yield NOISE
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.npy")
         np.save(path, images)
-        yield path
+        yield Inputs(path, "validation")
 
 
 def _images(file: Path, run: Path | None, data_dir: Path | None) -> NDArray[np.float32] | None:

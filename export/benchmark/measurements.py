@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cnn_keras.command import failure_reason, log
@@ -15,7 +16,7 @@ from cnn_keras.machine import host
 
 from ..tflite.interpreter import ModelFileError, check_identifier
 from .compare import compare
-from .inputs import saved_inputs
+from .inputs import Inputs, saved_inputs
 from .places import digest
 from .places.local import Local, LocalFile, measured_here, outputs_of
 from .places.place import Job, LoadedFile, Place
@@ -37,7 +38,8 @@ class MeasurementOptions(NamedTuple):
         run: Run folder whose validation images are the inputs; None for that of the file.
         data_dir: Folder in which the run's data set is looked for first.
         out: JSONL file to append to; None for one beside each file.
-        untrained: Whether the files hold networks that are not trained.
+        untrained: Images `(n, height, width, channels)` in an `.npy` file by file, for files whose
+            networks are not trained.
     """
 
     threads: Sequence[int] = (1,)
@@ -48,11 +50,13 @@ class MeasurementOptions(NamedTuple):
     run: Path | None = None
     data_dir: Path | None = None
     out: Path | None = None
-    untrained: bool = False
+    untrained: Mapping[Path, Path] = MappingProxyType({})
 
     def results_path(self, file: Path) -> Path:
         """Return the JSONL file for a file's measurements."""
-        return self.out or file.parent / FILE_NAME
+        if self.out:
+            return self.out
+        return Path(FILE_NAME) if file in self.untrained else file.parent / FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -159,15 +163,19 @@ class _Session:
         """
         check_identifier(file)
         options = self._options
-        with saved_inputs(file, options.run, options.data_dir) as images:
+        with (
+            nullcontext(Inputs(options.untrained[file], "photographs"))
+            if file in options.untrained
+            else saved_inputs(file, options.run, options.data_dir)
+        ) as inputs:
             if options.vs:
-                self._compare(file, options.vs, images)
+                self._compare(file, options.vs, inputs)
             else:
-                self._measure(file, images, places)
+                self._measure(file, inputs, places)
 
-    def _measure(self, file: Path, images: Path | None, places: Sequence[Place]) -> None:
+    def _measure(self, file: Path, inputs: Inputs, places: Sequence[Place]) -> None:
         here = any(isinstance(place, Local) for place in places) and 1 in self._options.threads
-        with self._reference(file, images, warm=here) as (process, job, expected):
+        with self._reference(file, inputs, warm=here) as (process, job, expected):
             for place in places:
                 for num_threads in self._options.threads:
                     log(_progress(file, num_threads, place))
@@ -200,13 +208,14 @@ class _Session:
                     f"{job.file} is not timed at {place.name}: {error}."
                 ) from None
             measured = loaded.measure()
-        self._append(record(job, place.name, measured, compared, untrained=self._options.untrained))
+        untrained = job.file in self._options.untrained
+        self._append(record(job, place.name, measured, compared, untrained=untrained))
 
-    def _compare(self, file: Path, other: Path, images: Path | None) -> None:
+    def _compare(self, file: Path, other: Path, inputs: Inputs) -> None:
         """Time a file alternately with another with each number of threads."""
         jobs, digests = [], []
         for each in (file, other):
-            with self._reference(each, images, warm=False) as (process, job, expected):
+            with self._reference(each, inputs, warm=False) as (process, job, expected):
                 jobs.append(job)
                 digests.append(digest.compare(expected, outputs_of(process)))
         for num_threads in self._options.threads:
@@ -220,22 +229,31 @@ class _Session:
                 both, (comparison.row, comparison.other), digests, (comparison, None), strict=True
             ):
                 measured = measured_here(row, machine)
-                self._append(record(job, Local.name, measured, compared, versus))
+                self._append(
+                    record(
+                        job,
+                        Local.name,
+                        measured,
+                        compared,
+                        versus,
+                        job.file in self._options.untrained,
+                    )
+                )
 
     @contextmanager
     def _reference(
-        self, file: Path, images: Path | None, warm: bool
+        self, file: Path, inputs: Inputs, warm: bool
     ) -> Iterator[tuple[RunnerProcess, Job, digest.Reference]]:
         """Load a file on this machine, with one thread, and compute its outputs."""
         options = self._options
-        load = LoadOptions(
-            str(file), 1, options.warmup_secs if warm else 0.0, str(images) if images else None
-        )
-        with RunnerProcess(load) as process:
+        path = str(inputs.path) if inputs.path else None
+        with RunnerProcess(
+            LoadOptions(str(file), 1, options.warmup_secs if warm else 0.0, path)
+        ) as process:
             loaded = process.loaded
             with file.open("rb") as opened:
                 sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-            job = Job(file, sha256, loaded, images, 1, options.warmup_secs, options.timing)
+            job = Job(file, sha256, loaded, inputs, 1, options.warmup_secs, options.timing)
             yield process, job, digest.reference(file, outputs_of(process), loaded.output)
 
     def _append(self, document: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def record(
         "dtype": job.loaded.dtype,
         "activation_dtype": job.loaded.activation_dtype,
         "num_threads": job.num_threads,
-        "inputs": job.inputs,
+        "inputs": job.inputs.kind,
     }
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

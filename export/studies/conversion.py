@@ -12,7 +12,6 @@ import numpy as np
 
 from cnn_keras.command import log
 from cnn_keras.data import photographs
-from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.evaluate import Probabilities
@@ -21,10 +20,10 @@ from cnn_keras.zoo import build, network
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize
 from ..tflite.interpreter import Interpreter
+from ..untrained import normalize_by
 from ..verification.audit import audit
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.figure import Figure
 
 MAX_RELATIVE_ERROR = 1e-4
@@ -36,7 +35,7 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
     """Convert networks at the size of their papers, and record their partitions and differences.
 
     Weights are random, since operations and types do not depend on them, but conditioned by
-    `normalize_by`. The networks are compared on other crops than those.
+    `untrained.normalize_by`. The networks are compared on other crops than those.
 
     Args:
         networks: Rows of the zoo.
@@ -115,34 +114,6 @@ def convert_network(name: str) -> list[dict[str, Any]]:
 def relative_error(probabilities: Probabilities, expected: Probabilities) -> float:
     """Return the largest difference of a probability, relative to the largest probability."""
     return float(np.abs(probabilities - expected).max() / expected.max())
-
-
-def normalize_by(model: keras.Model, images: Float32Images) -> None:
-    """Condition random weights on some images, so that a comparison of probabilities can fail.
-
-    Each batch normalization gets its statistics on the images, and a shift of one. Without the
-    shift, rectifiers cut off half of their inputs, and each layer of random weights amplifies
-    rounding errors (Yang et al., arXiv:1902.08129): the float32 probabilities of plain-56 then
-    differ by 2.6e-4 from those in double precision, and with the shift by 2e-6.
-
-    The last weights are scaled so that the logits have a standard deviation of one over the
-    classes. Otherwise those of resnet56 are so large that one class has a probability of 1 in spite
-    of rounding errors.
-    """
-    import keras
-
-    layers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
-    momentum = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-        layer.beta.assign(keras.ops.ones_like(layer.beta))
-    model(images, training=True)
-    for layer, value in zip(layers, momentum, strict=True):
-        layer.momentum = value
-    last = next(layer for layer in reversed(model.layers) if layer.weights)
-    logits = keras.ops.convert_to_numpy(keras.Model(model.input, last.output)(images))
-    spread = logits.reshape(len(images), -1, logits.shape[-1]).mean(axis=1).std(axis=-1).mean()
-    last.set_weights([weight / spread for weight in last.get_weights()])
 
 
 def claims(rows: Sequence[dict[str, Any]]) -> list[Claim]:

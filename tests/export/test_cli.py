@@ -116,7 +116,7 @@ def test_benchmark_exports_the_files_of_a_trained_network_once(
     quick = ["--num-runs", "3", "--min-secs", "0", "--warmup-secs", "0", "--json"]
     results = ["--out", tmp_path / "results.jsonl"]
     code, out, _ = run_main(capsys, "benchmark", TRAINED, *quick, *results)
-    files = sorted(cache.rglob("benchmark/*.tflite"))  # not those of `export --android`
+    files = sorted(cache.rglob("benchmark/*/*.tflite"))  # not those of `export --android`
     assert code == 0
     assert [Path(row["file"]) for row in json.loads(out)["rows"]] == files
     assert len(files) == 2

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..inputs import Inputs
     from ..runner import Loaded, LoadOptions, TimingOptions
 
 
@@ -34,9 +35,8 @@ class Job:
         file: The `.tflite` file.
         sha256: Its hash.
         loaded: What LiteRT on this machine knows of it.
-        images_path: Path of an `.npy` file with preprocessed images `(n, height, width, channels)`
-            in float32, at most `inputs.NUM_IMAGES`; None for noise. The outputs of all are compared
-            before the file is timed, and the timed inferences cycle through them.
+        inputs: The images. The outputs of all are compared before the file is timed, and the timed
+            inferences cycle through them.
         num_threads: Threads that the runtime may use.
         warmup_secs: Seconds of inferences before the timed ones.
         timing: How long the file is timed.
@@ -45,22 +45,17 @@ class Job:
     file: Path
     sha256: str
     loaded: Loaded
-    images_path: Path | None
+    inputs: Inputs
     num_threads: int
     warmup_secs: float
     timing: TimingOptions
-
-    @property
-    def inputs(self) -> str:
-        """What the images are: ``"validation"`` or ``"random"``, as in a row."""
-        return "validation" if self.images_path else "random"
 
     @property
     def load_options(self) -> LoadOptions:
         """What a runner on this machine loads."""
         from ..runner import LoadOptions
 
-        images = str(self.images_path) if self.images_path else None
+        images = str(self.inputs.path) if self.inputs.path else None
         return LoadOptions(str(self.file), self.num_threads, self.warmup_secs, images)
 
     def images(self) -> NDArray[np.float32]:
@@ -69,9 +64,9 @@ class Job:
 
         from ..runner import noise
 
-        if self.images_path is None:
+        if self.inputs.path is None:
             return noise(self.loaded.input.shape[1:])
-        images: NDArray[np.float32] = np.load(self.images_path)
+        images: NDArray[np.float32] = np.load(self.inputs.path)
         return images
 
     def raw_images(self) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cnn_keras.training.run_folder import Run
-from export.benchmark.inputs import saved_inputs, validation_images
+from export.benchmark.inputs import NOISE, saved_inputs, validation_images
 
 
 def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
@@ -15,9 +15,10 @@ def test_runs_images_are_the_inputs(lenet_run: Run) -> None:
 
 
 def test_saved_inputs_are_those_of_the_run(lenet_run: Run, tmp_path: Path) -> None:
-    with saved_inputs(tmp_path / "net.tflite", lenet_run.path, None) as path:
-        assert path
-        np.testing.assert_array_equal(np.load(path), validation_images(lenet_run.path))
-    assert not path.exists()
-    with saved_inputs(tmp_path / "net.tflite", None, None) as path:
-        assert path is None
+    with saved_inputs(tmp_path / "net.tflite", lenet_run.path, None) as inputs:
+        assert inputs.path
+        assert inputs.kind == "validation"
+        np.testing.assert_array_equal(np.load(inputs.path), validation_images(lenet_run.path))
+    assert not inputs.path.exists()
+    with saved_inputs(tmp_path / "net.tflite", None, None) as inputs:
+        assert inputs == NOISE

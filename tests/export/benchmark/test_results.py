@@ -15,6 +15,7 @@ from cnn_keras.experiments.record import claims_table
 from cnn_keras.machine import host
 from export.benchmark import results
 from export.benchmark.compare import Comparison
+from export.benchmark.inputs import NOISE
 from export.benchmark.latency_ratio import Ratio
 from export.benchmark.places.digest import Digest
 from export.benchmark.places.place import Job, Measured
@@ -32,7 +33,7 @@ DIGEST = Digest(32, "ef" * 32, "static", True, 0.0, 1.0, 10)
 def job(file: Path) -> Job:
     spec = TensorSpec("image", (1, 8, 8, 1), "int8", 0.1, 0)
     loaded = Loaded(spec, spec, "int8", "int8", 5, 32)
-    return Job(file, "ab" * 32, loaded, None, 1, 0.5, TimingOptions())
+    return Job(file, "ab" * 32, loaded, NOISE, 1, 0.5, TimingOptions())
 
 
 def measured(**extra: object) -> Measured:
