@@ -211,7 +211,7 @@ class Benchmark(benchmark.Benchmark):
             if is_name(source):
                 files += self._exported(source, recipes)
             elif source in networks:
-                from .untrained import untrained_files
+                from .conversion.untrained import untrained_files
 
                 found = untrained_files(source.name, recipes, self.image_size, self.classes)
                 files += found.files

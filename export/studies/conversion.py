@@ -19,8 +19,8 @@ from cnn_keras.zoo import build, network
 
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize
+from ..conversion.untrained import normalize_by
 from ..tflite.interpreter import Interpreter
-from ..untrained import normalize_by
 from ..verification.audit import audit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def conversion(networks: Sequence[str], out: Path) -> dict[str, Any]:
     """Convert networks at the size of their papers, and record their partitions and differences.
 
     Weights are random, since operations and types do not depend on them, but conditioned by
-    `untrained.normalize_by`. The networks are compared on other crops than those.
+    `conversion.untrained.normalize_by`. The networks are compared on other crops than those.
 
     Args:
         networks: Rows of the zoo.

@@ -19,9 +19,9 @@ from cnn_keras.data.preprocessing import Float32Images
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.unpack import cache_folder
 
-from .benchmark.inputs import NUM_IMAGES
-from .conversion.quantize import quantize
-from .recipes import Recipe
+from ..benchmark.inputs import NUM_IMAGES
+from ..recipes import Recipe
+from .quantize import quantize
 
 if TYPE_CHECKING:
     import keras
@@ -93,10 +93,9 @@ def untrained_files(
 
 def _code_hash() -> str:
     """Return a hash of the code that a file depends on."""
-    here, networks = Path(__file__).parent, Path(zoo.__file__).parent
-    paths = [Path(__file__), here / "recipes.py", *sorted((here / "conversion").glob("*.py"))]
-    paths += [networks / "zoo.py", networks / "blocks.py"]
-    paths += sorted((networks / "models").glob("*.py"))
+    networks, here = Path(zoo.__file__).parent, Path(__file__).parent
+    paths = [here.parent / "recipes.py", networks / "zoo.py", networks / "blocks.py"]
+    paths += [*sorted(here.glob("*.py")), *sorted((networks / "models").glob("*.py"))]
     digest = hashlib.sha256(f"{machine.versions()}".encode())
     for path in paths:
         digest.update(path.read_bytes())
@@ -108,7 +107,7 @@ def _converted(name: str, shape: tuple[int, int, int], num_classes: int) -> byte
     start_keras()
     import keras
 
-    from .conversion.convert import convert
+    from .convert import convert
 
     keras.utils.set_random_seed(0)
     model = zoo.build(name, shape, num_classes)

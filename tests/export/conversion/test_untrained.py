@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import Error, UsageError
-from export import untrained
+from export.conversion import untrained
+from export.conversion.untrained import untrained_files
 from export.recipes import select
 from export.tflite.interpreter import Interpreter
-from export.untrained import untrained_files
 from tests.fixtures.command_line import read_json_lines, run_main
 
 RECIPES = ("float32", "static_wi8_ai8")
