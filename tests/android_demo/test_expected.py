@@ -70,4 +70,5 @@ def test_statistics_and_keys() -> None:
     require_same_json("percentiles.json", write_expected.percentiles())
     require_same_json("top_k.json", write_expected.top_k())
     require_same_json("quantization.json", write_expected.quantization())
+    require_same_json("digests.json", write_expected.digests())
     require_same_json("record_keys.json", write_expected.record_keys())

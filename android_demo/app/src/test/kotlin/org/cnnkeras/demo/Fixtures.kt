@@ -73,13 +73,15 @@ class ModelFacts(json: JSONObject) {
     val input: TensorSpec = spec(json.getJSONObject("input"))
     val output: TensorSpec = spec(json.getJSONObject("output"))
 
-    private fun spec(json: JSONObject) = TensorSpec(
-        json.getString("name"),
-        TensorType.entries.single { it.title == json.getString("dtype") },
-        json.getJSONArray("shape").doubles().map { it.toInt() },
-        json.getDouble("scale").toFloat(),
-        json.getInt("zero_point"),
-    )
+    companion object {
+        fun spec(json: JSONObject) = TensorSpec(
+            json.getString("name"),
+            TensorType.entries.single { it.title == json.getString("dtype") },
+            json.getJSONArray("shape").doubles().map { it.toInt() },
+            json.getDouble("scale").toFloat(),
+            json.getInt("zero_point"),
+        )
+    }
 }
 
 /**

@@ -7,6 +7,7 @@ import kotlin.math.max
 import kotlin.math.min
 import org.cnnkeras.demo.engine.Engine
 import org.cnnkeras.demo.engine.EngineFactory
+import org.cnnkeras.demo.engine.InferenceRuntime
 import org.cnnkeras.demo.image.TensorCodec
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.TensorType
@@ -28,6 +29,20 @@ data class BenchmarkSettings(
     val maxSecs: Double = 150.0,
 )
 
+/**
+ * Images that a benchmark runs.
+ *
+ * @property kind what they are, as in a row: `"validation"` or `"random"`
+ * @property tensors one input tensor for each image, in direct buffers of native order
+ * @property check receives the raw outputs of all images, one after the other, before any run is
+ *     timed, and throws a [DigestException] if they are wrong
+ */
+class BenchmarkImages(
+    val kind: String,
+    val tensors: List<ByteBuffer>,
+    val check: (ByteArray) -> Digest,
+)
+
 /** The progress of a benchmark: [fraction] of the timed part, from 0 to 1, and timed [runs]. */
 data class BenchmarkProgress(val fraction: Double, val runs: Int)
 
@@ -35,6 +50,10 @@ data class BenchmarkProgress(val fraction: Double, val runs: Int)
  * The measurements of a benchmark. Durations are in ms, without the timer overhead; an array has one
  * for each run, in order.
  *
+ * @property runtime the runtime that ran the model
+ * @property inputs what the images are: `"validation"` or `"random"`
+ * @property digest how the outputs compare with those on the computer; null without images
+ * @property threadsUsed threads that run the model; null if the phone does not report them
  * @property loadMs time to create the engine
  * @property firstMs time of the first inference
  * @property quantizeMs times to quantize one image, for several images; null for a float input
@@ -44,6 +63,10 @@ data class BenchmarkProgress(val fraction: Double, val runs: Int)
  */
 class Measurement(
     val settings: BenchmarkSettings,
+    val runtime: InferenceRuntime,
+    val inputs: String,
+    val digest: Digest?,
+    val threadsUsed: Int?,
     val loadMs: Double,
     val firstMs: Double,
     val copyInMs: DoubleArray,
@@ -65,12 +88,13 @@ class Measurement(
  *   [BenchmarkSettings.minSecs] and [BenchmarkSettings.minRuns] are reached, or after
  *   [BenchmarkSettings.maxSecs].
  * - The overhead of the timer is measured and subtracted.
- * - The images are uniform noise in [-1, 1) from a fixed seed.
+ * - Without [images], uniform noise in [-1, 1) from a fixed seed is used.
  */
 class Benchmark(
     private val model: ModelFile,
     private val factory: EngineFactory,
     private val settings: BenchmarkSettings,
+    private val images: BenchmarkImages? = null,
 ) {
     private val codec = TensorCodec(model.input)
 
@@ -80,22 +104,26 @@ class Benchmark(
      * @param isCancelled called between runs, on this thread
      * @param onProgress called about ten times a second, between runs, on this thread
      * @throws CancellationException if [isCancelled] returns true
+     * @throws DigestException if the outputs are not those on the computer; nothing is timed then
      * @throws org.cnnkeras.demo.engine.EngineException if the model does not load or does not run
      */
     fun run(
         isCancelled: () -> Boolean = { false },
         onProgress: (BenchmarkProgress) -> Unit = {},
     ): Measurement {
-        val images = noise()
+        val noise = noise()
         val before = ProcessMemory.now()
+        val threadsBefore = threadsWithThisName()
         val start = System.nanoTime()
         factory.open(model.bytes, settings.numThreads).use { engine ->
             val loadNanos = System.nanoTime() - start
-            val inputs = images.map(::encoded)
+            val inputs = images?.tensors ?: noise.map(::encoded)
             val runner = Runner(engine, inputs, model.output.newBuffer(), isCancelled)
             val firstNanos = runner.runOnce()
             val afterFirst = ProcessMemory.now()
-            val quantizeNanos = timeQuantize(images)
+            val threadsAfter = threadsWithThisName()
+            val digest = images?.check?.invoke(runner.outputs())
+            val quantizeNanos = timeQuantize(noise)
             val overhead = timerOverheadNanos()
             runner.runUntil(1, settings.warmupSecs, settings.warmupSecs) {}
             runner.runUntil(LEAD_IN_RUNS, 0.0, settings.maxSecs) {}
@@ -107,6 +135,10 @@ class Benchmark(
             )
             return Measurement(
                 settings = settings,
+                runtime = factory.runtime,
+                inputs = images?.kind ?: "random",
+                digest = digest,
+                threadsUsed = threadsBefore?.let { threadsAfter?.minus(it)?.plus(1) },
                 loadMs = loadNanos / NANOS_PER_MS,
                 firstMs = firstNanos / NANOS_PER_MS,
                 copyInMs = samples.copyIn.toMs(overhead),
@@ -164,6 +196,19 @@ private class Runner(
 ) {
     /** Runs the first image and returns the nanoseconds of its inference. */
     fun runOnce(): Long = engine.run(inputs[0], output).invokeNanos
+
+    /** Runs each image once and returns the raw outputs, one after the other. */
+    fun outputs(): ByteArray {
+        val size = output.capacity()
+        val all = ByteArray(inputs.size * size)
+        for ((index, input) in inputs.withIndex()) {
+            if (isCancelled()) throw CancellationException("The benchmark is cancelled")
+            engine.run(input, output)
+            output.rewind()
+            output.get(all, index * size, size)
+        }
+        return all
+    }
 
     /** Runs until both [minRuns] and [minSecs] are reached, or for [maxSecs]. */
     fun runUntil(

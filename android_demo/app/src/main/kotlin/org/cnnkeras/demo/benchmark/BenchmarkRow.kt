@@ -44,7 +44,7 @@ class BenchmarkRow(
         .put("dtype", model.weightType)
         .put("activation_dtype", JSONObject.NULL)
         .put("num_threads", measurement.settings.numThreads)
-        .put("inputs", "random")
+        .put("inputs", measurement.inputs)
         .put("load_ms", measurement.loadMs)
         .put("first_ms", measurement.firstMs)
         .put("latency_p50_ms", latency.p50)
@@ -64,6 +64,13 @@ class BenchmarkRow(
         .put("delegated_nodes", JSONObject.NULL)
         .put("partitions", JSONObject.NULL)
         .put("timer_overhead_ns", measurement.timerOverheadNanos)
+        .put("threads_used", orNull(measurement.threadsUsed))
+        .put("place", PLACE)
+        .put("runtime", measurement.runtime.name)
+        .put("runtime_version", measurement.runtime.version)
+        .put("delegate_used", JSONObject.NULL) // The runtime's Java API does not tell.
+        .put("digest", orNull(measurement.digest?.let(::json)))
+        .put("untrained", false)
         .put("vs", JSONObject.NULL)
         .put("host", host())
         .put("versions", JSONObject(versions))
@@ -91,6 +98,15 @@ class BenchmarkRow(
         .put("kernel", orNull(device.kernel))
         .put("model", orNull(device.model))
 
+    private fun json(digest: Digest): JSONObject = JSONObject()
+        .put("images", digest.images)
+        .put("sha256", digest.sha256)
+        .put("rule", digest.rule.title)
+        .put("equal", digest.equal)
+        .put("max_difference", digest.maxDifference)
+        .put("agreement", digest.agreement)
+        .put("distinct_outputs", digest.distinctOutputs)
+
     private fun json(throttling: Throttling): JSONObject = JSONObject()
         .put("first_quarter_p50_ms", throttling.firstQuarterP50)
         .put("last_quarter_p50_ms", throttling.lastQuarterP50)
@@ -106,6 +122,9 @@ class BenchmarkRow(
     private fun orNull(value: Any?): Any = value ?: JSONObject.NULL
 
     private companion object {
+        /** `cnn-keras benchmark --adb` replaces it with the serial number of the phone. */
+        const val PLACE = "app"
+
         /** As Python's `isoformat`: `2026-01-31T12:00:00+00:00`. */
         val TIME: DateTimeFormatter = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ssxxx")
     }

@@ -18,8 +18,14 @@ interface Engine : Closeable {
 /** Durations of the stages of [Engine.run], in nanoseconds. */
 data class EngineTimes(val copyInNanos: Long, val invokeNanos: Long, val copyOutNanos: Long)
 
+/** The name and version of a runtime. */
+data class InferenceRuntime(val name: String, val version: String)
+
 /** Creates engines; each runtime has an implementation. */
-fun interface EngineFactory {
+interface EngineFactory {
+    /** The runtime. It may be read after a model has been opened. */
+    val runtime: InferenceRuntime
+
     /**
      * Loads a model.
      *

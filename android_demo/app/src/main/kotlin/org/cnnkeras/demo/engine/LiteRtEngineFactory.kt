@@ -3,9 +3,14 @@ package org.cnnkeras.demo.engine
 import android.os.Build
 import java.nio.ByteBuffer
 import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.TensorFlowLite
 
 /** Runs models with LiteRT on the CPU. It is the only class that uses the runtime. */
 class LiteRtEngineFactory : EngineFactory {
+    /** The runtime is called by its former name, to which the version number belongs. */
+    override val runtime: InferenceRuntime
+        get() = InferenceRuntime("TensorFlow Lite", TensorFlowLite.runtimeVersion())
+
     override fun open(model: ByteBuffer, numThreads: Int): Engine {
         val options = Interpreter.Options().setNumThreads(numThreads).setUseXNNPACK(true)
         // Catches all throwables: a missing native library is an Error, not an Exception.

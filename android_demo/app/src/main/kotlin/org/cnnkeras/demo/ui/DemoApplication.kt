@@ -28,7 +28,12 @@ open class DemoApplication : Application() {
     /** Holds the state that all screens share. */
     val stateHolder: StateHolder by lazy {
         StateHolder(
-            models = ModelRepository(Assets(), File(filesDir, MODELS), File(cacheDir, MODELS)),
+            models = ModelRepository(
+                Assets(),
+                File(filesDir, MODELS),
+                File(cacheDir, MODELS),
+                pushed = getExternalFilesDir(null),
+            ),
             engines = engines,
             decoder = BitmapDecoder(),
             // A computer can read the second folder: `adb pull /sdcard/Android/data/…`.

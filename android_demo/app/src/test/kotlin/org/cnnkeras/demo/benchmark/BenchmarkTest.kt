@@ -5,6 +5,7 @@ import java.util.concurrent.CancellationException
 import org.cnnkeras.demo.Fixtures
 import org.cnnkeras.demo.ModelFacts
 import org.cnnkeras.demo.engine.HostEngineFactory
+import org.cnnkeras.demo.engine.InferenceRuntime
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.ModelReader
 import org.cnnkeras.demo.strings
@@ -76,7 +77,7 @@ class BenchmarkTest {
         val row = JSONObject(row().toJson())
         val expected = Fixtures.json("record_keys.json")
         assertEquals(
-            expected.getJSONArray("row").strings() + listOf("throttling", "state"),
+            expected.getJSONArray("row").strings() + APP_KEYS,
             row.keys().asSequence().toList(),
         )
         assertEquals(
@@ -101,6 +102,46 @@ class BenchmarkTest {
         val after = row.getJSONObject("state").getJSONObject("after")
         assertEquals("light", after.getString("thermal_status"))
         assertTrue(after.isNull("battery_celsius"))
+    }
+
+    @Test
+    fun imagesAreCheckedAndThenTimed() {
+        val model = model("lenet5_int8")
+        val tensors = List(3) { index ->
+            model.input.newBuffer().also { buffer ->
+                for (at in 0 until buffer.capacity()) buffer.put(at, (at * (index + 1)).toByte())
+            }
+        }
+        var outputs = ByteArray(0)
+        val images = BenchmarkImages("validation", tensors) {
+            outputs = it
+            DigestReference(it, model.output, DigestRule.STATIC, 1.0).compare(it)
+        }
+        val measured = Benchmark(model, HostEngineFactory(), settings, images).run()
+        assertEquals("validation", measured.inputs)
+        assertEquals(3 * model.output.bytes, outputs.size)
+        assertTrue(measured.digest!!.equal)
+        assertEquals(2, measured.threadsUsed)
+        assertEquals(InferenceRuntime("LiteRT", "2.3.0"), measured.runtime)
+        HostEngineFactory().open(model.bytes, 1).use { engine ->
+            val output = model.output.newBuffer()
+            engine.run(tensors[2], output)
+            val expected = ByteArray(output.capacity()).also { output.rewind().get(it) }
+            assertTrue(outputs.takeLast(expected.size) == expected.toList())
+        }
+    }
+
+    @Test
+    fun refusedOutputsAreNotTimed() {
+        val model = model("lenet5_mnist_float32")
+        val images = BenchmarkImages("random", listOf(model.input.newBuffer())) {
+            throw DigestException("No.")
+        }
+        val reports = mutableListOf<BenchmarkProgress>()
+        assertThrows(DigestException::class.java) {
+            Benchmark(model, HostEngineFactory(), settings, images).run { reports += it }
+        }
+        assertTrue(reports.isEmpty())
     }
 
     private fun measure(model: ModelFile) = Benchmark(model, HostEngineFactory(), settings).run()
@@ -132,5 +173,9 @@ class BenchmarkTest {
     private fun model(name: String): ModelFile {
         val facts: ModelFacts = Fixtures.models.single { it.name == name }
         return ModelReader.read(Fixtures.model(facts), facts.file)
+    }
+
+    private companion object {
+        val APP_KEYS = listOf("throttling", "state")
     }
 }

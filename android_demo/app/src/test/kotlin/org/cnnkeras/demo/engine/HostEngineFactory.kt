@@ -18,6 +18,8 @@ import java.nio.ByteBuffer
 class HostEngineFactory(
     private val library: LiteRtLibrary = LiteRtLibrary.instance,
 ) : EngineFactory {
+    override val runtime = InferenceRuntime("LiteRT", "2.3.0")
+
     override fun open(model: ByteBuffer, numThreads: Int): Engine {
         require(model.isDirect) { "The model must be in a direct buffer." }
         require(numThreads > 0) { "The number of threads must be positive, not $numThreads." }

@@ -27,6 +27,13 @@ abstract class BaseActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         stateHolder.onScreenCreated()
+        if (opensModel()) openModel(savedInstanceState)
+    }
+
+    /** Whether the screen opens a model if none is open. */
+    protected open fun opensModel(): Boolean = true
+
+    private fun openModel(savedInstanceState: Bundle?) {
         val name = savedInstanceState?.getString(EXTRA_MODEL) ?: intent.getStringExtra(EXTRA_MODEL)
         val numThreads = savedInstanceState?.getInt(EXTRA_THREADS) ?: requestedNumThreads()
         val entry = name?.let(stateHolder::find) ?: stateHolder.entries().firstOrNull()

@@ -14,6 +14,7 @@ import java.time.ZoneId
 import java.time.format.DateTimeFormatter
 import java.time.format.FormatStyle
 import org.cnnkeras.demo.R
+import org.cnnkeras.demo.benchmark.BenchmarkJob
 import org.cnnkeras.demo.ui.DemoApplication
 import org.cnnkeras.demo.ui.state.BenchmarkResult
 import org.cnnkeras.demo.ui.state.UiState
@@ -35,6 +36,9 @@ import org.cnnkeras.demo.ui.views.threadCountControl
  * adb shell am start -n org.cnnkeras.demo/.ui.screens.BenchmarkActivity \
  *     --es model lenet5_digits --ei threads 2 --ef seconds 10
  * ```
+ *
+ * The extra `job` names a folder in the external files folder of the app instead, which contains a
+ * [BenchmarkJob].
  *
  * The result is one row of JSON. It is logged, and appended to `benchmarks.jsonl`; read it with
  * `adb logcat -s cnn-keras` or
@@ -70,8 +74,12 @@ class BenchmarkActivity : BaseActivity() {
         runRequestedBenchmark(intent)
     }
 
+    /** A model is not opened for a job, which loads its own. */
+    override fun opensModel(): Boolean = intent.getStringExtra(EXTRA_JOB) == null
+
     /** Runs the benchmark that an intent requests. */
     private fun runRequestedBenchmark(intent: Intent) {
+        intent.getStringExtra(EXTRA_JOB)?.let { return runJob(it) }
         val name = intent.getStringExtra(EXTRA_MODEL) ?: return
         val entry = stateHolder.find(name)
         if (entry == null) {
@@ -84,6 +92,14 @@ class BenchmarkActivity : BaseActivity() {
             requestedNumThreads(),
             seconds.coerceIn(MIN_SECS, MAX_SECS).toDouble(),
         )
+    }
+
+    /** Runs a job in a folder of the app; other apps can start this activity, too. */
+    private fun runJob(name: String) {
+        val folder = getExternalFilesDir(null)?.listFiles().orEmpty().firstOrNull {
+            it.name == name && it.isDirectory
+        } ?: return stateHolder.reportError(getString(R.string.unknown_job, name))
+        stateHolder.runJob(folder)
     }
 
     private fun runOrStop() {
@@ -208,6 +224,9 @@ class BenchmarkActivity : BaseActivity() {
     }
 
     companion object {
+        /** The name of the folder of a job. */
+        const val EXTRA_JOB = "job"
+
         /** The duration in seconds, a float. */
         const val EXTRA_SECONDS = "seconds"
 

@@ -9,7 +9,10 @@ import java.nio.channels.FileChannel
 import java.nio.file.StandardOpenOption
 import org.cnnkeras.demo.model.ModelReader
 
-/** A model of the list. An opened model takes precedence over a built-in one of the same name. */
+/**
+ * A model of the list. A model that was pushed to the phone takes precedence over an opened one of
+ * the same name, and that over a built-in one.
+ */
 data class ModelEntry(val fileName: String, val builtIn: Boolean)
 
 /** A file that another app provides. */
@@ -29,24 +32,33 @@ interface BuiltInModels {
 }
 
 /**
- * The models that the user can choose: the built-in ones and copies of the opened ones.
+ * The models that the user can choose: the built-in ones, copies of the opened ones, and those that
+ * a computer has pushed to the phone.
  *
  * @param folder holds the copies of opened files
  * @param cache holds temporary copies
+ * @param pushed holds pushed models among other files; null if the phone has no such folder
  */
 class ModelRepository(
     private val builtIn: BuiltInModels,
     private val folder: File,
     private val cache: File,
+    private val pushed: File? = null,
 ) {
-    /** Returns the built-in models, then the opened ones, each sorted by name. */
+    /** Returns the built-in models, then the others, each sorted by name. */
     fun entries(): List<ModelEntry> =
         builtIn.names().sorted().map { ModelEntry(it, builtIn = true) } +
-            folder.list().orEmpty().sorted().map { ModelEntry(it, builtIn = false) }
+            (pushedNames() + folder.list().orEmpty()).distinct().sorted()
+                .map { ModelEntry(it, builtIn = false) }
 
-    /** Finds a model by its file name, with or without `.tflite`. */
-    fun find(name: String): ModelEntry? =
-        entries().lastOrNull { it.fileName == name || it.fileName == name + EXTENSION }
+    /** Finds a model by its file name, with or without `.tflite`, or by the path of a pushed one. */
+    fun find(name: String): ModelEntry? {
+        if ('/' !in name) {
+            return entries().lastOrNull { it.fileName == name || it.fileName == name + EXTENSION }
+        }
+        val file = pushedNames().firstOrNull { File(pushed, it).canonicalPath == canonical(name) }
+        return file?.let { ModelEntry(it, builtIn = false) }
+    }
 
     /**
      * Maps a file into memory, so that the system reads its weights on demand.
@@ -55,7 +67,7 @@ class ModelRepository(
      * @throws IOException if the file is gone or the phone is full
      */
     fun read(entry: ModelEntry): ByteBuffer {
-        if (!entry.builtIn) return map(File(folder, entry.fileName))
+        if (!entry.builtIn) return map(file(entry))
         // A compressed asset cannot be mapped.
         return withCopy(builtIn.open(entry.fileName)) { copy -> map(copy) }
     }
@@ -79,10 +91,30 @@ class ModelRepository(
         }
     }
 
-    /** Deletes the file of an opened model. */
+    /**
+     * Maps a file that is not in the list into memory.
+     *
+     * @return a direct buffer in native byte order
+     * @throws IOException if the file is missing
+     */
+    fun map(file: File): ByteBuffer =
+        FileChannel.open(file.toPath(), StandardOpenOption.READ).use {
+            it.map(FileChannel.MapMode.READ_ONLY, 0, it.size()).order(ByteOrder.nativeOrder())
+        }
+
+    /** Deletes the file of an opened or pushed model. */
     fun remove(entry: ModelEntry) {
-        if (!entry.builtIn) File(folder, entry.fileName).delete()
+        if (!entry.builtIn) file(entry).delete()
     }
+
+    private fun file(entry: ModelEntry): File =
+        File(if (entry.fileName in pushedNames()) pushed else folder, entry.fileName)
+
+    private fun pushedNames(): List<String> =
+        pushed?.list().orEmpty().filter { it.endsWith(EXTENSION) }
+
+    /** Returns the path without links, as `/sdcard` is one. */
+    private fun canonical(path: String): String = File(path).canonicalPath
 
     /** Passes a temporary copy to [use] and deletes it afterward; a mapping of it stays valid. */
     private fun <T> withCopy(original: InputStream, use: (File) -> T): T {
@@ -108,11 +140,6 @@ class ModelRepository(
             }
         }
     }
-
-    private fun map(file: File): ByteBuffer =
-        FileChannel.open(file.toPath(), StandardOpenOption.READ).use {
-            it.map(FileChannel.MapMode.READ_ONLY, 0, it.size()).order(ByteOrder.nativeOrder())
-        }
 
     private fun existing(folder: File): File = folder.apply { mkdirs() }
 

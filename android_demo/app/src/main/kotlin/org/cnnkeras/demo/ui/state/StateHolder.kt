@@ -1,6 +1,7 @@
 package org.cnnkeras.demo.ui.state
 
 import java.io.ByteArrayOutputStream
+import java.io.File
 import java.io.IOException
 import java.io.InputStream
 import java.nio.ByteBuffer
@@ -11,8 +12,12 @@ import java.util.concurrent.atomic.AtomicReference
 import kotlin.math.max
 import org.cnnkeras.demo.Classifier
 import org.cnnkeras.demo.benchmark.Benchmark
+import org.cnnkeras.demo.benchmark.BenchmarkImages
+import org.cnnkeras.demo.benchmark.BenchmarkJob
 import org.cnnkeras.demo.benchmark.BenchmarkRow
 import org.cnnkeras.demo.benchmark.BenchmarkSettings
+import org.cnnkeras.demo.benchmark.DigestException
+import org.cnnkeras.demo.benchmark.JobException
 import org.cnnkeras.demo.engine.EngineException
 import org.cnnkeras.demo.engine.EngineFactory
 import org.cnnkeras.demo.image.ImageDecoder
@@ -168,9 +173,39 @@ class StateHolder(
                 minSecs = seconds,
                 maxSecs = max(seconds, BenchmarkSettings().maxSecs),
             )
-            val result = BenchmarkResult.parse(measure(openModel, settings).toJson())
+            val result = BenchmarkResult.parse(measure(openModel.model, settings, null).toJson())
             history.append(result.json)
             UiState.Benchmarked(result, classify(loadedOrThrow()))
+        }
+    }
+
+    /**
+     * Runs the benchmark that a computer has put into a folder, and writes the result there. Only
+     * the network of the job is loaded meanwhile.
+     */
+    fun runJob(folder: File) {
+        isBenchmarkCancelled = false
+        runInBackground(UiState.Benchmarking(null, state.settled)) {
+            try {
+                BenchmarkJob.start(folder)
+                closeNetwork()
+                val job = BenchmarkJob(folder)
+                val model = ModelReader.read(models.map(job.model), job.model.name)
+                val row = measure(model, job.settings, job.images(model)).toJson()
+                val result = BenchmarkResult.parse(row)
+                history.append(row)
+                BenchmarkJob.succeed(folder, row)
+                UiState.Benchmarked(result, UiState.Closed)
+            } catch (error: CancellationException) {
+                BenchmarkJob.fail(folder, "The benchmark was stopped on the phone.")
+                throw error
+            } catch (error: Exception) {
+                BenchmarkJob.fail(folder, message(error))
+                throw error
+            } catch (error: OutOfMemoryError) {
+                BenchmarkJob.fail(folder, OUT_OF_MEMORY)
+                throw error
+            }
         }
     }
 
@@ -200,12 +235,16 @@ class StateHolder(
     private fun close() {
         isBenchmarkCancelled = true
         background.execute {
-            loaded?.classifier?.close()
-            loaded = null
-            lastSource = null
-            settled = UiState.Closed
+            closeNetwork()
             main.execute { state = UiState.Closed }
         }
+    }
+
+    private fun closeNetwork() {
+        loaded?.classifier?.close()
+        loaded = null
+        lastSource = null
+        settled = UiState.Closed
     }
 
     /** Sets a temporary state and runs a job that returns the next one. */
@@ -222,7 +261,7 @@ class StateHolder(
         } catch (error: Exception) {
             UiState.Failed(message(error), settled)
         } catch (_: OutOfMemoryError) {
-            UiState.Failed("The phone has too little memory for this.", settled)
+            UiState.Failed(OUT_OF_MEMORY, settled)
         }
         main.execute { state = next }
     }
@@ -230,6 +269,7 @@ class StateHolder(
     /** Returns the message of an expected error; rethrows any other, which is a bug of the app. */
     private fun message(error: Exception): String = when (error) {
         is ModelException, is EngineException, is ImageException -> error.message!!
+        is JobException, is DigestException -> error.message!!
         is IOException -> "The file cannot be read; it may be gone, or the phone may be full."
         else -> throw error
     }
@@ -272,10 +312,14 @@ class StateHolder(
         return next
     }
 
-    private fun measure(openModel: OpenModel, settings: BenchmarkSettings): BenchmarkRow {
+    private fun measure(
+        model: ModelFile,
+        settings: BenchmarkSettings,
+        images: BenchmarkImages?,
+    ): BenchmarkRow {
         val device = deviceReader.device() // with the load average before the benchmark
         val before = deviceReader.state()
-        val benchmark = Benchmark(openModel.model, engines, settings)
+        val benchmark = Benchmark(model, engines, settings, images)
         val measurement = benchmark.run({ isBenchmarkCancelled }) { progress ->
             main.execute {
                 val current = state
@@ -284,7 +328,7 @@ class StateHolder(
         }
         return BenchmarkRow(
             Instant.now(),
-            openModel.model,
+            model,
             measurement,
             device,
             before,
@@ -307,6 +351,7 @@ class StateHolder(
     private companion object {
         const val HISTORY_SIZE = 20
         const val CHUNK_BYTES = 1 shl 16
+        const val OUT_OF_MEMORY = "The phone has too little memory for this."
 
         /** Larger than a JPEG file of 64 million pixels, the most that the app decodes. */
         const val MAX_IMAGE_BYTES = 100_000_000
