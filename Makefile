@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAVEN := mvn --batch-mode --no-transfer-progress --file android_demo/pom.xml
 APK := android_demo/build/cnn-keras-demo.apk
 
-.PHONY: setup demo test test-slow test-android apk apk-check lint clean
+.PHONY: setup demo test test-slow test-places test-android apk apk-check lint clean
 
 setup: .venv/installed
 
@@ -40,6 +40,11 @@ test-slow: setup .venv-torch/installed
 # Exits with one line if a tool is missing: $(call needs,TOOLS,DEBIAN PACKAGES)
 needs = @for tool in $(1); do command -v $$tool > /dev/null \
 	|| { echo "$$tool is missing. On Debian: apt-get install $(2)" >&2; exit 1; }; done
+
+# Measurements on boards, phones and browsers, or what stands for them here.
+test-places: setup
+	$(call needs,adb,adb)
+	$(BIN)/python -m pytest -m places tests/places
 
 test-android: setup
 	$(call needs,javac mvn aapt2,default-jdk-headless maven aapt)
