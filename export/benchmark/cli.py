@@ -13,6 +13,7 @@ from cnn_keras.command import Command, Outcome
 from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
 
+from .places.adb import AdbOptions
 from .places.local import LocalOptions
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ CONSTANT_REMARK = "has the same output for all images, so that comparing its out
 
 
 @dataclass(frozen=True)
-class Benchmark(LocalOptions, DataDirOption, Command):
+class Benchmark(LocalOptions, AdbOptions, DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
     The whole command line has a subclass that also takes networks by name.
