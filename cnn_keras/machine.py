@@ -98,13 +98,9 @@ def versions(packages: Sequence[str] | None = None) -> dict[str, str]:
     if packages is None:
         keras = sys.modules.get("keras")
         packages = (*PACKAGES, keras.config.backend() if keras else "tensorflow")
-    found = {"python": platform.python_version()}
-    for package in dict.fromkeys(packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {package: _version(package) for package in packages}
+    installed = {package: number for package, number in found.items() if number}
+    return {"python": platform.python_version(), **installed}
 
 
 def instructions(cpuinfo: str) -> tuple[str, ...]:
@@ -127,6 +123,13 @@ def cpu_name(cpuinfo: str) -> str | None:
     """Return the name of the processor (x86) or the board (ARM) in `/proc/cpuinfo`."""
     fields = dict(_fields(cpuinfo))
     return fields.get("model name") or fields.get("Model") or fields.get("Hardware")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _fields(cpuinfo: str) -> Iterator[tuple[str, str]]:

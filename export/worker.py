@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self  # novm (only mypy imports it)
 
 Session = Callable[[Iterator[Any], Callable[[object], None]], None]
 """Takes the requests and a function that sends an answer."""
@@ -60,20 +60,28 @@ class JsonProcess:
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
-        self._process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+            )
+        except OSError:
+            self._stderr.close()
+            raise
         self._received = b""
 
     def send(self, request: object) -> None:
         """Send a request."""
+        self.write(json.dumps(request).encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Write to the process."""
         assert self._process.stdin
-        with suppress(BrokenPipeError):  # the worker has ended, and `receive` reports it
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        with suppress(BrokenPipeError):  # the process has ended, and `receive` reports it
+            self._process.stdin.write(data)
             self._process.stdin.flush()
 
     def receive(self, seconds: float) -> Any:
@@ -86,6 +94,10 @@ class JsonProcess:
             TimeoutError: It wrote nothing for longer.
             WorkerError: It ended.
         """
+        return json.loads(self.read_line(seconds))
+
+    def read_line(self, seconds: float) -> bytes:
+        """Wait for the next line and return it; see `receive`."""
         assert self._process.stdout
         stdout = self._process.stdout.fileno()
         while b"\n" not in self._received:
@@ -97,13 +109,11 @@ class JsonProcess:
                 raise WorkerError(exit_code, self._stderr.read().decode(errors="replace"))
             self._received += chunk
         line, _, self._received = self._received.partition(b"\n")
-        return json.loads(line)
+        return line
 
     def end_requests(self) -> None:
         """Close the worker's stdin, so that its session ends."""
-        assert self._process.stdin
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._close_stdin()
 
     def __enter__(self) -> Self:
         return self
@@ -120,10 +130,15 @@ class JsonProcess:
         """Kill the process and close its pipes."""
         self._process.kill()
         self._process.wait()
-        self.end_requests()
+        self._close_stdin()
         assert self._process.stdout
         self._process.stdout.close()
         self._stderr.close()
+
+    def _close_stdin(self) -> None:
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
 
 class Worker(JsonProcess):

@@ -1,0 +1,54 @@
+"""A board that is this machine, behind a program `ssh` that runs commands without a network."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from export.benchmark.places.board.connection import Destination
+
+
+class Board:
+    """An account with its own home folder.
+
+    Attributes:
+        home: Its home folder; programs in its `bin` come first in PATH.
+        ssh: The program that runs a command there; its folder belongs into PATH.
+    """
+
+    destination = Destination.parse("board")
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "board"
+        for name in ("bin", "tmp"):
+            (self.home / name).mkdir(parents=True)
+        self.write_program("python3", f'exec {sys.executable} "$@"')
+        self.ssh = folder / "bin" / "ssh"
+        self.ssh.parent.mkdir()
+        self.ssh.write_text(
+            "#!/bin/sh\n"
+            "for command; do :; done\n"  # the last argument
+            f"export HOME={self.home} TMPDIR={self.home}/tmp PATH={self.home}/bin:/usr/bin:/bin\n"
+            'cd; exec sh -c "$command"\n',
+            encoding="utf-8",
+        )
+        self.ssh.chmod(0o755)
+
+    def write_program(self, name: str, script: str) -> None:
+        """Write a shell script."""
+        path = self.home / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def left_behind(self) -> list[str]:
+        """Return what is in its temporary folder; agents that are ending get 10 seconds."""
+        for _ in range(100):
+            if not (found := [path.name for path in (self.home / "tmp").iterdir()]):
+                return []
+            time.sleep(0.1)
+        return found
+
+    def runners(self) -> list[str]:
+        """Return the names of the runners in its cache."""
+        return sorted(path.name for path in self.home.glob(".cache/cnn-keras/*"))

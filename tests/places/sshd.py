@@ -1,0 +1,143 @@
+"""An SSH server on this machine, whose accounts are folders with programs of their own.
+
+OpenSSH's server listens on 127.0.0.1 with throw-away keys. The client's configuration is given to
+`ssh` by a program of this name that comes first in PATH: OpenSSH reads a user's own from the home
+folder in the system's list of users, whatever HOME says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+SSHD = "/usr/sbin/sshd"  # it insists on an absolute path
+
+
+class Server:
+    """A running server.
+
+    Args:
+        folder: Folder for its keys and accounts.
+
+    Attributes:
+        folder: The same.
+        bin: Folder of the program `ssh`, which belongs into PATH.
+        port: Its port.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        self.port = free_port()
+        for name in ("host", "other_host"):
+            self.make_key(name)
+        host_key = (folder / "host.pub").read_text()
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
+        (folder / "authorized_keys").touch()
+        (folder / "ssh_config").touch()
+        (self.bin / "ssh").write_text(
+            f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n'
+        )
+        (self.bin / "ssh").chmod(0o755)
+        (folder / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1:{self.port}\n"
+            f"HostKey {folder}/host\n"
+            f"AuthorizedKeysFile {folder}/authorized_keys\n"
+            "PasswordAuthentication no\n"
+            "StrictModes no\n"  # temporary folders are writable for others
+            "PidFile none\n"
+        )
+        Path("/run/sshd").mkdir(exist_ok=True)
+        with (folder / "sshd.log").open("w") as log:
+            self._process = subprocess.Popen(
+                [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log
+            )
+        for _ in range(100):
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise AssertionError((folder / "sshd.log").read_text())
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._process.terminate()
+        self._process.wait()
+
+    def make_key(self, name: str) -> None:
+        """Write a key and its public half, NAME.pub."""
+        path = str(self.folder / name)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+
+    def configure(self, name: str, **settings: object) -> None:
+        """Add a host to the client's configuration.
+
+        Args:
+            name: Its name.
+            **settings: Those that differ from a host that works.
+        """
+        defaults = {
+            "HostName": "127.0.0.1",
+            "Port": self.port,
+            "IdentityFile": self.folder / name,
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": self.folder / "known_hosts",
+            "GlobalKnownHostsFile": "/dev/null",
+        }
+        lines = [f"    {key} {value}\n" for key, value in {**defaults, **settings}.items()]
+        with (self.folder / "ssh_config").open("a") as file:
+            file.write(f"Host {name}\n{''.join(lines)}")
+
+    def add_account(self, name: str, shell: str = 'exec sh -c "$SSH_ORIGINAL_COMMAND"') -> Path:
+        """Add an account and a host of its name.
+
+        Args:
+            name: Its name.
+            shell: Script that takes the place of its shell.
+
+        Returns:
+            Its home folder; programs in its `bin` come first in PATH.
+        """
+        home = self.folder / "homes" / name
+        (home / "bin").mkdir(parents=True)
+        (home / "tmp").mkdir()
+        login = home / "login"
+        login.write_text(
+            "#!/bin/sh\n"
+            f"export HOME={home} TMPDIR={home}/tmp PATH={home}/bin:/usr/bin:/bin\n"
+            f"cd {home}\n"
+            f"{shell}\n"
+        )
+        login.chmod(0o755)
+        self.make_key(name)
+        key = (self.folder / f"{name}.pub").read_text()
+        with (self.folder / "authorized_keys").open("a") as file:
+            file.write(f'restrict,command="{login}" {key}')
+        self.configure(name)
+        return home
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+def left_behind(home: Path) -> list[str]:
+    """Return the files in the temporary folder of an account, and unfinished ones in its cache.
+
+    Agents that are still ending get 10 seconds.
+    """
+    for _ in range(100):
+        found = [*(home / "tmp").iterdir(), *(home / ".cache" / "cnn-keras").glob(".*")]
+        if not found:
+            return []
+        time.sleep(0.1)
+    return [os.fspath(path) for path in found]
