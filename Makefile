@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAVEN := mvn --batch-mode --no-transfer-progress --file android_demo/pom.xml
 APK := android_demo/build/cnn-keras-demo.apk
 
-.PHONY: setup demo test test-slow test-places test-android apk apk-check lint clean
+.PHONY: setup demo test test-slow test-places test-android wheel apk apk-check lint clean
 
 setup: .venv/installed
 
@@ -41,10 +41,21 @@ test-slow: setup .venv-torch/installed
 needs = @for tool in $(1); do command -v $$tool > /dev/null \
 	|| { echo "$$tool is missing. On Debian: apt-get install $(2)" >&2; exit 1; }; done
 
+# A browser for the tests of the page is Debian's; Playwright's packages only control it.
+.venv/places: .venv/installed tests/places/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement tests/places/requirements.txt
+	@touch $@
+
 # Measurements on boards, phones and browsers, or what stands for them here.
-test-places: setup
-	$(call needs,adb,adb)
+test-places: setup .venv/places
+	$(call needs,adb chromium npm,adb chromium npm)
 	$(BIN)/python -m pytest -m places tests/places
+
+# With the parts of the page of `benchmark --web`, so that it needs no npm where it is installed.
+wheel: setup
+	$(call needs,npm,npm)
+	$(BIN)/python -m export.benchmark.places.web_page.litert_js
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 test-android: setup
 	$(call needs,javac mvn aapt2,default-jdk-headless maven aapt)

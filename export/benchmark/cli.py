@@ -16,6 +16,7 @@ from cnn_keras.options import DataDirOption
 from .places.adb import AdbOptions
 from .places.local import LocalOptions
 from .places.ssh import SshOptions
+from .places.web import WebOptions
 
 if TYPE_CHECKING:
     from .runner import Row
@@ -24,7 +25,7 @@ CONSTANT_REMARK = "has the same output for all images, so that comparing its out
 
 
 @dataclass(frozen=True)
-class Benchmark(LocalOptions, SshOptions, AdbOptions, DataDirOption, Command):
+class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
     The whole command line has a subclass that also takes networks by name.

@@ -36,7 +36,7 @@ def record(
     comparison: Comparison | None = None,
     untrained: bool = False,
 ) -> dict[str, Any]:
-    """Return the document of one measurement, which fits the `schema`.
+    """Return the document of one measurement, which fits the `row_schema`.
 
     Args:
         job: What was to be measured.
@@ -82,13 +82,6 @@ def _versus(comparison: Comparison) -> dict[str, Any]:
         "interval": [ratio.low, ratio.high],
         "conclusion": comparison.conclusion,
     }
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a document."""
-    text = Path(__file__).with_name("row.schema.json").read_text(encoding="utf-8")
-    result: dict[str, Any] = json.loads(text)
-    return result
 
 
 def append(path: Path, document: dict[str, Any]) -> None:

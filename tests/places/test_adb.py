@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from export.benchmark.places.android import app as app_place
-from export.benchmark.results import schema
+from export.benchmark.places.row_schema import schema
 from export.cli import main
 from tests.fixtures.android.write_expected import MODELS
 from tests.places.android_phone.adbd import Adbd

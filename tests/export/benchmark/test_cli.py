@@ -15,7 +15,7 @@ from cnn_keras.command import Outcome
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
 from export.benchmark.cli import Benchmark
-from export.benchmark.results import schema
+from export.benchmark.places.row_schema import schema
 from export.benchmark.runner import Row
 from export.tflite.interpreter import DYNAMIC_BATCH_REMARK, ModelFileError
 from tests.fixtures.command_line import read_json_lines

@@ -19,6 +19,7 @@ from export.benchmark.inputs import NOISE
 from export.benchmark.latency_ratio import Ratio
 from export.benchmark.places.digest import Digest
 from export.benchmark.places.place import Job, Measured
+from export.benchmark.places.row_schema import schema
 from export.benchmark.results import record, require_writable, significant, table
 from export.benchmark.runner import Loaded, Row, TimingOptions
 from export.tflite.interpreter import TensorSpec
@@ -88,7 +89,7 @@ def test_a_record_states_what_a_row_was_compared_with(tmp_path: Path) -> None:
 
 def validate(document: object) -> None:
     """Check a document as it is in a JSONL file."""
-    jsonschema.validate(json.loads(json.dumps(document)), results.schema())
+    jsonschema.validate(json.loads(json.dumps(document)), schema())
 
 
 def test_what_a_place_does_not_know_is_null(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_the_schema_has_every_key(tmp_path: Path) -> None:
     file = tmp_path / "net.tflite"
     file.write_bytes(b"content")
     document = record(job(file), "local", measured(), DIGEST)
-    assert sorted(results.schema()["required"]) == sorted(document)
+    assert sorted(schema()["required"]) == sorted(document)
 
 
 def test_a_writable_path_is_left_as_it_was(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from export.benchmark.inputs import NOISE
 from export.benchmark.places.android import app
 from export.benchmark.places.place import Job
-from export.benchmark.results import schema
+from export.benchmark.places.row_schema import schema
 from export.benchmark.runner import LoadOptions, TimingOptions
 from export.benchmark.runner_process import RunnerProcess
 from tests.fixtures import FIXTURES
