@@ -41,3 +41,14 @@ def escape(value: object) -> str:
     from rich.markup import escape as escape_markup
 
     return escape_markup(printable(str(value)))
+
+
+def significant(value: float) -> str:
+    """Format a number with three significant digits, or more if its integer part has more.
+
+    Example:
+        >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
+        ['0.0287', '1.30', '10.0', '2,802']
+    """
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:,.{max(0, 2 - exponent)}f}"

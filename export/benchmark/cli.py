@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from cnn_keras.command import Command, Outcome
+from cnn_keras.command import Command, Outcome, write_atomic
 from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
 
@@ -48,6 +48,14 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
     """Maximum seconds of timed inferences, even if there are fewer than num-runs."""
     warmup_secs: float = 0.5
     """Seconds of inferences before the timed ones."""
+    profile: bool = False
+    """Time each operation, too, and print the latency by row of the paper."""
+    by: Literal["row", "op", "stage"] = "row"
+    """What the operations of a profile are grouped by."""
+    figure: Path | None = None
+    """With --profile, draw the rows and the roofline of a file into this file, .svg or .png."""
+    model_explorer: Path | None = None
+    """With --profile, write the latency of the operations of a file for Model Explorer."""
     run: Path | None = None
     """Run folder whose validation images are the inputs; by default the one that export.json,
     beside the file, names."""
@@ -79,6 +87,7 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             data_dir=self.data_dir,
             out=self.out,
             untrained=untrained,
+            profile=self.profile,
         )
         found = measure_files(files, options, self.places())
         rows = found.documents
@@ -113,8 +122,29 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             _host_line(machine) if len(hosts) == 1 else f"{place}: {_host_line(machine)}"
             for place, machine in hosts.items()
         ]
-        text = Group(table(rows), *map(escape, (*host_lines, *lines)))
+        profiles = self._profiles(rows)
+        text = Group(table(rows), *map(escape, (*host_lines, *lines)), *profiles)
         return Outcome(document, text, exit_code=1 if found.failures else 0)
+
+    def _profiles(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        """Return the table and the conclusion of each profile, and write its files."""
+        from cnn_keras.report.figure_file import write_figure
+
+        from .profile.results import conclusion
+        from .profile.tables import node_data, profile_figure, profile_table
+
+        found = []
+        for row in rows:
+            if "profile" not in row:
+                continue
+            threads = "1 thread" if row["num_threads"] == 1 else f"{row['num_threads']} threads"
+            title = f"{Path(row['file']).name}, {row['place']}, {threads}"
+            found += [profile_table(title, row["profile"], self.by), conclusion(row["profile"])]
+            if self.figure:
+                write_figure(profile_figure(title, row["profile"]), self.figure)
+            if self.model_explorer:
+                write_atomic(self.model_explorer, node_data(title, row["profile"]))
+        return found
 
     def measured_files(self) -> tuple[Sequence[Path], Mapping[Path, Path]]:
         """Return the files, and the images of those whose networks are not trained.
@@ -129,12 +159,21 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
         Raises:
             UsageError: An option is wrong.
         """
+        from cnn_keras.report.figure_file import require_suffix
+
         if not self.files:
             raise UsageError("Name at least one .tflite file.")
         if not self.threads or min(self.threads) < 1 or self.num_runs < 1:
             raise UsageError("--threads and --num-runs must be at least 1.")
         if self.processes < 2:
             raise UsageError(f"An interval needs two --processes or more, not {self.processes}.")
+        if (self.figure or self.model_explorer) and not self.profile:
+            raise UsageError("--figure and --model-explorer are for --profile.")
+        require_suffix(self.figure)
+        if self.profile and self.vs:
+            raise UsageError("--profile and --vs are two commands.")
+        if (self.figure or self.model_explorer) and len(self.files) * len(self.threads) > 1:
+            raise UsageError("--figure and --model-explorer are for one file and --threads.")
         if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -14,15 +15,21 @@ from cnn_keras.command import failure_reason, log
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.machine import host
 
+from ..tflite import isolation
 from ..tflite.interpreter import ModelFileError, check_identifier
 from .compare import compare
 from .inputs import Inputs, saved_inputs
 from .places import digest
 from .places.local import Local, LocalFile, measured_here, outputs_of
 from .places.place import Job, LoadedFile, Place
+from .profile.archive import PEAKS, Archive
+from .profile.operator_runner import ProfileOptions
+from .profile.results import COPIES, document
 from .results import FILE_NAME, append, record, require_writable
 from .runner import LoadOptions, TimingOptions
 from .runner_process import RunnerProcess
+
+PROFILE_SECS = 3.0  # at least, for the operations of a file
 
 
 class MeasurementOptions(NamedTuple):
@@ -40,6 +47,7 @@ class MeasurementOptions(NamedTuple):
         out: JSONL file to append to; None for one beside each file.
         untrained: Images `(n, height, width, channels)` in an `.npy` file by file, for files whose
             networks are not trained.
+        profile: Whether to time the operations of each file, too.
     """
 
     threads: Sequence[int] = (1,)
@@ -51,6 +59,7 @@ class MeasurementOptions(NamedTuple):
     data_dir: Path | None = None
     out: Path | None = None
     untrained: Mapping[Path, Path] = MappingProxyType({})
+    profile: bool = False
 
     def results_path(self, file: Path) -> Path:
         """Return the JSONL file for a file's measurements."""
@@ -208,6 +217,12 @@ class _Session:
                     f"{job.file} is not timed at {place.name}: {error}."
                 ) from None
             measured = loaded.measure()
+        if self._options.profile:
+            secs = max(self._options.timing.min_secs, PROFILE_SECS)
+            log(f"{job.file}: time each operation")
+            measured = measured._replace(
+                extra={**measured.extra, "profile": _profile(place, job, secs)}
+            )
         untrained = job.file in self._options.untrained
         self._append(record(job, place.name, measured, compared, untrained=untrained))
 
@@ -267,6 +282,18 @@ class _Session:
                 self._unwritten.add(path)
                 reason = _not_written(path, error)
                 self.found.failures.append({"file": str(path), "reason": reason})
+
+
+def _profile(place: Place, job: Job, secs: float) -> dict[str, Any]:
+    """Time the operations of a file at a place, on its first image."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "operations.zip"))
+        image = job.raw_images()[:1]
+        archive: Archive = isolation.call(
+            "benchmark.profile.archive.write_archive", str(job.file), image, path, file=job.file
+        )
+        options = ProfileOptions(path, archive.names, [*PEAKS], job.num_threads, secs, [*COPIES])
+        return document(archive, place.profile(job, options))
 
 
 def _progress(file: Path, num_threads: int, place: Place) -> str:

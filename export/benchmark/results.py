@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from cnn_keras.tables import escape
+from cnn_keras.tables import escape, significant
 
 from .places.digest import Digest, Rule
 from .places.place import Job, Measured
@@ -189,14 +189,3 @@ def _digest(digest: dict[str, Any]) -> str:
     if digest["rule"] == Rule.DYNAMIC.value:
         return f"{digest['agreement']:.0%} agree"
     return f"within {digest['max_difference']:.0e}"
-
-
-def significant(value: float) -> str:
-    """Format a number with three significant digits, or more if its integer part has more.
-
-    Example:
-        >>> [significant(value) for value in (0.02871, 1.3, 10.0, 2801.7)]
-        ['0.0287', '1.30', '10.0', '2,802']
-    """
-    exponent = int(f"{value:.2e}".partition("e")[2])
-    return f"{value:,.{max(0, 2 - exponent)}f}"

@@ -10,9 +10,9 @@ from cnn_keras import zoo
 from cnn_keras.data.gray_levels import training_background
 from cnn_keras.model_files.layer_weights import count_parameters
 from cnn_keras.report.formatting import DASH, enumerate_names, or_dash, plural, signed
+from cnn_keras.tables import significant
 from cnn_keras.training.run_folder import Run
 
-from ..benchmark.results import significant
 from . import origin
 from .exported_files import ExportedFiles
 from .results import (

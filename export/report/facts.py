@@ -10,10 +10,10 @@ from cnn_keras.experiments.estimates import wilson
 from cnn_keras.inspection import anatomy
 from cnn_keras.machine import versions
 from cnn_keras.report.formatting import enumerate_names, keep_units, plural
+from cnn_keras.tables import significant
 from cnn_keras.training.run_folder import Run
 
 from ..benchmark.integer_speed import integer_note
-from ..benchmark.results import significant
 from ..benchmark.runner import Row
 from ..recipes import RECIPES, Recipe
 from .figures import Bubble, learning_rate_changes

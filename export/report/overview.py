@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnn_keras.report.formatting import DASH, keep_units, plural
+from cnn_keras.tables import significant
 
-from ..benchmark.results import significant
 from .facts import Entry, accuracy
 
 HEADINGS = (

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from cnn_keras.report.formatting import DASH, or_dash, plural, signed
+from cnn_keras.tables import significant
 
-from ..benchmark.results import significant
 from .facts import Entry
 
 

@@ -217,6 +217,22 @@ def scope_of(tensor: str) -> str:
     return "/".join(scopes) if len(scopes) > 1 else tensor
 
 
+def layer_of(tensor: str) -> str:
+    """Return the Keras layer of a tensor of a file; of several fused layers, the last.
+
+    Example:
+        >>> layer_of("lenet5_1/c3_1/BiasAdd;lenet5_1/c3_1/convolution")
+        'c3'
+        >>> layer_of("resnet20_1/conv2_1_b_bn_1/batchnorm/add_1;resnet20_1/conv2_1_b_1/convolution")
+        'conv2_1_b_bn'
+    """
+    scope = scope_of(tensor)
+    if scope == tensor:
+        return tensor
+    model, *_, layer = scope.split("/")
+    return re.sub(r"_\d+$", "", layer) if is_numbered(model) else layer
+
+
 def is_numbered(scope: str) -> bool:
     """Return whether a scope ends with a number, as those of Keras 3 do.
 

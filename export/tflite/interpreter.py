@@ -147,8 +147,8 @@ class Interpreter:
     ) -> None:
         self._label = _label(model)
         check_identifier(model)
-        with _one_line_errors(self._label):
-            self._runtime = _interpreter(model, num_threads, preserve_tensors)
+        with one_line_errors(self._label):
+            self._runtime = create_runtime(model, num_threads, preserve_tensors)
         try:
             inputs, outputs = self._runtime.get_input_details(), self._runtime.get_output_details()
         except UnicodeDecodeError:
@@ -161,7 +161,7 @@ class Interpreter:
         _check_shapes(inputs[0], outputs[0], self._label)
         self.input = _tensor_spec(inputs[0])
         self.output = _tensor_spec(outputs[0])
-        with _one_line_errors(self._label):
+        with one_line_errors(self._label):
             if tuple(inputs[0]["shape"]) != self.input.shape:  # a dynamic batch, stored as not 1
                 self._runtime.resize_tensor_input(inputs[0]["index"], self.input.shape)
             self._runtime.allocate_tensors()
@@ -343,7 +343,8 @@ def _label(model: bytes | str | Path) -> str:
     return "The model" if isinstance(model, bytes) else f"'{model}'"
 
 
-def _interpreter(model: bytes | str | Path, num_threads: int, preserve_tensors: bool) -> Any:
+def create_runtime(model: bytes | str | Path, num_threads: int, preserve_tensors: bool) -> Any:
+    """Return LiteRT's interpreter of a file; see `Interpreter` for the arguments."""
     resolvers = litert.OpResolverType
     options = {
         "num_threads": num_threads,
@@ -359,7 +360,7 @@ def _interpreter(model: bytes | str | Path, num_threads: int, preserve_tensors: 
 
 
 @contextmanager
-def _one_line_errors(label: str) -> Iterator[None]:
+def one_line_errors(label: str) -> Iterator[None]:
     """Turn LiteRT's errors into ModelFileErrors of one line, and hide what it prints to stderr."""
     try:
         with _hidden_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."

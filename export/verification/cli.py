@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tyro
 
-from cnn_keras.command import Command, Outcome, start_keras, write_atomic
+from cnn_keras.command import Command, Outcome, start_keras
 from cnn_keras.errors import UsageError
 from cnn_keras.options import DataDirOption
 from cnn_keras.tables import escape
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-FIGURE_SUFFIXES = (".svg", ".png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +44,12 @@ class Verify(DataDirOption, Command):
     def __call__(self) -> Outcome:
         from rich.console import Group
 
+        from cnn_keras.report.figure_file import require_suffix, write_figure
+
         from . import exported_file
         from .layer_errors import errors_figure, errors_table
 
-        if self.figure and self.figure.suffix.lower() not in FIGURE_SUFFIXES:
-            suffixes = " or ".join(FIGURE_SUFFIXES)
-            raise UsageError(f"A figure is a file {suffixes}, not {self.figure}.")
+        require_suffix(self.figure)
         keep_float = require_regex(self.keep_float)
         provenance = exported_file.find_provenance(self.file, self.run, self.recipe, keep_float)
         start_keras()
@@ -118,13 +112,6 @@ def require_regex(pattern: str | None) -> str | None:
             f"--keep-float {pattern!r} is not a regular expression: {error}."
         ) from None
     return pattern
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the path's suffix."""
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix.lower().removeprefix("."))
-    write_atomic(path, content.getvalue())
 
 
 def document_table(document: dict[str, Any]) -> Any:

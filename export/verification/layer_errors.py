@@ -12,7 +12,6 @@ integers unchanged. A flattened map keeps the channels of the map.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,12 +27,11 @@ from ..tflite.flatbuffer import (
     CONVERSIONS,
     dtype_name,
     is_constant,
-    is_numbered,
+    layer_of,
     name_of,
     op_names,
     parse,
     quantization_of,
-    scope_of,
     shape_of,
 )
 from ..tflite.interpreter import Interpreter
@@ -199,22 +197,6 @@ def errors_table(errors: Sequence[LayerError]) -> Any:
     ]
     columns = ("row", "tensor", "op", "type", "lost by itself", "lost in total", "SNR dB", "MSE")
     return table(columns, rows, title="Signal lost by channel, the worst layer first")
-
-
-def layer_of(tensor: str) -> str:
-    """Return the Keras layer of a tensor of a file; of several fused layers, the last.
-
-    Example:
-        >>> layer_of("lenet5_1/c3_1/BiasAdd;lenet5_1/c3_1/convolution")
-        'c3'
-        >>> layer_of("resnet20_1/conv2_1_b_bn_1/batchnorm/add_1;resnet20_1/conv2_1_b_1/convolution")
-        'conv2_1_b_bn'
-    """
-    scope = scope_of(tensor)
-    if scope == tensor:
-        return tensor
-    model, *_, layer = scope.split("/")
-    return re.sub(r"_\d+$", "", layer) if is_numbered(model) else layer
 
 
 def _powers(

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
-from cnn_keras.tables import table
+from cnn_keras.tables import significant, table
 
 
 def printed(*arguments: object, **options: object) -> list[str]:
@@ -24,3 +25,18 @@ def test_brackets_are_not_markup_and_control_characters_are_not_printed() -> Non
     assert "a/[bold]net\N{REPLACEMENT CHARACTER}[2J" in text
     assert "[red]" in text
     assert "[b]" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (0.02871, "0.0287"),
+        (1.3, "1.30"),
+        (9.999, "10.0"),
+        (2801.7, "2,802"),
+        (99.96, "100"),
+    ],
+)
+def test_significant(value: float, text: str) -> None:
+    assert significant(value) == text

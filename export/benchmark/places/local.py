@@ -12,6 +12,7 @@ from cnn_keras.machine import RUNTIME_PACKAGES, Host, host, versions
 from .place import Job, LoadedFile, Measured, Outputs, Place, PlaceOptions
 
 if TYPE_CHECKING:
+    from ..profile.operator_runner import ProfileOptions, Times
     from ..runner import Row
     from ..runner_process import RunnerProcess
 
@@ -29,6 +30,12 @@ class Local(Place):
         machine = host()  # its load average is that before the process starts
         with RunnerProcess(job.load_options) as process:
             yield LocalFile(process, job, machine)
+
+    def profile(self, job: Job, options: ProfileOptions) -> Times:
+        """Time the operations of a file in a fresh process; see `Place.profile`."""
+        from ..profile.process import profile
+
+        return profile(job.file, options)
 
 
 class LocalFile(LoadedFile):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..inputs import Inputs
+    from ..profile.operator_runner import ProfileOptions, Times
     from ..runner import Loaded, LoadOptions, TimingOptions
 
 
@@ -151,6 +152,19 @@ class Place(ABC):
             ModelFileError: The file does not run there.
             PlaceError: The place fails, or the copy differs from the file.
         """
+
+    def profile(self, job: Job, options: ProfileOptions) -> Times:
+        """Time the operations of a file in turn with the whole file.
+
+        Args:
+            job: The measurement.
+            options: What to time; its archive is a file on this machine.
+
+        Raises:
+            ModelFileError: A file does not run there.
+            PlaceError: The place fails, or cannot time operations.
+        """
+        raise PlaceError(f"{self.name} cannot time single operations: leave out --profile there.")
 
     def __enter__(self) -> Self:
         """Connect.

@@ -115,10 +115,31 @@ def test_a_dynamic_batch_is_timed_and_remarked(file: File) -> None:
     assert document["remarks"][0] in text(outcome)
 
 
+def test_a_profile_is_in_the_row_and_in_files(file: File, tmp_path: Path) -> None:
+    figure, nodes = tmp_path / "profile.svg", tmp_path / "nodes.json"
+    command = replace(QUICK, files=(file("int8"),), profile=True, by="op")
+    outcome = replace(command, figure=figure, model_explorer=nodes)()
+    (row,) = read_json_lines(tmp_path / "benchmarks.jsonl")
+    jsonschema.validate(row, schema())
+    operations = row["profile"]["operations"]
+    assert operations[0]["op"] == "CONV_2D"
+    assert list(json.loads(nodes.read_text())["main"]["results"]) == [
+        each["tensor"] for each in operations
+    ]
+    assert figure.read_text().startswith("<?xml")
+    shown = text(outcome)
+    assert "CONV_2D" in shown
+    assert "of the whole file's" in shown
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"files": ()},
+        {"figure": Path("a.svg")},
+        {"profile": True, "figure": Path("a.gif")},
+        {"profile": True, "figure": Path("a.svg"), "threads": (1, 2)},
+        {"profile": True, "vs": Path("other.tflite")},
         {"threads": (0,)},
         {"threads": ()},
         {"num_runs": 0},

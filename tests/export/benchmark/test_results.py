@@ -20,7 +20,7 @@ from export.benchmark.latency_ratio import Ratio
 from export.benchmark.places.digest import Digest
 from export.benchmark.places.place import Job, Measured
 from export.benchmark.places.row_schema import schema
-from export.benchmark.results import record, require_writable, significant, table
+from export.benchmark.results import record, require_writable, table
 from export.benchmark.runner import Loaded, Row, TimingOptions
 from export.tflite.interpreter import TensorSpec
 from tests.fixtures.command_line import read_json_lines
@@ -136,18 +136,3 @@ def test_a_writable_path_is_left_as_it_was(tmp_path: Path) -> None:
     assert read_json_lines(path) == [{"row": 1}]
     with pytest.raises(OSError, match="Is a directory"):
         require_writable(path.parent)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0.00"),
-        (0.02871, "0.0287"),
-        (1.3, "1.30"),
-        (9.999, "10.0"),
-        (2801.7, "2,802"),
-        (99.96, "100"),
-    ],
-)
-def test_significant(value: float, text: str) -> None:
-    assert significant(value) == text

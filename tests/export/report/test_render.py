@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cnn_keras.machine import host
+from cnn_keras.tables import significant
 from cnn_keras.training.run_folder import Run
 from export.benchmark.measurements import MeasurementOptions, measure_files
-from export.benchmark.results import significant
 from export.benchmark.runner import TimingOptions
 from export.pipeline import export as export_files
 from export.recipes import RECIPES

@@ -1,0 +1,174 @@
+"""The latency of a file's operations, related to the whole file and to what the machine can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from .archive import PEAKS, Archive
+from .operator_runner import Times
+
+Grouping = Literal["row", "op", "stage"]
+
+COPIES = tuple(2**power for power in range(14, 27, 2))
+"""Bytes of the arrays that are copied to measure the bandwidth, from a cache to the memory."""
+
+
+class Operation(NamedTuple):
+    """An operation, or several of one group.
+
+    Attributes:
+        name: The paper's row, TFLite's operation or the stage, if it is a group; otherwise the
+            name of the output.
+        ops: TFLite's operations, with their numbers if there are several.
+        ms: Latency, without the cost of a call.
+        share: Of the sum of all operations.
+        macs: Multiply-adds.
+        num_bytes: Inputs, constants and outputs.
+        gmac_s: Multiply-adds per second, in 10⁹; None without any.
+        roofline: Share of the speed that the machine reaches at best; see `bound_ms`.
+    """
+
+    name: str
+    ops: str
+    ms: float
+    share: float
+    macs: int
+    num_bytes: int
+    gmac_s: float | None
+    roofline: float
+
+
+def document(archive: Archive, times: Times) -> dict[str, Any]:
+    """Return what was measured, for a row of the benchmark.
+
+    The sum counts one call, as the whole file has one.
+    """
+    calls = len(archive.names)
+    peaks: dict[str, float] = {}
+    for (dtype, side, channels), ms in zip(PEAKS.values(), times.peaks_ms, strict=True):
+        rate = side**2 * channels**2 / max(ms - times.call_ms, 1e-6) / 1e6
+        peaks[dtype] = max(peaks.get(dtype, 0.0), rate)
+    bandwidth = {
+        str(2 * size): 2 * size / ms / 1e6 for size, ms in zip(COPIES, times.copies_ms, strict=True)
+    }
+    rows = []
+    for operator, ms, alone_ms, delegated in zip(
+        archive.operators, times.operations_ms, times.alone_ms, times.delegated, strict=True
+    ):
+        own = max(ms - times.call_ms, 0.0)
+        found = operator._asdict()
+        del found["content"], found["inputs"]
+        rows.append(
+            {
+                **found,
+                "ms": own,
+                "alone_ms": max(alone_ms - times.call_ms, 0.0),
+                "delegated": delegated,
+                "bound_ms": bound_ms(
+                    operator.macs, operator.num_bytes, operator.kernel_dtype, peaks, bandwidth
+                ),
+            }
+        )
+    return {
+        "whole_ms": times.whole_ms,
+        "sum_ms": sum(row["ms"] for row in rows) + times.call_ms,
+        "alone_sum_ms": sum(row["alone_ms"] for row in rows) + times.call_ms,
+        "call_ms": times.call_ms,
+        "calls_ms": times.call_ms * (calls - 1),
+        "rounds": times.rounds,
+        "peak_gmac_s": peaks,
+        "bandwidth_gb_s": bandwidth,
+        "operations": rows,
+    }
+
+
+def bound_ms(
+    macs: int,
+    num_bytes: int,
+    kernel_dtype: str | None,
+    peaks: dict[str, float],
+    bandwidth: dict[str, float],
+) -> float:
+    """Return the ms that an operation takes at least: the roofline.
+
+    It multiplies no faster than the fastest convolution of the same type, and moves its bytes no
+    faster than an array of this size is copied.
+
+    Args:
+        macs: Multiply-adds.
+        num_bytes: Inputs, constants and outputs.
+        kernel_dtype: Type of the kernel.
+        peaks: Multiply-adds per second in 10⁹, by type.
+        bandwidth: 10⁹ bytes per second, by the bytes that are read and written.
+
+    Reference:
+        Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for
+        multicore architectures", Communications of the ACM 52, 2009.
+    """
+    peak = peaks["int8" if kernel_dtype in ("int8", "int4") else "float32"]
+    sizes = [float(size) for size in bandwidth]
+    speed = float(np.interp(np.log(max(num_bytes, 1)), np.log(sizes), list(bandwidth.values())))
+    return max(macs / peak, num_bytes / speed) / 1e6
+
+
+def grouped(profile: dict[str, Any], by: Grouping) -> list[Operation]:
+    """Return the operations of each row, kind or stage together, the slowest first."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in profile["operations"]:
+        name = row["op"] if by == "op" else row["row"]
+        groups.setdefault(stage_of(name) if by == "stage" else name, []).append(row)
+    found = [_operation(name, rows, profile) for name, rows in groups.items()]
+    return sorted(found, key=lambda each: -each.ms)
+
+
+def _operation(name: str, rows: Sequence[dict[str, Any]], profile: dict[str, Any]) -> Operation:
+    ms = sum(row["ms"] for row in rows)
+    macs = sum(row["macs"] for row in rows)
+    total = sum(row["ms"] for row in profile["operations"])
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["op"]] = counts.get(row["op"], 0) + 1
+    return Operation(
+        name=name,
+        ops=", ".join(f"{count} {op}" if count > 1 else op for op, count in counts.items()),
+        ms=ms,
+        share=ms / total if total else 0.0,
+        macs=macs,
+        num_bytes=sum(row["num_bytes"] for row in rows),
+        gmac_s=macs / ms / 1e6 if macs and ms else None,
+        roofline=sum(row["bound_ms"] for row in rows) / ms if ms else 0.0,
+    )
+
+
+def stage_of(row: str) -> str:
+    """Return the stage that a row belongs to.
+
+    Example:
+        >>> stage_of("conv2_1"), stage_of("4c"), stage_of("logits")
+        ('conv2', '4', 'logits')
+    """
+    if found := re.fullmatch(r"(.*\d)_\d+|(\d+)[a-z]", row):
+        return found[1] or found[2]
+    return row
+
+
+def conclusion(profile: dict[str, Any]) -> str:
+    """Return how far the sum of the operations explains the whole file, in words."""
+    whole, total = profile["whole_ms"], profile["sum_ms"]
+    rest = whole - total
+    reason = (
+        "what XNNPACK loses between operations and in the caches"
+        if rest > 0
+        else "what XNNPACK saves by fusing operations and keeping their outputs in the caches"
+    )
+    return (
+        f"The operations take {total:.4g} ms together, {total / whole:.1%} of the whole file's "
+        f"{whole:.4g} ms; {profile['calls_ms']:.2g} ms of calls of single operations "
+        f"({profile['call_ms'] * 1000:.2g} µs each) are subtracted. The rest of {rest:+.2g} ms is "
+        f"{reason}. Each alone, with its weights in the caches, they take "
+        f"{profile['alone_sum_ms']:.4g} ms."
+    )
