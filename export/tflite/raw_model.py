@@ -42,9 +42,11 @@ class RawModel:
         """Run the graph; without a wrapper, whose call would be timed with it."""
 
     def set_inputs(self, arrays: Sequence[NDArray[Any]]) -> None:
-        """Set the inputs, in order, in their own types and shapes."""
-        for details, array in zip(self._runtime.get_input_details(), arrays, strict=True):
-            self._runtime.set_tensor(details["index"], array)
+        """Set all inputs, in order, in their own types and shapes."""
+        inputs = self._runtime.get_input_details()
+        assert len(arrays) == len(inputs)
+        for index, array in enumerate(arrays):
+            self._runtime.set_tensor(inputs[index]["index"], array)
 
     def read_inputs_and_outputs(self) -> None:
         """Read a byte of each cache line of the inputs and outputs, so that they are in a cache."""

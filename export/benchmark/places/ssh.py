@@ -12,6 +12,7 @@ from cnn_keras.errors import UsageError
 from .place import Job, LoadedFile, Place, PlaceOptions
 
 if TYPE_CHECKING:
+    from ..profile.operator_runner import ProfileOptions, Times
     from .board.preparation import Prepared
 
 
@@ -59,6 +60,15 @@ class Ssh(Place):
             board_file.load(connection, self._prepared, job) as loaded,
         ):
             yield loaded
+
+    def profile(self, job: Job, options: ProfileOptions) -> Times:
+        """Copy the operations there and time them; see `Place.profile`."""
+        from .board import board_file
+        from .board.connection import Connection
+
+        assert self._prepared, "the place is entered first"
+        with Connection(self._destination) as connection:
+            return board_file.profile(connection, self._prepared, job, options)
 
 
 @dataclass(frozen=True, kw_only=True)

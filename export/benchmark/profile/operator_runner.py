@@ -110,7 +110,7 @@ def profile(options: ProfileOptions) -> Times:
         in_turn += [model, *calls[round(index * _CALLS / len(operations)) : due]]
     whole_samples, samples = _alternating([whole], in_turn, options.secs)
     medians = np.median(samples, axis=0) / 1e6
-    ms = {id(model): float(median) for model, median in zip(in_turn, medians, strict=True)}
+    ms = {id(model): float(medians[index]) for index, model in enumerate(in_turn)}
     return Times(
         whole_ms=float(np.median(whole_samples)) / 1e6,
         call_ms=float(np.mean([ms[id(call)] for call in calls])),
@@ -134,9 +134,9 @@ def _alternating(
     samples: tuple[list[list[int]], list[list[int]]] = ([], [])
     end = time.perf_counter() + secs
     while time.perf_counter() < end or len(samples[1]) < _MIN_ROUNDS:
-        for models, found in zip((first, second), samples, strict=True):
+        for index, models in enumerate((first, second)):
             _rounds(models, 1)
-            found += _rounds(models, _BLOCK)
+            samples[index].extend(_rounds(models, _BLOCK))
     overhead = _clock_overhead_ns()
     whole, others = (np.maximum(np.array(each, np.float64) - overhead, 0.0) for each in samples)
     return whole, others

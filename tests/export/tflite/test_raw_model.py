@@ -24,7 +24,7 @@ def test_a_graph_may_have_several_inputs() -> None:
     model.set_inputs([IMAGE, IMAGE])
     model.invoke()
     np.testing.assert_allclose(model.outputs()[0], 2 * IMAGE.reshape(1, -1), rtol=1e-6)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(AssertionError):
         model.set_inputs([IMAGE])
 
 

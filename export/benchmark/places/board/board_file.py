@@ -7,6 +7,7 @@ import io
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from cnn_keras.command import log, progress
 from ....tflite.crash_message import TIMEOUT_SECS
 from ....tflite.interpreter import ModelFileError
 from ....worker import WorkerError
+from ...profile.operator_runner import ProfileOptions, Times
 from ...runner import LoadOptions
 from ...runner_process import RunnerProcess
 from ..local import outputs_of
-from ..place import Job, LoadedFile, Measured, Outputs
+from ..place import Job, LoadedFile, Measured, Outputs, PlaceError
 from . import bundle
 from .connection import BLOCK_BYTES, Connection
 from .preparation import Prepared
@@ -47,18 +49,10 @@ class BoardRunner(RunnerProcess):
             raise ModelFileError(f"{host}: {message}") from None
 
     def _timeout_error(self, seconds: float) -> Exception:
-        return self._connection.error(
-            f"LiteRT did not finish with '{self._job.file}' in {seconds:.0f} s"
-        )
+        return _timeout_error(self._connection, self._job, seconds)
 
     def _exit_error(self, error: WorkerError) -> Exception:
-        if error.exit_code >= 0:
-            reason = error.last_line or f"exit code {error.exit_code}"
-        else:
-            reason = signal.Signals(-error.exit_code).name
-            if reason == "SIGKILL":
-                reason += ", as when memory runs out"
-        return self._connection.error(f"LiteRT ended with '{self._job.file}' ({reason})")
+        return _exit_error(self._connection, self._job, error)
 
 
 class BoardFile(LoadedFile):
@@ -117,6 +111,37 @@ def load(connection: Connection, prepared: Prepared, job: Job) -> Iterator[Board
     options = LoadOptions(file, job.num_threads, job.warmup_secs, inputs)
     with BoardRunner(options, connection, job) as runner:
         yield BoardFile(runner, connection, prepared, job)
+
+
+def profile(connection: Connection, prepared: Prepared, job: Job, options: ProfileOptions) -> Times:
+    """Copy the operations of a file to a board, and time them there; see `Place.profile`."""
+    data = Path(options.archive).read_bytes()
+    _log(connection, f"copy the operations of {job.file} ({len(data) / 1000:,.0f} kB)")
+    archive = _copy(connection, "operations.zip", data, hashlib.sha256(data).hexdigest())
+    seconds = 2 * TIMEOUT_SECS + 10 * options.secs
+    connection.start(prepared.python, prepared.runner, bundle.OPERATOR_RUNNER, seconds)
+    connection.send(options._replace(archive=archive)._asdict())
+    try:
+        return Times(**connection.receive(seconds))
+    except TimeoutError:
+        raise _timeout_error(connection, job, seconds) from None
+    except WorkerError as error:
+        raise _exit_error(connection, job, error) from None
+
+
+def _timeout_error(connection: Connection, job: Job, seconds: float) -> PlaceError:
+    return connection.error(f"LiteRT did not finish with '{job.file}' in {seconds:.0f} s")
+
+
+def _exit_error(connection: Connection, job: Job, error: WorkerError) -> PlaceError:
+    """Return the error for a program on the board that ended without an answer."""
+    if error.exit_code >= 0:
+        reason = error.last_line or f"exit code {error.exit_code}"
+    else:
+        reason = signal.Signals(-error.exit_code).name
+        if reason == "SIGKILL":
+            reason += ", as when memory runs out"
+    return connection.error(f"LiteRT ended with '{job.file}' ({reason})")
 
 
 def _copy(connection: Connection, name: str, data: bytes, sha256: str) -> str:

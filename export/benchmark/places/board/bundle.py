@@ -19,9 +19,18 @@ MIN_PYTHON = (3, 9)
 _LITERT_FOR_3_9 = "2.1.0"
 
 # Modules of `export`, and `cnn_keras.machine` for the description of the board.
-_MODULES = ("worker.py", "benchmark/latency.py", "benchmark/runner.py", "tflite/interpreter.py")
+_MODULES = (
+    "worker.py",
+    "benchmark/latency.py",
+    "benchmark/runner.py",
+    "benchmark/profile/operator_runner.py",
+    "tflite/interpreter.py",
+    "tflite/raw_model.py",
+)
 
-RUNNER = "export.benchmark.runner"  # on the board; this package may have another name here
+# On the board; this package may have another name here.
+RUNNER = "export.benchmark.runner"
+OPERATOR_RUNNER = "export.benchmark.profile.operator_runner"
 
 
 def sources() -> dict[str, Path]:

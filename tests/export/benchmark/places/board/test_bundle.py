@@ -10,12 +10,13 @@ import pytest
 from export.benchmark.places.board import agent, bundle
 
 
-def test_runner_needs_only_what_travels(tmp_path: Path) -> None:
+def test_runners_need_only_what_travels(tmp_path: Path) -> None:
     for name, text in bundle.files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     code = (
         f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path[1:]]; import runpy, {bundle.RUNNER};"
+        f"import {bundle.OPERATOR_RUNNER};"
         "import cnn_keras.machine; print(*(m.__file__ for n, m in sys.modules.items()"
         " if n.partition('.')[0] in ('export', 'cnn_keras')), sep='\\n')"
     )
