@@ -18,6 +18,7 @@ from cnn_keras.weights.source_options import SourceOptions
 
 from . import app_models
 from .benchmark import cli as benchmark
+from .benchmark_report.cli import Report
 from .cards.cli import Card, Publish
 from .provenance import EXPORT_JSON
 from .recipes import IOType, Recipe, select
@@ -252,6 +253,7 @@ COMMANDS: dict[str, type[Command] | cli.Group] = {
     "verify": Verify,
     "audit": Audit,
     "benchmark": Benchmark,
+    "report": Report,
     "card": Card,
     "publish": Publish,
     "study": cli.Group("Test a claim and record the result.", STUDIES),

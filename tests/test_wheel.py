@@ -69,6 +69,8 @@ def test_it_holds_the_templates_and_the_style_sheet(installed: Path) -> None:
     for folder in ("cnn_keras_export/report", "cnn_keras/comparison"):
         for name in ("page.html.j2", "page.md.j2"):
             assert (installed / folder / name).is_file()
+    for name in ("page.html.j2", "page.css", "main.js"):
+        assert (installed / "cnn_keras_export" / "benchmark_report" / "page" / name).is_file()
     assert (installed / "cnn_keras_export" / "cards" / "card.md.j2").is_file()
     assert (installed / "cnn_keras_export" / "benchmark" / "row.schema.json").is_file()
     assert (installed / "cnn_keras" / "report" / "style.css").is_file()

@@ -1,0 +1,1 @@
+"""Report of many measurements: accuracy against latency, size and memory, and history."""
