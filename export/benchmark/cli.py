@@ -48,6 +48,12 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
     """Maximum seconds of timed inferences, even if there are fewer than num-runs."""
     warmup_secs: float = 0.5
     """Seconds of inferences before the timed ones."""
+    baseline: Path | None = None
+    """Refuse files that are slower than those of this JSONL file, with exit code 1. A file of the
+    baseline that is still there is timed alternately with the file of its name; otherwise their
+    measurements are compared."""
+    max_slowdown: str = "5%"
+    """With --baseline, the accepted increase of the latency, such as 5% or 0.05."""
     profile: bool = False
     """Time each operation, too, and print the latency by row of the paper."""
     by: Literal["row", "op", "stage"] = "row"
@@ -67,19 +73,18 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
 
         from cnn_keras.tables import escape
 
-        from ..provenance import same_network
-        from ..tflite.flatbuffer import has_dynamic_batch
-        from ..tflite.interpreter import DYNAMIC_BATCH_REMARK
-        from .integer_speed import integer_note
+        from .gate import gate, read_baseline
         from .measurements import MeasurementOptions, measure_files
         from .results import table
         from .runner import TimingOptions
 
-        self._validate()
+        max_slowdown = self._validate()
+        baseline = read_baseline(self.baseline) if self.baseline else []
         files, untrained = self.measured_files()
+        timing = TimingOptions(self.num_runs, self.min_secs, self.max_secs)
         options = MeasurementOptions(
             threads=self.threads,
-            timing=TimingOptions(self.num_runs, self.min_secs, self.max_secs),
+            timing=timing,
             warmup_secs=self.warmup_secs,
             vs=self.vs,
             processes=self.processes,
@@ -90,41 +95,24 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             profile=self.profile,
         )
         found = measure_files(files, options, self.places())
-        rows = found.documents
-        measured = dict.fromkeys(row["file"] for row in rows)
-        remarks = [
-            f"{file} {DYNAMIC_BATCH_REMARK}." for file in measured if has_dynamic_batch(file)
-        ]
-        remarks += dict.fromkeys(
-            f"{row['file']} gives the same output for all images: their comparison proves little."
-            for row in rows
-            if row["digest"]["distinct_outputs"] == 1
-        )
-        hosts = {row["place"]: row["host"] for row in rows}
-        notes = (
-            integer_note(host["instructions"], _complete(rows, place), same_network)
-            for place, host in hosts.items()
-        )
-        note = "\n".join(filter(None, notes)) or None
+        rows, failures = found.documents, [failure["reason"] for failure in found.failures]
+        notes, remarks = _notes(rows), _remarks(rows)
         document = {
             "rows": rows,
-            "note": note,
+            "note": "\n".join(notes) or None,
             "remarks": remarks,
             "failed": found.failures,
         }
-        lines = [
-            *found.conclusions,
-            *remarks,
-            *([note] if note else []),
-            *(failure["reason"] for failure in found.failures),
-        ]
-        host_lines = [
-            _host_line(machine) if len(hosts) == 1 else f"{place}: {_host_line(machine)}"
-            for place, machine in hosts.items()
-        ]
-        profiles = self._profiles(rows)
-        text = Group(table(rows), *map(escape, (*host_lines, *lines)), *profiles)
-        return Outcome(document, text, exit_code=1 if found.failures else 0)
+        conclusions = found.conclusions
+        accepted = True
+        if self.baseline:
+            gated = gate(rows, baseline, max_slowdown, timing, self.processes)
+            document["gate"] = [each.as_json() for each in gated]
+            conclusions = [*conclusions, *(each.reason for each in gated)]
+            accepted = all(each.accepted for each in gated)
+        lines = [*_host_lines(rows), *conclusions, *remarks, *notes, *failures]
+        text = Group(table(rows), *map(escape, lines), *self._profiles(rows))
+        return Outcome(document, text, exit_code=0 if accepted and not failures else 1)
 
     def _profiles(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
         """Return the table and the conclusion of each profile, and write its files."""
@@ -153,8 +141,8 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
         """
         return self.files, {}
 
-    def _validate(self) -> None:
-        """Refuse wrong options.
+    def _validate(self) -> float:
+        """Refuse wrong options, and return the accepted slowdown as a fraction.
 
         Raises:
             UsageError: An option is wrong.
@@ -176,6 +164,11 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             raise UsageError("--figure and --model-explorer are for one file and --threads.")
         if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
             raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
+        if self.baseline and self.vs:
+            raise UsageError("--baseline and --vs are two commands.")
+        if self.baseline and any(place.name != "local" for place in self.places()):
+            raise UsageError("--baseline compares files on this machine alone.")
+        return _fraction(self.max_slowdown)
 
 
 def _complete(rows: Sequence[dict[str, Any]], place: str) -> list[Row]:
@@ -184,6 +177,60 @@ def _complete(rows: Sequence[dict[str, Any]], place: str) -> list[Row]:
 
     known = [row for row in rows if row["place"] == place and row["nodes"] is not None]
     return [Row(**{name: row[name] for name in Row._fields}) for row in known]
+
+
+def _fraction(text: str) -> float:
+    """Return a fraction that is given as such or in percent.
+
+    Raises:
+        UsageError: It is neither, or negative.
+
+    Example:
+        >>> _fraction("5%"), _fraction("0.05")
+        (0.05, 0.05)
+    """
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 10:
+        raise UsageError(f"--max-slowdown is a fraction such as 5% or 0.05, not {text!r}.")
+    return value
+
+
+def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Explain integer files that are slower than float files of the same network, by place."""
+    from ..provenance import same_network
+    from .integer_speed import integer_note
+
+    hosts = {row["place"]: row["host"] for row in rows}
+    notes = (
+        integer_note(host["instructions"], _complete(rows, place), same_network)
+        for place, host in hosts.items()
+    )
+    return list(filter(None, notes))
+
+
+def _remarks(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what is to be known about the files."""
+    from ..tflite.flatbuffer import has_dynamic_batch
+    from ..tflite.interpreter import DYNAMIC_BATCH_REMARK
+
+    files = dict.fromkeys(row["file"] for row in rows)
+    constant = dict.fromkeys(row["file"] for row in rows if row["digest"]["distinct_outputs"] == 1)
+    return [
+        *(f"{file} {DYNAMIC_BATCH_REMARK}." for file in files if has_dynamic_batch(file)),
+        *(f"{file} {CONSTANT_REMARK}." for file in constant),
+    ]
+
+
+def _host_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Describe each place's machine in a line."""
+    hosts = {row["place"]: row["host"] for row in rows}
+    return [
+        _host_line(machine) if len(hosts) == 1 else f"{place}: {_host_line(machine)}"
+        for place, machine in hosts.items()
+    ]
 
 
 def _host_line(machine: dict[str, Any]) -> str:

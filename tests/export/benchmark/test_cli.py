@@ -132,6 +132,20 @@ def test_a_profile_is_in_the_row_and_in_files(file: File, tmp_path: Path) -> Non
     assert "of the whole file's" in shown
 
 
+def test_a_file_slower_than_its_baseline_is_refused(file: File, tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.jsonl"
+    command = replace(QUICK, files=(file("float32"),), baseline=path)
+    replace(command, baseline=None)()
+    assert replace(command, max_slowdown="900%")().exit_code == 0
+    (row, _) = read_json_lines(path)
+    path.write_text(json.dumps(row | {"latency_p50_ms": row["latency_p50_ms"] / 100}) + "\n")
+    outcome = command()
+    assert outcome.exit_code == 1
+    (gated,) = json.loads(json.dumps(outcome.document))["gate"]
+    assert (gated["accepted"], gated["method"]) == (False, "rows")
+    assert gated["reason"] in text(outcome)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -140,6 +154,9 @@ def test_a_profile_is_in_the_row_and_in_files(file: File, tmp_path: Path) -> Non
         {"profile": True, "figure": Path("a.gif")},
         {"profile": True, "figure": Path("a.svg"), "threads": (1, 2)},
         {"profile": True, "vs": Path("other.tflite")},
+        {"baseline": Path("rows.jsonl"), "vs": Path("other.tflite")},
+        {"max_slowdown": "five"},
+        {"max_slowdown": "-1%"},
         {"threads": (0,)},
         {"threads": ()},
         {"num_runs": 0},
