@@ -73,7 +73,7 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
 
         from cnn_keras.tables import escape
 
-        from .gate import gate, read_baseline
+        from .comparison.gate import gate, read_baseline
         from .measurements import MeasurementOptions, measure_files
         from .results import table
         from .runner import TimingOptions

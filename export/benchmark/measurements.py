@@ -17,7 +17,7 @@ from cnn_keras.machine import host
 
 from ..tflite import isolation
 from ..tflite.interpreter import ModelFileError, check_identifier
-from .compare import compare
+from .comparison.compare import compare
 from .inputs import Inputs, saved_inputs
 from .places import digest
 from .places.local import Local, LocalFile, measured_here, outputs_of

@@ -21,7 +21,7 @@ from .places.place import Job, Measured
 from .runner import Row
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from .comparison.compare import Comparison
 
 LOCAL = "local"
 UNKNOWN = "–"

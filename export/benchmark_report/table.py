@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from cnn_keras.report.formatting import DASH, signed
 from cnn_keras.report.templates import escape_markdown
+from cnn_keras.tables import significant
 
-from ..benchmark.results import significant
 from .measurements import Measurement
 
 

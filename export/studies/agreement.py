@@ -29,8 +29,8 @@ from cnn_keras.errors import Error
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.compare import interleave
-from ..benchmark.latency_ratio import bootstrap_ratio
+from ..benchmark.comparison.compare import interleave
+from ..benchmark.comparison.latency_ratio import bootstrap_ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..benchmark.runner_process import measure
 from ..tflite.interpreter import Interpreter

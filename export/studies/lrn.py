@@ -21,8 +21,8 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.compare import compare_once
-from ..benchmark.latency_ratio import bootstrap_ratio
+from ..benchmark.comparison.compare import compare_once
+from ..benchmark.comparison.latency_ratio import bootstrap_ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize

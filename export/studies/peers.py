@@ -36,8 +36,8 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host, versions
 
+from ..benchmark.comparison.latency_ratio import bootstrap_ratio
 from ..benchmark.engine_process import EngineProcess, Scores
-from ..benchmark.latency_ratio import bootstrap_ratio
 from .engines import (
     ENGINES,
     IMAGE_FILE,

@@ -26,8 +26,8 @@ from cnn_keras.training.config import Training
 from cnn_keras.training.predict import predict
 from cnn_keras.training.run_folder import Run
 
-from ..benchmark.compare import compare as time_interleaved
-from ..benchmark.latency_ratio import Ratio
+from ..benchmark.comparison.compare import compare as time_interleaved
+from ..benchmark.comparison.latency_ratio import Ratio
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.calibration import calibration_images
 from ..conversion.convert import convert

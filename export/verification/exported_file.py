@@ -16,7 +16,7 @@ from cnn_keras.training.evaluate import Probabilities
 from cnn_keras.training.predict import predict
 from cnn_keras.training.run_folder import Run
 
-from ..benchmark.compare import compare
+from ..benchmark.comparison.compare import compare
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.calibration import calibration_images
 from ..conversion.convert import convert

@@ -9,8 +9,8 @@ import numpy as np
 
 from cnn_keras.data.preprocessing import Float32Images
 
-from ..benchmark.compare import interleave
-from ..benchmark.latency_ratio import student_ratio
+from ..benchmark.comparison.compare import interleave
+from ..benchmark.comparison.latency_ratio import student_ratio
 from ..tflite.interpreter import Interpreter
 
 NUM_PAIRS = 5

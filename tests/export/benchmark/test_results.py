@@ -14,9 +14,9 @@ from rich.console import Console
 from cnn_keras.experiments.record import claims_table
 from cnn_keras.machine import host
 from export.benchmark import results
-from export.benchmark.compare import Comparison
+from export.benchmark.comparison.compare import Comparison
+from export.benchmark.comparison.latency_ratio import Ratio
 from export.benchmark.inputs import NOISE
-from export.benchmark.latency_ratio import Ratio
 from export.benchmark.places.digest import Digest
 from export.benchmark.places.place import Job, Measured
 from export.benchmark.places.row_schema import schema

@@ -6,7 +6,7 @@ import pytest
 
 from cnn_keras.errors import UsageError
 from cnn_keras.training.config import Training
-from export.benchmark.latency_ratio import Ratio
+from export.benchmark.comparison.latency_ratio import Ratio
 from export.studies.repair import RepairResult, claims, repair_study, scale_channel
 from tests.fixtures.trained_network import Trained
 

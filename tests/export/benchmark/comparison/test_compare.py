@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from export.benchmark.compare import compare, conclude, interleave
-from export.benchmark.latency_ratio import Ratio
+from export.benchmark.comparison.compare import compare, conclude, interleave
+from export.benchmark.comparison.latency_ratio import Ratio
 from export.benchmark.runner import LoadOptions, TimingOptions
 from export.tflite.interpreter import ModelFileError
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnn_keras.errors import Error
-from export.benchmark.gate import gate, read_baseline
+from export.benchmark.comparison.gate import gate, read_baseline
 from export.benchmark.measurements import MeasurementOptions, measure_files
 from export.benchmark.runner import TimingOptions
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.benchmark.latency_ratio import bootstrap_ratio, student_ratio
+from export.benchmark.comparison.latency_ratio import bootstrap_ratio, student_ratio
 
 
 def test_interval_holds_the_true_ratio_and_is_reproducible() -> None:

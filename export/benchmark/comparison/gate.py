@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from cnn_keras.errors import Error
 
+from ..runner import LoadOptions, TimingOptions
 from .compare import compare
 from .latency_ratio import Ratio
-from .runner import LoadOptions, TimingOptions
 
 _KEYS = ("file", "sha256", "num_threads", "latency_p50_ms", "host", "versions")
 

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..runner import LoadOptions, Row, TimingOptions
+from ..runner_process import RunnerProcess
 from .latency_ratio import Ratio, student_ratio
-from .runner import LoadOptions, Row, TimingOptions
-from .runner_process import RunnerProcess
 
 NUM_PROCESSES = 4  # of each file; `benchmark` takes more
 NUM_PAIRS = 4  # of blocks, in each pair of processes
