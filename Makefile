@@ -48,7 +48,7 @@ needs = @for tool in $(1); do command -v $$tool > /dev/null \
 
 # Measurements on boards, phones and browsers, or what stands for them here.
 test-places: setup .venv/places
-	$(call needs,adb chromium npm,adb chromium npm)
+	$(call needs,adb chromium npm qemu-aarch64 ssh /usr/sbin/sshd,adb chromium npm openssh-client openssh-server qemu-user)
 	$(BIN)/python -m pytest -m places tests/places
 
 # With the parts of the page of `benchmark --web`, so that it needs no npm where it is installed.

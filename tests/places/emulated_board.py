@@ -14,6 +14,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.places.sshd import write_program
+
 # Always a named processor: the default, `max`, computes wrong integers in XNNPACK's kernels.
 CPU = "cortex-a76"
 
@@ -78,15 +80,13 @@ def write_python(path: Path, board: Path, *first: Path) -> None:
         first: Folders in which Python looks for modules before the board's packages.
     """
     packages = os.pathsep.join(map(str, (*first, board / "site")))
-    path.write_text(
-        "#!/bin/sh\n"
+    write_program(
+        path,
         f"export PYTHONHOME={board}/root/usr\n"
         f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{packages}"\n'
         f'exec qemu-aarch64 -cpu {CPU} -L {board}/root -0 "$0" '
-        f'{board}/root/usr/bin/python{_PYTHON} "$@"\n',
-        encoding="utf-8",
+        f'{board}/root/usr/bin/python{_PYTHON} "$@"',
     )
-    path.chmod(0o755)
 
 
 def _unpack_debian(root: Path, apt: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from export.benchmark.places.board.connection import Destination
+from tests.places.sshd import write_program
 
 
 class Board:
@@ -26,20 +27,16 @@ class Board:
         self.write_program("python3", f'exec {sys.executable} "$@"')
         self.ssh = folder / "bin" / "ssh"
         self.ssh.parent.mkdir()
-        self.ssh.write_text(
-            "#!/bin/sh\n"
+        write_program(
+            self.ssh,
             "for command; do :; done\n"  # the last argument
             f"export HOME={self.home} TMPDIR={self.home}/tmp PATH={self.home}/bin:/usr/bin:/bin\n"
-            'cd; exec sh -c "$command"\n',
-            encoding="utf-8",
+            'cd; exec sh -c "$command"',
         )
-        self.ssh.chmod(0o755)
 
     def write_program(self, name: str, script: str) -> None:
-        """Write a shell script."""
-        path = self.home / "bin" / name
-        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-        path.chmod(0o755)
+        """Write a shell script into its `bin`."""
+        write_program(self.home / "bin" / name, script)
 
     def left_behind(self) -> list[str]:
         """Return what is in its temporary folder; agents that are ending get 10 seconds."""

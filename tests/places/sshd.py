@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 SSHD = "/usr/sbin/sshd"  # it insists on an absolute path
@@ -40,10 +42,7 @@ class Server:
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
         (folder / "authorized_keys").touch()
         (folder / "ssh_config").touch()
-        (self.bin / "ssh").write_text(
-            f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n'
-        )
-        (self.bin / "ssh").chmod(0o755)
+        write_program(self.bin / "ssh", f'exec {shutil.which("ssh")} -F {folder}/ssh_config "$@"')
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1:{self.port}\n"
             f"HostKey {folder}/host\n"
@@ -68,6 +67,11 @@ class Server:
         """Stop the server."""
         self._process.terminate()
         self._process.wait()
+
+    def end_connections(self) -> None:
+        """End the processes that serve connections, as when a network fails."""
+        for child in _children(self._process.pid):
+            os.kill(child, signal.SIGKILL)
 
     def make_key(self, name: str) -> None:
         """Write a key and its public half, NAME.pub."""
@@ -106,20 +110,22 @@ class Server:
         home = self.folder / "homes" / name
         (home / "bin").mkdir(parents=True)
         (home / "tmp").mkdir()
-        login = home / "login"
-        login.write_text(
-            "#!/bin/sh\n"
-            f"export HOME={home} TMPDIR={home}/tmp PATH={home}/bin:/usr/bin:/bin\n"
-            f"cd {home}\n"
-            f"{shell}\n"
+        write_program(
+            home / "login",
+            f"export HOME={home} TMPDIR={home}/tmp PATH={home}/bin:/usr/bin:/bin; cd\n{shell}",
         )
-        login.chmod(0o755)
         self.make_key(name)
         key = (self.folder / f"{name}.pub").read_text()
         with (self.folder / "authorized_keys").open("a") as file:
-            file.write(f'restrict,command="{login}" {key}')
+            file.write(f'restrict,command="{home}/login" {key}')
         self.configure(name)
         return home
+
+
+def write_program(path: Path, script: str) -> None:
+    """Write a shell script."""
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 def free_port() -> int:
@@ -131,13 +137,29 @@ def free_port() -> int:
 
 
 def left_behind(home: Path) -> list[str]:
-    """Return the files in the temporary folder of an account, and unfinished ones in its cache.
+    """Return what an account still has, besides what its cache keeps: files and processes.
 
-    Agents that are still ending get 10 seconds.
+    Agents that are still ending get 20 seconds.
     """
-    for _ in range(100):
-        found = [*(home / "tmp").iterdir(), *(home / ".cache" / "cnn-keras").glob(".*")]
+    for _ in range(200):
+        files = [*(home / "tmp").iterdir(), *(home / ".cache" / "cnn-keras").glob(".*")]
+        found = [*map(str, files), *_processes(home)]
         if not found:
             return []
         time.sleep(0.1)
-    return [os.fspath(path) for path in found]
+    return found
+
+
+def _children(process: int) -> list[int]:
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(child) for child in path.read_text(encoding="utf-8").split()]
+
+
+def _processes(home: Path) -> list[str]:
+    """Return the command lines of the processes in whose environment this is the home folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if f"HOME={home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,20 @@
+"""An SSH server, for the tests of boards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.places.sshd import Server
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a server whose accounts the program `ssh` reaches."""
+    server = Server(tmp_path_factory.mktemp("ssh"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{server.bin}{os.pathsep}{os.environ['PATH']}")
+        yield server
+    server.close()
