@@ -12,7 +12,7 @@ import tyro
 from cnn_keras import cli, zoo
 from cnn_keras.command import Command, Outcome, log, start_keras
 from cnn_keras.errors import UsageError, unknown
-from cnn_keras.options import DataDirOption
+from cnn_keras.options import DataDirOption, ModelOptions
 from cnn_keras.trained.table import is_name
 from cnn_keras.weights.source_options import SourceOptions
 
@@ -20,6 +20,7 @@ from . import app_models
 from .benchmark import cli as benchmark
 from .benchmark_report.cli import Report
 from .cards.cli import Card, Publish
+from .estimation.cli import Estimate
 from .provenance import EXPORT_JSON
 from .recipes import IOType, Recipe, select
 from .studies.cli import STUDIES
@@ -174,7 +175,7 @@ class Export(SourceOptions, DataDirOption, Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark(benchmark.Benchmark):
+class Benchmark(ModelOptions, benchmark.Benchmark):
     """Measure latency and memory of .tflite files.
 
     On this machine, each file runs in a fresh process that imports only ai-edge-litert and numpy.
@@ -204,8 +205,10 @@ class Benchmark(benchmark.Benchmark):
         """
         recipes = select(self.recipes)
         networks = [each for each in self.files if str(each) in zoo.ZOO and not each.exists()]
-        if not networks and (self.image_size, self.classes) != (None, None):
-            raise UsageError("--image-size and --classes are for networks without training.")
+        if not networks and (self.image_size or self.classes or self.options):
+            raise UsageError(
+                "--image-size, --classes and --options are for networks without training."
+            )
         files: list[Path] = []
         untrained: dict[Path, Path] = {}
         for source in self.files:
@@ -214,7 +217,9 @@ class Benchmark(benchmark.Benchmark):
             elif source in networks:
                 from .conversion.untrained import untrained_files
 
-                found = untrained_files(source.name, recipes, self.image_size, self.classes)
+                found = untrained_files(
+                    source.name, recipes, self.image_size, self.classes, self.model_options()
+                )
                 files += found.files
                 untrained |= dict.fromkeys(found.files, found.images)
             elif source.suffix or source.exists():
@@ -253,6 +258,7 @@ COMMANDS: dict[str, type[Command] | cli.Group] = {
     "verify": Verify,
     "audit": Audit,
     "benchmark": Benchmark,
+    "estimate": Estimate,
     "report": Report,
     "card": Card,
     "publish": Publish,

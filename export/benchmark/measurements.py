@@ -241,7 +241,11 @@ class _Session:
             comparison = compare(first, second, self._options.timing, self._options.processes)
             self.found.conclusions.append(comparison.conclusion)
             for job, row, compared, versus in zip(
-                both, (comparison.row, comparison.other), digests, (comparison, None), strict=True
+                both,
+                (comparison.row, comparison.other),
+                digests,
+                (comparison.versus(), None),
+                strict=True,
             ):
                 measured = measured_here(row, machine)
                 self._append(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -19,9 +19,6 @@ from cnn_keras.tables import escape, significant
 from .places.digest import Digest, Rule
 from .places.place import Job, Measured
 from .runner import Row
-
-if TYPE_CHECKING:
-    from .comparison.compare import Comparison
 
 LOCAL = "local"
 UNKNOWN = "–"
@@ -33,7 +30,7 @@ def record(
     place: str,
     measured: Measured,
     digest: Digest,
-    comparison: Comparison | None = None,
+    vs: dict[str, Any] | None = None,
     untrained: bool = False,
 ) -> dict[str, Any]:
     """Return the document of one measurement, which fits the `row_schema`.
@@ -43,7 +40,8 @@ def record(
         place: Name of the place where it was.
         measured: What was measured there.
         digest: How the outputs there compare with those here.
-        comparison: The comparison that the measurement belongs to, if any.
+        vs: The file that it was timed alternately with, see `Comparison.versus`; None for a file
+            that was timed alone.
         untrained: Whether the network is not trained.
     """
     known = {
@@ -65,22 +63,10 @@ def record(
         "delegate_used": measured.delegate_used,
         "digest": digest._asdict(),
         "untrained": untrained,
-        "vs": _versus(comparison) if comparison else None,
+        "vs": vs,
         "host": measured.host,
         "versions": measured.versions,
         **measured.extra,
-    }
-
-
-def _versus(comparison: Comparison) -> dict[str, Any]:
-    """Return the file that a row was compared with, and the ratio of the latencies."""
-    ratio, other = comparison.ratio, comparison.other
-    return {
-        "file": other.file,
-        "sha256": other.sha256,
-        "ratio": ratio.value,
-        "interval": [ratio.low, ratio.high],
-        "conclusion": comparison.conclusion,
     }
 
 

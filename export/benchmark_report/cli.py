@@ -40,10 +40,10 @@ class Report(Command):
 
     def __call__(self) -> Outcome:
         self._validate()
+        from ..benchmark.results_files import read_results
         from .exports import find_exports
         from .measurements import latest, measurements
         from .render import render_html, summary
-        from .results_files import read_results
         from .table import to_csv, to_markdown
 
         results, duplicates = read_results(self.results)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from cnn_keras.errors import Error
 from cnn_keras.experiments.estimates import wilson
 
+from ..benchmark.results_files import Result
 from ..provenance import EXPORT_JSON
-from .results_files import Result
 
 
 class Exported(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from cnn_keras.errors import Error
 
+from ..benchmark.results_files import Result
 from ..recipes import RECIPES
 from .exports import Exported
-from .results_files import Result
 
 _SUFFIX = re.compile(
     rf"_(?P<recipe>{'|'.join(sorted(RECIPES, key=len, reverse=True))})(_u?int(8|16)){{0,2}}$"

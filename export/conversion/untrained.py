@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,11 @@ class UntrainedFiles(NamedTuple):
 
 
 def untrained_files(
-    name: str, recipes: Sequence[Recipe], image_size: int | None, num_classes: int | None
+    name: str,
+    recipes: Sequence[Recipe],
+    image_size: int | None = None,
+    num_classes: int | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> UntrainedFiles:
     """Return files of a network with conditioned random weights.
 
@@ -54,9 +59,11 @@ def untrained_files(
         recipes: One recipe for each file.
         image_size: Side of the input in pixels; by default that of the paper.
         num_classes: Number of classes; by default that of the paper.
+        options: Options of the network's family.
 
     Raises:
-        UsageError: A recipe includes further training, or the network cannot take such images.
+        UsageError: A recipe includes further training, or the network cannot take such images or
+            options.
         Error: The cache cannot be written.
     """
     for recipe in recipes:
@@ -66,8 +73,10 @@ def untrained_files(
     height, width, channels = row.input_shape
     shape = (image_size or height, image_size or width, channels)
     classes = row.num_classes if num_classes is None else num_classes
-    form = f"{name}_{shape[0]}x{shape[1]}x{channels}_{classes}"
-    folder = cache_folder() / "untrained" / form / _code_hash()
+    chosen = zoo.checked_options(name, options)
+    form = [name, f"{shape[0]}x{shape[1]}x{channels}", str(classes)]
+    form += [f"{option}={value}" for option, value in sorted(chosen.items())]
+    folder = cache_folder() / "untrained" / "_".join(form) / _code_hash()
     files = [folder / f"{name}_{recipe.file_suffix}.tflite" for recipe in recipes]
     images = folder / "images.npy"
     try:
@@ -80,7 +89,7 @@ def untrained_files(
                 float32 = folder / f"{name}_float32.tflite"
                 if not float32.is_file():
                     log(f"{name}: convert the network with random weights into {folder}")
-                    write_atomic(float32, _converted(name, shape, classes))
+                    write_atomic(float32, _converted(name, shape, classes, chosen))
                 calibration = photographs.tensors(shape, CROPS, half=0)
                 write_atomic(file, quantize(float32.read_bytes(), recipe, calibration))
     except OSError as error:
@@ -102,7 +111,9 @@ def _code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def _converted(name: str, shape: tuple[int, int, int], num_classes: int) -> bytes:
+def _converted(
+    name: str, shape: tuple[int, int, int], num_classes: int, options: Mapping[str, Any]
+) -> bytes:
     """Return the float32 file of a network with conditioned random weights."""
     start_keras()
     import keras
@@ -110,7 +121,7 @@ def _converted(name: str, shape: tuple[int, int, int], num_classes: int) -> byte
     from .convert import convert
 
     keras.utils.set_random_seed(0)
-    model = zoo.build(name, shape, num_classes)
+    model = zoo.build(name, shape, num_classes, **options)
     images = photographs.tensors(shape, CROPS, half=0)
     normalize_by(model, images)
     _center(model, images)

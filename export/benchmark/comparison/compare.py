@@ -46,6 +46,16 @@ class Comparison(NamedTuple):
     ratio: Ratio
     conclusion: str
 
+    def versus(self) -> dict[str, Any]:
+        """Return the other file and the ratio, for the document of the first."""
+        return {
+            "file": self.other.file,
+            "sha256": self.other.sha256,
+            "ratio": self.ratio.value,
+            "interval": [self.ratio.low, self.ratio.high],
+            "conclusion": self.conclusion,
+        }
+
 
 def interleave(
     first: Callable[[], float], second: Callable[[], float], num_pairs: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any, Literal
 
 from cnn_keras.errors import Error
 
+from ..results import LOCAL
+from ..results_files import read_results
 from ..runner import LoadOptions, TimingOptions
 from .compare import compare
 from .latency_ratio import Ratio
-
-_KEYS = ("file", "sha256", "num_threads", "latency_p50_ms", "host", "versions")
 
 
 @dataclass(frozen=True)
@@ -51,28 +50,13 @@ class Gated:
 
 
 def read_baseline(path: Path) -> list[dict[str, Any]]:
-    """Read the measurements of a JSONL file that were made with LiteRT on the machine of the file.
+    """Read the measurements of a JSONL file that were made on the machine of the command.
 
     Raises:
-        Error: The file is missing or has other lines.
+        Error: The file cannot be read, or has other lines.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise Error(f"Cannot read the baseline {path}: {error.strerror}.") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            if missing := [key for key in _KEYS if key not in row]:
-                raise ValueError(f"it has no {missing[0]}")
-        except (ValueError, TypeError) as error:
-            raise Error(
-                f"{path}, line {number}, is not a measurement of `cnn-keras benchmark`: {error}."
-            ) from error
-        if row.get("place", "local") == "local":
-            rows.append(row)
-    return rows
+    results, _ = read_results([path])
+    return [result.row for result in results if result.row["place"] == LOCAL]
 
 
 def gate(

@@ -75,7 +75,7 @@ def test_a_record_states_what_a_row_was_compared_with(tmp_path: Path) -> None:
     file.write_bytes(b"content")
     other = ROW._replace(file="other.tflite", sha256="cd" * 32)
     comparison = Comparison(ROW, other, Ratio(0.5, 0.4, 0.6), "a is faster")
-    document = record(job(file), "local", measured(), DIGEST, comparison)
+    document = record(job(file), "local", measured(), DIGEST, comparison.versus())
     assert json.loads(json.dumps(document["vs"])) == {
         "file": "other.tflite",
         "sha256": "cd" * 32,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cnn_keras.errors import Error
+from export.benchmark.results_files import Result
 from export.benchmark_report.exports import Exported
 from export.benchmark_report.measurements import Measurement, latest, measurements
-from export.benchmark_report.results_files import Result
 from tests.export.benchmark_report.rows import SHA256, benchmark_row
 
 OTHER = "0" * 64

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from export.benchmark.results_files import Result
 from export.benchmark_report.exports import Exported
 from export.benchmark_report.measurements import Measurement, measurements
 from export.benchmark_report.render import render_html, summary
-from export.benchmark_report.results_files import Result
 from tests.export.benchmark_report.rows import HOSTILE, SHA256, benchmark_row, row_of_0_1_0
 
 COMMAND = "cnn-keras report a.jsonl"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from export.benchmark.results_files import Result
 from export.benchmark_report.exports import Exported
 from export.benchmark_report.measurements import Measurement, measurements
-from export.benchmark_report.results_files import Result
 from export.benchmark_report.table import COLUMNS, cell, to_csv, to_markdown
 from tests.export.benchmark_report.rows import HOSTILE, SHA256, benchmark_row
 

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_keras.errors import Error, UsageError
 from export.benchmark.places.row_schema import schema
-from export.benchmark_report.results_files import read_results
+from export.benchmark.results_files import read_results
 from tests.export.benchmark_report.rows import benchmark_row, row_of_0_1_0, write_rows
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from cnn_keras.errors import MAX_REASON, Error, UsageError, first_line
 
-from ..benchmark.places.row_schema import schema
-from ..benchmark.results import LOCAL
+from .places.row_schema import schema
+from .results import LOCAL
 
 _ABSENT_IN_0_1_0 = {
     "place": LOCAL,
