@@ -110,7 +110,7 @@ def test_every_command_is_documented() -> None:
 )
 def test_options_exist(page: Path) -> None:
     known = {
-        f"--{field.name.replace('_', '-')}"
+        f"--{field.name.rstrip('_').replace('_', '-')}"
         for kind in commands().values()
         for field in fields(kind)
     }
