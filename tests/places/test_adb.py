@@ -321,7 +321,7 @@ def test_app_is_not_installed(
         ("dies", "has ended without a crash report; Android may have ended it for lack of memory."),
         ("ignores", "does not take the job; it may be old: make apk"),
         ("hangs", "has no result after "),
-        ("stops", "The benchmark was stopped on the phone."),
+        ("stops", "The benchmark was stopped: unlock the phone, and keep the app in the foregr"),
         ("refuses", "This app has no LiteRT that runs on this phone's processor (riscv64)."),
     ],
 )
@@ -344,13 +344,15 @@ def test_app_fails(
     assert not file.with_name("benchmarks.jsonl").exists()
 
 
+@pytest.mark.parametrize("program", [False, True], ids=["app", "benchmark_model"])
 def test_phone_is_disconnected(
-    phone: Phone, file: Path, binary: Path, capsys: pytest.CaptureFixture[str]
+    phone: Phone, file: Path, binary: Path, capsys: pytest.CaptureFixture[str], program: bool
 ) -> None:
+    options = ("--benchmark-model", binary) if program else ()
     with Adbd(phone) as daemon:
         adb("connect", daemon.address)
         phone.on_start = daemon.disconnect
-        line = refused(capsys, file, "--adb", "--benchmark-model", binary)
+        line = refused(capsys, file, "--adb", *options)
         assert line.startswith(f"The connection to the phone {daemon.address} is lost")
         adb("disconnect", daemon.address)
 

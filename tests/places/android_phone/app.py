@@ -31,7 +31,7 @@ BEHAVIORS = ("works", "crashes", "dies", "ignores", "hangs", "stops", "refuses")
 """How the app answers a job: it crashes in Java, is killed, is too old for jobs, never ends, is
 stopped by another app, or cannot load its native library."""
 
-STOPPED = "The benchmark was stopped on the phone."
+STOPPED = "The benchmark was stopped: unlock the phone, and keep the app in the foreground."
 NO_LIBRARY = "This app has no LiteRT that runs on this phone's processor (riscv64)."
 
 
@@ -87,7 +87,7 @@ def _measure(phone: Phone, folder: Path) -> dict[str, Any]:
         return {"error": f"{error}."}
     row = json.loads((FIXTURES / "app_result.json").read_text("utf-8"))["row"]
     row |= {
-        "inputs": str(settings["inputs"]),
+        "inputs": settings["inputs"],
         "file": file.name,
         "size_bytes": file.stat().st_size,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
