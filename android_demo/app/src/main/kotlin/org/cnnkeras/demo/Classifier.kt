@@ -6,6 +6,7 @@ import org.cnnkeras.demo.engine.EngineTimes
 import org.cnnkeras.demo.image.DecodedImage
 import org.cnnkeras.demo.image.Pixels
 import org.cnnkeras.demo.image.TensorCodec
+import org.cnnkeras.demo.image.adaptGrayLevels
 import org.cnnkeras.demo.image.cropAndResize
 import org.cnnkeras.demo.image.normalize
 import org.cnnkeras.demo.model.ModelFile
@@ -31,15 +32,19 @@ class Classifier(
     /**
      * Classifies one image.
      *
+     * @param adaptsPhotos whether an image that is not a drawing gets the gray levels of the
+     *     training images, see [adaptGrayLevels]
      * @param decode decodes the image; a function, so that its time is measured too
      * @throws org.cnnkeras.demo.image.ImageException if [decode] throws it
      * @throws org.cnnkeras.demo.engine.EngineException if an operation fails
      */
-    fun classify(decode: () -> DecodedImage): Classification {
+    fun classify(adaptsPhotos: Boolean = false, decode: () -> DecodedImage): Classification {
         val stopwatch = Stopwatch()
         val decoded = decode()
         val decodeNanos = stopwatch.lap()
-        val pixels = cropAndResize(decoded.image, decoded.orientation, model.preprocessing)
+        val resized = cropAndResize(decoded.image, decoded.orientation, model.preprocessing)
+        val isAdapted = adaptsPhotos && !decoded.isDrawing
+        val pixels = if (isAdapted) adaptGrayLevels(resized, model.preprocessing) else resized
         val resizeNanos = stopwatch.lap()
         val values = normalize(pixels, model.preprocessing)
         val normalizeNanos = stopwatch.lap()

@@ -8,8 +8,11 @@ import kotlin.math.max
 import org.cnnkeras.demo.engine.HostEngineFactory
 import org.cnnkeras.demo.image.Pixels
 import org.cnnkeras.demo.image.TensorCodec
+import org.cnnkeras.demo.image.adaptGrayLevels
 import org.cnnkeras.demo.image.cropAndResize
+import org.cnnkeras.demo.image.looksInverted
 import org.cnnkeras.demo.image.normalize
+import org.cnnkeras.demo.image.trainingBackground
 import org.cnnkeras.demo.model.ModelFile
 import org.cnnkeras.demo.model.ModelReader
 import org.cnnkeras.demo.model.Preprocessing
@@ -19,6 +22,7 @@ import org.cnnkeras.demo.model.topK
 import org.cnnkeras.demo.ui.state.BitmapDecoder
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -60,6 +64,31 @@ class ParityTest {
                 assertEquals("${file.name} for $name", levels(file), difference, 0f)
             }
         }
+    }
+
+    @Test
+    fun adaptedPixelsAreEqual() {
+        var numInverted = 0
+        for (facts in Fixtures.models) {
+            val arrays = Fixtures.expected(facts.name)
+            val pixels = arrays.getValue("pixels")
+            val (height, width, channels) = pixels.shape.drop(1)
+            for (index in Fixtures.images.indices) {
+                val values = pixels.floats(index)
+                val bytes = ByteArray(values.size) { values[it].toInt().toByte() }
+                val image = Pixels(width, height, channels, bytes)
+                val background = trainingBackground(facts.preprocessing)!!
+                val name = "${Fixtures.images[index].name} for ${facts.name}"
+                val isInverted = arrays.getValue("inverted").floats(index).single() == 1f
+                assertEquals(name, isInverted, looksInverted(image, background))
+                val adapted = adaptGrayLevels(image, facts.preprocessing).values
+                val actual = FloatArray(adapted.size) { (adapted[it].toInt() and 0xFF).toFloat() }
+                assertArrayEquals(name, arrays.getValue("adapted").floats(index), actual, 0f)
+                if (isInverted) numInverted++
+            }
+        }
+        assertTrue("$numInverted", numInverted >= 5)
+        assertNull(trainingBackground(Fixtures.color))
     }
 
     @Test

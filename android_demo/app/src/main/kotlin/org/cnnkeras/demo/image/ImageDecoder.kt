@@ -10,8 +10,16 @@ fun interface ImageDecoder {
     fun decode(bytes: ByteArray): DecodedImage
 }
 
-/** An image as it is stored, and its orientation. */
-class DecodedImage(val image: Image, val orientation: Orientation = Orientation.NORMAL)
+/**
+ * An image as it is stored, and its orientation.
+ *
+ * @property isDrawing whether the app has rendered it in the style of the training images
+ */
+class DecodedImage(
+    val image: Image,
+    val orientation: Orientation = Orientation.NORMAL,
+    val isDrawing: Boolean = false,
+)
 
 /** An image cannot be used; the message is one sentence for the user. */
 class ImageException(message: String) : Exception(message)

@@ -44,7 +44,7 @@ class DrawingActivity : BaseActivity() {
         if (drawing.isEmpty) return stateHolder.clearImage()
         stateHolder.classifyLatest { model ->
             val (height, width) = model.preprocessing
-            DecodedImage(drawing.render(width, height, model.drawingStyle))
+            DecodedImage(drawing.render(width, height, model.drawingStyle), isDrawing = true)
         }
     }
 

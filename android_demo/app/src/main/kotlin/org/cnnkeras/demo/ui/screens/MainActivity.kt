@@ -12,8 +12,10 @@ import android.provider.MediaStore
 import android.view.View
 import android.view.ViewGroup
 import android.widget.ArrayAdapter
+import android.widget.Switch
 import android.widget.TextView
 import org.cnnkeras.demo.R
+import org.cnnkeras.demo.image.trainingBackground
 import org.cnnkeras.demo.ui.state.ContentUriFile
 import org.cnnkeras.demo.ui.state.ModelEntry
 import org.cnnkeras.demo.ui.state.OpenModel
@@ -46,6 +48,9 @@ class MainActivity : BaseActivity() {
         requireView<View>(R.id.open_camera).setOnClickListener { start(CameraActivity::class.java) }
         requireView<View>(R.id.open_drawing).setOnClickListener {
             start(DrawingActivity::class.java)
+        }
+        requireView<Switch>(R.id.adapt_photos).apply {
+            setOnClickListener { stateHolder.setAdaptsPhotos(isChecked) }
         }
         requireView<View>(R.id.open_benchmark).setOnClickListener {
             start(BenchmarkActivity::class.java)
@@ -178,6 +183,10 @@ class MainActivity : BaseActivity() {
         }
         val canDraw = open?.model?.preprocessing?.channels == 1
         requireView<View>(R.id.open_drawing).isVisible = canDraw
+        requireView<Switch>(R.id.adapt_photos).apply {
+            isVisible = open != null && trainingBackground(open.model.preprocessing) != null
+            isChecked = stateHolder.adaptsPhotos
+        }
         val classification = (settled as? UiState.Classified)?.classification
         result.show(open?.model, classification)
         times.show(classification?.times)

@@ -67,6 +67,11 @@ class StateHolder(
     @Volatile
     private var isBenchmarkCancelled = false
 
+    /** Whether photos and camera images get the gray levels of the training images. */
+    @Volatile
+    var adaptsPhotos = false
+        private set
+
     private class LoadedNetwork(val openModel: OpenModel, val classifier: Classifier)
 
     /** Returns the models that the user can choose. */
@@ -133,6 +138,12 @@ class StateHolder(
         models.entries().firstOrNull()?.let { open(it, numThreads) }
     }
 
+    /** Changes [adaptsPhotos] and classifies the last image again. */
+    fun setAdaptsPhotos(isOn: Boolean) {
+        adaptsPhotos = isOn
+        background.execute { updateState { loaded?.let(::classify) ?: settled } }
+    }
+
     /** Classifies an image file. */
     fun classify(file: ExternalFile) {
         runInBackground(UiState.Classifying(state.settled)) {
@@ -197,7 +208,7 @@ class StateHolder(
                 BenchmarkJob.succeed(folder, row)
                 UiState.Benchmarked(result, UiState.Closed)
             } catch (error: CancellationException) {
-                BenchmarkJob.fail(folder, "The benchmark was stopped on the phone.")
+                BenchmarkJob.fail(folder, STOPPED)
                 throw error
             } catch (error: Exception) {
                 BenchmarkJob.fail(folder, message(error))
@@ -304,7 +315,9 @@ class StateHolder(
     ): UiState.Settled {
         val openModel = network.openModel
         val next = if (source == null) UiState.Ready(openModel) else {
-            val classification = network.classifier.classify { source.decode(openModel.model) }
+            val classification = network.classifier.classify(adaptsPhotos) {
+                source.decode(openModel.model)
+            }
             UiState.Classified(openModel, source, classification)
         }
         lastSource = source
@@ -351,6 +364,8 @@ class StateHolder(
     private companion object {
         const val HISTORY_SIZE = 20
         const val CHUNK_BYTES = 1 shl 16
+        const val STOPPED =
+            "The benchmark was stopped: unlock the phone, and keep the app in the foreground."
         const val OUT_OF_MEMORY = "The phone has too little memory for this."
 
         /** Larger than a JPEG file of 64 million pixels, the most that the app decodes. */
