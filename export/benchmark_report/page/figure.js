@@ -1,5 +1,6 @@
 // Axes and marks of the figures, as SVG in the colors of style.css.
 
+const LETTER = 7; // width of a letter, about
 const MARGIN = { left: 48, right: 14, top: 14, bottom: 40 };
 
 function svgElement(name, attributes = {}, text = null) {
@@ -80,8 +81,13 @@ function makeFrame(available, { xs, ys, xTicks = null, height = null, label, tit
     svg.append(svgElement("text", place, tickText(tick)));
   }
   const ticks = xTicks ?? xs.ticks.map((tick) => [tick, tickText(tick)]);
+  let free = -Infinity; // the end of the last text
   for (const [tick, text] of ticks) {
     const anchor = x(tick) > right - 20 ? "end" : "middle";
+    const width = LETTER * text.length;
+    const left = x(tick) - (anchor === "end" ? width : width / 2);
+    if (left < free + LETTER) continue;
+    free = left + width;
     const place = { x: round(x(tick)), y: bottom + 18, "text-anchor": anchor };
     svg.append(svgElement("text", place, text));
   }
@@ -114,7 +120,7 @@ function keyEntry(text, color) {
 // Show the text of the nearest point under the pointer.
 function showTips(svg, points) {
   const tip = byId("tip");
-  svg.addEventListener("pointermove", (event) => {
+  const show = (event) => {
     const box = svg.getBoundingClientRect();
     const scale = svg.viewBox.baseVal.width / box.width;
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
@@ -132,7 +138,9 @@ function showTips(svg, points) {
     tip.style.left = `${Math.max(8, Math.min(room, left - tip.offsetWidth / 2))}px`;
     const above = box.top + nearest.y / scale - tip.offsetHeight - 14;
     tip.style.top = `${above < 8 ? box.top + nearest.y / scale + 18 : above}px`;
-  });
+  };
+  svg.addEventListener("pointermove", show);
+  svg.addEventListener("pointerdown", show); // a finger does not hover
   svg.addEventListener("pointerleave", () => {
     tip.hidden = true;
   });

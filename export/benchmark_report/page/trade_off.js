@@ -155,10 +155,14 @@ function drawCost(cost, canvas, caption, width, rows, colors) {
     return;
   }
   const fronts = frontsOf(points, cost);
+  const listed = fronts.flat().slice(0, MAX_LISTED);
+  const ends = listed.flatMap(({ row, accuracy }) =>
+    ["accuracy_low", "accuracy_high"].map((key) => (value(key, row) === null ? accuracy : 100 * value(key, row))),
+  );
   const title = `${cost.heading}, ${cost.unit}`;
   const { svg, x, y } = makeFrame(width, {
     xs: makeScale(points.map((point) => point.cost), 5),
-    ys: makeScale(points.map((point) => point.accuracy), 5, 100),
+    ys: makeScale(points.map((point) => point.accuracy).concat(ends), 5, 100),
     label: `Top-1 accuracy in % against ${lower(title)}, ${plural(points.length, "dot")}.`,
     title,
   });
@@ -183,7 +187,6 @@ function drawCost(cost, canvas, caption, width, rows, colors) {
     ];
   }
   for (const [color, each] of positions) svg.append(dots(each, color, "dots"));
-  const listed = fronts.flat().slice(0, MAX_LISTED);
   listed.forEach((point, index) => drawNumber(svg, point, index + 1, y, colors.of(point.row)));
   canvas.append(svg);
   showTips(svg, points);
@@ -204,18 +207,12 @@ function frontsOf(points, { groups }) {
 function drawNumber(svg, point, number, y, color) {
   const [low, high] = [value("accuracy_low", point.row), value("accuracy_high", point.row)];
   if (low !== null) {
-    const [top, bottom] = [y(100 * high), y(100 * low)].map((each) => clamp(each, svg));
-    const d = `M${round(point.x)} ${top}V${bottom}`;
+    const d = `M${round(point.x)} ${round(y(100 * high))}V${round(y(100 * low))}`;
     svg.append(svgElement("path", { d, class: "interval", style: `stroke: var(--${color})` }));
   }
   svg.append(dots([[point.x, point.y]], color, "best"));
   const place = { x: round(point.x), y: round(point.y) + 4, class: "number" };
   svg.append(svgElement("text", place, String(number)));
-}
-
-function clamp(position, svg) {
-  const bottom = svg.viewBox.baseVal.height - MARGIN.bottom;
-  return round(Math.min(bottom, Math.max(MARGIN.top, position)));
 }
 
 // List the numbered points, under a heading for each front if there are several.
