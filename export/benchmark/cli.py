@@ -56,6 +56,8 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
     """With --baseline, the accepted increase of the latency, such as 5% or 0.05."""
     profile: bool = False
     """Time each operation, too, and print the latency by row of the paper."""
+    profile_secs: float = 3.0
+    """Seconds of timed rounds of the operations, with --profile."""
     by: Literal["row", "op", "stage"] = "row"
     """What the operations of a profile are grouped by."""
     figure: Path | None = None
@@ -93,6 +95,7 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             out=self.out,
             untrained=untrained,
             profile=self.profile,
+            profile_secs=self.profile_secs,
         )
         found = measure_files(files, options, self.places())
         rows, failures = found.documents, [failure["reason"] for failure in found.failures]
@@ -162,8 +165,10 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             raise UsageError("--profile and --vs are two commands.")
         if (self.figure or self.model_explorer) and len(self.files) * len(self.threads) > 1:
             raise UsageError("--figure and --model-explorer are for one file and --threads.")
-        if min(self.min_secs, self.max_secs, self.warmup_secs) < 0:
-            raise UsageError("--min-secs, --max-secs and --warmup-secs must not be negative.")
+        if min(self.min_secs, self.max_secs, self.warmup_secs, self.profile_secs) < 0:
+            raise UsageError(
+                "--min-secs, --max-secs, --warmup-secs and --profile-secs must not be negative."
+            )
         if self.baseline and self.vs:
             raise UsageError("--baseline and --vs are two commands.")
         if self.baseline and any(place.name != "local" for place in self.places()):

@@ -29,8 +29,6 @@ from .results import FILE_NAME, append, record, require_writable
 from .runner import LoadOptions, TimingOptions
 from .runner_process import RunnerProcess
 
-PROFILE_SECS = 3.0  # at least, for the operations of a file
-
 
 class MeasurementOptions(NamedTuple):
     """How files are measured; see the options of the command `benchmark`.
@@ -48,6 +46,7 @@ class MeasurementOptions(NamedTuple):
         untrained: Images `(n, height, width, channels)` in an `.npy` file by file, for files whose
             networks are not trained.
         profile: Whether to time the operations of each file, too.
+        profile_secs: Seconds of timed rounds of the operations.
     """
 
     threads: Sequence[int] = (1,)
@@ -60,6 +59,7 @@ class MeasurementOptions(NamedTuple):
     out: Path | None = None
     untrained: Mapping[Path, Path] = MappingProxyType({})
     profile: bool = False
+    profile_secs: float = 3.0
 
     def results_path(self, file: Path) -> Path:
         """Return the JSONL file for a file's measurements."""
@@ -218,11 +218,9 @@ class _Session:
                 ) from None
             measured = loaded.measure()
         if self._options.profile:
-            secs = max(self._options.timing.min_secs, PROFILE_SECS)
             log(f"{job.file}: time each operation")
-            measured = measured._replace(
-                extra={**measured.extra, "profile": _profile(place, job, secs)}
-            )
+            profile = _profile(place, job, self._options.profile_secs)
+            measured = measured._replace(extra={**measured.extra, "profile": profile})
         untrained = job.file in self._options.untrained
         self._append(record(job, place.name, measured, compared, untrained=untrained))
 

@@ -179,6 +179,50 @@ class ConversionStudy(StudyCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProfileStudy(StudyCommand):
+    """Test how far the latencies of single operations explain the latency of a whole file."""
+
+    networks: tuple[str, ...] = ("lenet5", "resnet20", "googlenet", "resnet50", "alexnet")
+    """Networks, as `list` names them."""
+    image_size: int | None = None
+    """Side of the input; by default those of the papers."""
+    secs: float = 10.0
+    """Seconds of timed rounds of each file."""
+
+    def __call__(self) -> Outcome:
+        for name in self.networks:
+            network(name)
+        start_keras()
+        from .profile import profile
+
+        return record_outcome(
+            profile(self.out, networks=self.networks, image_size=self.image_size, secs=self.secs)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimationStudy(StudyCommand):
+    """Test how far off the estimated latency of a network is."""
+
+    networks: tuple[str, ...] = ("resnet18", "resnet34", "googlenet", "vgg11", "alexnet", "nin")
+    """Networks, as `list` names them."""
+    image_size: int | None = None
+    """Side of the input; by default those of the papers."""
+    secs: float = 10.0
+    """Seconds of timed rounds of each file."""
+
+    def __call__(self) -> Outcome:
+        for name in self.networks:
+            network(name)
+        start_keras()
+        from .estimation import estimation
+
+        return record_outcome(
+            estimation(self.out, networks=self.networks, image_size=self.image_size, secs=self.secs)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConverterStudy(StudyCommand):
     """Time the conversion of all files of a network, here and with TensorFlow's converter."""
 
@@ -288,6 +332,8 @@ STUDIES = {
     "recipes": RecipeStudy,
     "repair": RepairStudy,
     "conversion": ConversionStudy,
+    "profile": ProfileStudy,
+    "estimation": EstimationStudy,
     "converter": ConverterStudy,
     "agreement": AgreementStudy,
     "peers": PeerStudy,

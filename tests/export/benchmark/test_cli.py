@@ -117,7 +117,7 @@ def test_a_dynamic_batch_is_timed_and_remarked(file: File) -> None:
 
 def test_a_profile_is_in_the_row_and_in_files(file: File, tmp_path: Path) -> None:
     figure, nodes = tmp_path / "profile.svg", tmp_path / "nodes.json"
-    command = replace(QUICK, files=(file("int8"),), profile=True, by="op")
+    command = replace(QUICK, files=(file("int8"),), profile=True, profile_secs=0.1, by="op")
     outcome = replace(command, figure=figure, model_explorer=nodes)()
     (row,) = read_json_lines(tmp_path / "benchmarks.jsonl")
     jsonschema.validate(row, schema())

@@ -19,9 +19,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("results") / "rows.jsonl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(path.parent))
-        patch.setattr("export.benchmark.measurements.PROFILE_SECS", 0.2)
         networks = ("resnet20", "plain20", "lenet5")
-        assert main(["benchmark", *networks, *QUICK, "--profile", "--out", str(path)]) == 0
+        profile = ("--profile", "--profile-secs", "0.2", "--out", str(path))
+        assert main(["benchmark", *networks, *QUICK, *profile]) == 0
     return path
 
 
