@@ -16,6 +16,7 @@ class Board:
     Attributes:
         home: Its home folder; programs in its `bin` come first in PATH.
         ssh: The program that runs a command there; its folder belongs into PATH.
+        connections: File with a line for each connection.
     """
 
     destination = Destination.parse("board")
@@ -25,10 +26,12 @@ class Board:
         for name in ("bin", "tmp"):
             (self.home / name).mkdir(parents=True)
         self.write_program("python3", f'exec {sys.executable} "$@"')
+        self.connections = folder / "connections"
         self.ssh = folder / "bin" / "ssh"
         self.ssh.parent.mkdir()
         write_program(
             self.ssh,
+            f"echo >> {self.connections}\n"
             "for command; do :; done\n"  # the last argument
             f"export HOME={self.home} TMPDIR={self.home}/tmp PATH={self.home}/bin:/usr/bin:/bin\n"
             'cd; exec sh -c "$command"',

@@ -14,7 +14,7 @@ import pytest
 
 from cnn_keras.training.config import Training
 from cnn_keras.training.train import train
-from export.benchmark.results import schema
+from export.benchmark.places.row_schema import schema
 from export.cli import main
 from tests.places.emulated_board import emulated_board, write_python
 from tests.places.sshd import Server, left_behind, write_program

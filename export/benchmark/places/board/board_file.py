@@ -40,6 +40,9 @@ class BoardRunner(RunnerProcess):
         self._job = job
         super().__init__(load, connection)
 
+    def close(self) -> None:
+        """Do nothing: the connection is that of the place."""
+
     def _answer(self, seconds: float) -> object:
         try:
             return super()._answer(seconds)
@@ -63,6 +66,9 @@ class BoardFile(LoadedFile):
         connection: The connection to the board.
         prepared: The board.
         job: The measurement.
+
+    Attributes:
+        measured: Whether it has been measured, so that its runner has ended.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class BoardFile(LoadedFile):
         self._connection = connection
         self._prepared = prepared
         self._job = job
+        self.measured = False
 
     def outputs(self) -> Outputs:
         """Run the images of the job; see `LoadedFile.outputs`."""
@@ -84,6 +91,7 @@ class BoardFile(LoadedFile):
         self._runner.run(self._job.timing)
         row = self._runner.row()
         board = self._connection.receive(TIMEOUT_SECS)
+        self.measured = True
         host = {**board["host"], "cpu": board["host"]["cpu"] or None}
         return Measured(
             row._asdict(),
@@ -102,7 +110,8 @@ def load(connection: Connection, prepared: Prepared, job: Job) -> Iterator[Board
     images = io.BytesIO()
     np.save(images, job.images())
     data = job.file.read_bytes()
-    _log(connection, f"copy {job.file} ({len(data) / 1000:,.0f} kB) and its images")
+    if job.sha256 not in connection.copied:
+        _log(connection, f"copy {job.file} ({len(data) / 1000:,.0f} kB) and its images")
     file = _copy(connection, "model.tflite", data, job.sha256)
     array = images.getvalue()
     inputs = _copy(connection, "images.npy", array, hashlib.sha256(array).hexdigest())

@@ -84,6 +84,7 @@ class Connection(JsonProcess):
 
     Attributes:
         python: Version of its `python3`.
+        copied: Paths of the files there, by hash.
 
     Raises:
         PlaceError: The board cannot be reached, or has no Python that is new enough.
@@ -91,6 +92,7 @@ class Connection(JsonProcess):
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
+        self.copied: dict[str, str] = {}
         self._connected = False
         self._noise = ""  # what the account's startup files print
         command, host = destination.login[:-1], destination.host
@@ -150,7 +152,7 @@ class Connection(JsonProcess):
         return self._answer(seconds)
 
     def copy(self, name: str, data: bytes, sha256: str, advance: Callable[[], None]) -> str:
-        """Copy a file to the board, where its hash is checked.
+        """Copy a file to the board, where its hash is checked, unless it is there already.
 
         Args:
             name: Its name on the board.
@@ -165,11 +167,15 @@ class Connection(JsonProcess):
             PlaceError: The board has no space for it, the copy differs from the file, or the
                 connection is lost.
         """
-        self.send({"do": "copy", "name": name, "size_bytes": len(data), "sha256": sha256})
-        for start in range(0, len(data), BLOCK_BYTES):
-            self.write(data[start : start + BLOCK_BYTES])
-            advance()
-        return str(self._answer(ANSWER_SECS)["path"])
+        if sha256 not in self.copied:
+            self.send({"do": "copy", "name": name, "size_bytes": len(data), "sha256": sha256})
+            for start in range(0, len(data), BLOCK_BYTES):
+                self.write(data[start : start + BLOCK_BYTES])
+                advance()
+            path = self._answer(ANSWER_SECS)["path"]
+            others = {digest: each for digest, each in self.copied.items() if each != path}
+            self.copied = {**others, sha256: path}
+        return self.copied[sha256]
 
     def start(self, python: str, runner: str, module: str, seconds: float) -> None:
         """Start a module on the board, which gets what is sent from now on, and gives the answers.
@@ -200,6 +206,10 @@ class Connection(JsonProcess):
             if answer.get("ended"):
                 raise WorkerError(answer["ended"], answer["stderr"])
         return answer
+
+    def is_open(self) -> bool:
+        """Return whether the connection exists, as far as is known here."""
+        return self._process.poll() is None
 
     def end_requests(self) -> None:
         """End the runner's requests; stdin stays open, since its end stops everything there."""
