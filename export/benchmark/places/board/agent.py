@@ -169,7 +169,8 @@ class Agent:
         try:
             self._call([sys.executable, "-m", "venv", str(temporary)])
             pip = [str(temporary / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-            self._call([*pip, "--no-input", "install", "--quiet", *requirements])
+            options = ["--quiet", "--no-input", "--only-binary=:all:"]  # compiling takes hours
+            self._call([*pip, "install", *options, *requirements])
             _move(temporary, path)  # its Python finds its packages from where it is
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -272,7 +273,8 @@ class Agent:
         """Run a program to its end, or to that of the connection.
 
         Raises:
-            RefusedError: It failed; the message is its last line.
+            RefusedError: It failed; the message is the package that it asks for, as Debian's `venv`
+                does, or its last line.
         """
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
@@ -294,6 +296,9 @@ class Agent:
             if process.returncode:
                 output.seek(0)
                 lines = output.read().decode(errors="replace").strip().splitlines() or [""]
+                for line in lines:
+                    if line.strip().startswith("apt "):
+                        raise RefusedError(f"run there first: {line.strip()}")
                 raise RefusedError(lines[-1].strip())
 
 

@@ -139,6 +139,28 @@ def test_missing_temporary_folder_is_refused(tmp_path: Path) -> None:
         assert process.receive(30)["error"].startswith("cannot write a temporary folder: ")
 
 
+def test_setup_without_venv_names_the_package(tmp_path: Path) -> None:
+    """Debian has a package of its own for `venv`; this is what Python prints without it."""
+    python = tmp_path / "python3"
+    python.write_text(
+        "#!/bin/sh\n"
+        "echo 'The virtual environment was not created successfully because ensurepip is not'\n"
+        "echo; echo '    apt install python3.11-venv'; echo\n"
+        "echo 'Failing command: /home/pi/x/bin/python3'\n"
+        "exit 1\n"
+    )
+    python.chmod(0o755)
+    code = (
+        f"import runpy, sys; sys.executable = {str(python)!r};"
+        f"runpy.run_path({agent.__file__!r}, run_name='__main__')"
+    )
+    with JsonProcess([sys.executable, "-c", code], {"HOME": str(tmp_path)}) as process:
+        process.receive(30)
+        process.send({"do": "setup", "environment": "python", "requirements": ["numpy"]})
+        assert process.receive(30) == {"error": "run there first: apt install python3.11-venv"}
+    assert list((tmp_path / ".cache" / "cnn-keras").iterdir()) == []
+
+
 def test_module_gets_the_lines_and_its_end_is_described(connected: Agent) -> None:
     connected.run()
     connected.write(b"1\n2\n")  # both may come at once, and the module answers both
