@@ -54,6 +54,10 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
     measurements are compared."""
     max_slowdown: str = "5%"
     """With --baseline, the accepted increase of the latency, such as 5% or 0.05."""
+    sustained: float = 0.0
+    """Run each file for this many seconds more without a pause, and show when it slows down."""
+    cooldown_secs: float = 0.0
+    """Seconds of rest between files, for a processor that heats up."""
     profile: bool = False
     """Time each operation, too, and print the latency by row of the paper."""
     profile_secs: float = 3.0
@@ -88,6 +92,8 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             threads=self.threads,
             timing=timing,
             warmup_secs=self.warmup_secs,
+            sustained_secs=self.sustained,
+            cooldown_secs=self.cooldown_secs,
             vs=self.vs,
             processes=self.processes,
             run=self.run,
@@ -165,10 +171,12 @@ class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption,
             raise UsageError("--profile and --vs are two commands.")
         if (self.figure or self.model_explorer) and len(self.files) * len(self.threads) > 1:
             raise UsageError("--figure and --model-explorer are for one file and --threads.")
-        if min(self.min_secs, self.max_secs, self.warmup_secs, self.profile_secs) < 0:
-            raise UsageError(
-                "--min-secs, --max-secs, --warmup-secs and --profile-secs must not be negative."
-            )
+        if self.sustained and self.vs:
+            raise UsageError("--sustained and --vs are two commands.")
+        durations = ("min_secs", "max_secs", "warmup_secs", "profile_secs", "sustained")
+        for name in (*durations, "cooldown_secs"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative.")
         if self.baseline and self.vs:
             raise UsageError("--baseline and --vs are two commands.")
         if self.baseline and any(place.name != "local" for place in self.places()):
@@ -220,12 +228,14 @@ def _remarks(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return what is to be known about the files."""
     from ..tflite.flatbuffer import has_dynamic_batch
     from ..tflite.interpreter import DYNAMIC_BATCH_REMARK
+    from .results import stability_remarks
 
     files = dict.fromkeys(row["file"] for row in rows)
     constant = dict.fromkeys(row["file"] for row in rows if row["digest"]["distinct_outputs"] == 1)
     return [
         *(f"{file} {DYNAMIC_BATCH_REMARK}." for file in files if has_dynamic_batch(file)),
         *(f"{file} {CONSTANT_REMARK}." for file in constant),
+        *stability_remarks(rows),
     ]
 
 

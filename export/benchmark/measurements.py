@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ class MeasurementOptions(NamedTuple):
         threads: Numbers of threads.
         timing: How long a file is timed.
         warmup_secs: Seconds of inferences before the timed ones.
+        sustained_secs: Seconds for which each file then runs without a pause.
+        cooldown_secs: Seconds of rest before each file.
         vs: File that each file is timed alternately with, on this machine; None times each file
             alone.
         processes: Processes of each file, if it is compared.
@@ -52,6 +55,8 @@ class MeasurementOptions(NamedTuple):
     threads: Sequence[int] = (1,)
     timing: TimingOptions = TimingOptions()
     warmup_secs: float = 0.5
+    sustained_secs: float = 0.0
+    cooldown_secs: float = 0.0
     vs: Path | None = None
     processes: int = 8
     run: Path | None = None
@@ -105,6 +110,9 @@ def measure_files(
     """
     if options.vs and [place.name for place in places] != [Local.name]:
         raise UsageError("--vs compares files on this machine alone.")
+    for place in places:
+        if options.sustained_secs and not place.can_sustain:
+            raise UsageError(f"--sustained works on this machine and over --ssh, not {place.name}.")
     _require_writable_results(files, options)
     session = _Session(options, alone=len(files) * len(places) == 1)
     with ExitStack() as stack:
@@ -112,7 +120,9 @@ def measure_files(
         for place in places if files else ():
             with session.failures_of(place=place.name):
                 connected.append(stack.enter_context(place))
-        for file in files if connected else ():
+        for index, file in enumerate(files if connected else ()):
+            if index:
+                time.sleep(options.cooldown_secs)
             with session.failures_of(file=str(file)):
                 session.measure_file(file, connected)
     return session.found
@@ -270,7 +280,16 @@ class _Session:
             loaded = process.loaded
             with file.open("rb") as opened:
                 sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-            job = Job(file, sha256, loaded, inputs, 1, options.warmup_secs, options.timing)
+            job = Job(
+                file,
+                sha256,
+                loaded,
+                inputs,
+                num_threads=1,
+                warmup_secs=options.warmup_secs,
+                timing=options.timing,
+                sustained_secs=options.sustained_secs,
+            )
             yield process, job, digest.reference(file, outputs_of(process), loaded.output)
 
     def _append(self, document: dict[str, Any]) -> None:

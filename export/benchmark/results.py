@@ -19,8 +19,10 @@ from cnn_keras.tables import escape, significant
 from .places.digest import Digest, Rule
 from .places.place import Job, Measured
 from .runner import Row
+from .stability import THROTTLED
 
 LOCAL = "local"
+MAX_LOAD = 0.1  # of the processors, by other programs, that is not worth a remark
 UNKNOWN = "–"
 FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it moves with the export
 
@@ -175,3 +177,39 @@ def _digest(digest: dict[str, Any]) -> str:
     if digest["rule"] == Rule.DYNAMIC.value:
         return f"{digest['agreement']:.0%} agree"
     return f"within {digest['max_difference']:.0e}"
+
+
+def stability_remarks(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what disturbed measurements, in words: other programs, throttling."""
+    remarks = []
+    shares = [row["stability"] for row in rows if "stability" in row]
+    for key, who in (("other_programs_share", "Other programs"), ("steal_share", "Other machines")):
+        most = max((each[key] or 0.0 for each in shares), default=0.0)
+        if most > MAX_LOAD:
+            remarks.append(
+                f"{who} took up to {most:.0%} of the processors during a measurement: p90 and p99 "
+                "include the delays."
+            )
+    for row in rows:
+        ratio = (row.get("throttling") or {}).get("ratio") or 1.0
+        name = f"{Path(row['file']).name}, {row['place']}"
+        if ratio > THROTTLED:
+            remarks.append(
+                f"{name}: the median of the last quarter of the runs is {ratio:.2f} times that of "
+                "the first; the processor may throttle, which --sustained shows."
+            )
+        if sustained := row.get("sustained"):
+            remarks.append(f"{name}: {_sustained(sustained)}")
+    return remarks
+
+
+def _sustained(sustained: dict[str, Any]) -> str:
+    windows, at = sustained["windows"], sustained["throttled_at_s"]
+    first, last = windows[0], windows[-1]
+    heat = ""
+    if last["temperature_celsius"] is not None:
+        heat = f", {first['temperature_celsius']:.0f} to {last['temperature_celsius']:.0f} °C"
+    took = f"{significant(first['mean_ms'])} to {significant(last['mean_ms'])} ms a run{heat}"
+    if at is None:
+        return f"no throttling in {last['at_s']:.0f} s ({took})."
+    return f"it throttles after {at:.0f} s ({took})."

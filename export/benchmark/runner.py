@@ -2,9 +2,10 @@
 
 `python -m export.benchmark.runner` reads JSON lines on stdin and answers each with one JSON line
 on stdout: first `LoadOptions` (answered with the `Loaded` model when it is warm), then any number
-of requests, and the end of the input with the `Row` of all blocks. A request is the index of an
-image (answered with the model's output for it, in base64) or `TimingOptions` (answered with the
-median latency of a block of inferences). It imports only the standard library, numpy and
+of requests, and the end of the input with the `Row` of all blocks and their stability. A request is
+the index of an image (answered with the model's output for it, in base64), `TimingOptions`
+(answered with the median latency of a block of inferences), or `SustainOptions` (answered with a
+window of inferences each second). It imports only the standard library, numpy and
 LiteRT, so that the memory it reports is the model's, and so that it runs on a board without other
 packages.
 
@@ -36,8 +37,10 @@ from numpy.typing import NDArray
 from ..tflite.interpreter import Interpreter, ModelFileError, TensorSpec
 from ..worker import limit_memory, memory_mb, serve
 from .latency import latency_statistics
+from .stability import ProcessorLoad, describe, sensors, throttling
 
 _RANDOM_IMAGES = 32  # several, so that no run repeats the previous one
+_WINDOW_SECS = 1.0
 _LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
 _NS_PER_MS = 1e6
 
@@ -71,6 +74,16 @@ class TimingOptions(NamedTuple):
     num_runs: int = 50
     min_secs: float = 1.0
     max_secs: float = 150.0
+
+
+class SustainOptions(NamedTuple):
+    """How long to run without a pause, after the timed blocks.
+
+    Attributes:
+        sustained_secs: Seconds.
+    """
+
+    sustained_secs: float
 
 
 class Loaded(NamedTuple):
@@ -190,6 +203,7 @@ class Measurement:
         self._inputs = [quantized[index : index + 1] for index in range(len(quantized))]
         self._timer_overhead_ns = _timer_overhead_ns()
         self._samples: list[NDArray[np.int64]] = []  # (3, runs) of copy in, invoke, copy out
+        self._processor_load = ProcessorLoad()
         self._time(TimingOptions(num_runs=1, min_secs=load.warmup_secs, max_secs=load.warmup_secs))
 
     def loaded(self) -> Loaded:
@@ -214,9 +228,35 @@ class Measurement:
     def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
         self._time(TimingOptions(num_runs=_LEAD_IN_RUNS, min_secs=0.0))
+        self._processor_load.start()
         samples = self._time(timing)
+        self._processor_load.stop()
         self._samples.append(samples)
         return float(np.median(self._ms(samples[1])))
+
+    def sustain(self, options: SustainOptions) -> Iterator[dict[str, Any]]:
+        """Run without a pause, and yield a window of inferences each second.
+
+        A window has the second ``at_s`` at which it ends, the median latency ``p50_ms``, the time
+        of the window over its runs ``mean_ms``, and what `stability.sensors` reads.
+        """
+        start = end = time.perf_counter()
+        while end - start < options.sustained_secs:
+            begin, window = end, TimingOptions(num_runs=1, min_secs=_WINDOW_SECS)
+            latency = self._ms(self._time(window)[1])
+            end = time.perf_counter()
+            yield {
+                "at_s": end - start,
+                "p50_ms": float(np.median(latency)),
+                "mean_ms": 1000 * (end - begin) / len(latency),
+                **sensors(),
+            }
+
+    def stability(self) -> dict[str, Any]:
+        """Return how stable the blocks are; see `stability`."""
+        latency = self._ms(np.concatenate([samples[1] for samples in self._samples]))
+        found = describe(latency, self._processor_load)
+        return {"stability": found, "throttling": throttling(latency)}
 
     def row(self) -> Row:
         """Return the measurement of all blocks together."""
@@ -302,9 +342,13 @@ def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -
     for request in requests:
         if isinstance(request, int):
             answer(base64.b64encode(measurement.output(request).tobytes()).decode())
+        elif "sustained_secs" in request:
+            for window in measurement.sustain(SustainOptions(**request)):
+                answer(window)
+            answer(None)
         else:
             answer(measurement.run(TimingOptions(**request)))
-    answer(measurement.row()._asdict())
+    answer({**measurement.row()._asdict(), **measurement.stability()})
 
 
 def _images(load: LoadOptions, interpreter: Interpreter) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ..tflite import crash_message
 from ..tflite.interpreter import ModelFileError, TensorSpec
 from ..worker import JsonProcess, Worker, WorkerError
-from .runner import Loaded, LoadOptions, Row, TimingOptions
+from .runner import Loaded, LoadOptions, Row, SustainOptions, TimingOptions
 
 _RUNNER = f"{__package__}.runner"
 
@@ -26,6 +27,7 @@ class RunnerProcess:
 
     Attributes:
         loaded: What is known of the model.
+        stability: How stable its blocks were, once `row` is called; further keys of a row.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
@@ -44,6 +46,7 @@ class RunnerProcess:
         except BaseException:
             self.close()
             raise
+        self.stability: dict[str, Any] = {}
         specs = {name: _tensor_spec(answer[name]) for name in ("input", "output")}
         self.loaded = Loaded(**{**answer, **specs})
 
@@ -58,10 +61,19 @@ class RunnerProcess:
         median: float = self._ask(timing._asdict(), timing.max_secs)
         return median
 
+    def sustain(self, secs: float) -> Iterator[dict[str, Any]]:
+        """Run without a pause for some seconds; yield the windows of `Measurement.sustain`."""
+        window = self._ask(SustainOptions(secs)._asdict(), secs)
+        while window is not None:
+            yield window
+            window = self._answer(crash_message.TIMEOUT_SECS)
+
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
         self._process.end_requests()
-        return Row(**self._answer(crash_message.TIMEOUT_SECS))
+        answer = self._answer(crash_message.TIMEOUT_SECS)
+        self.stability = {key: answer.pop(key) for key in ("stability", "throttling")}
+        return Row(**answer)
 
     def close(self) -> None:
         """Kill the process."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cnn_keras.command import progress
 from cnn_keras.machine import RUNTIME_PACKAGES, Host, host, versions
 
 from .place import Job, LoadedFile, Measured, Outputs, Place, PlaceOptions
@@ -21,6 +22,7 @@ class Local(Place):
     """This machine."""
 
     name = "local"
+    can_sustain = True
 
     @contextmanager
     def load(self, job: Job) -> Iterator[LoadedFile]:
@@ -59,7 +61,9 @@ class LocalFile(LoadedFile):
     def measure(self) -> Measured:
         """Time the file; see `LoadedFile.measure`."""
         self._process.run(self._job.timing)
-        return measured_here(self._process.row(), self._machine)
+        sustained = sustain(self._process, self._job)
+        measured = measured_here(self._process.row(), self._machine)
+        return measured._replace(extra={**self._process.stability, **sustained})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,20 @@ def outputs_of(process: RunnerProcess) -> Outputs:
 
     raw = [process.output(index) for index in range(process.loaded.num_images)]
     return Outputs(np.concatenate(raw), process.loaded.delegated_nodes)
+
+
+def sustain(process: RunnerProcess, job: Job) -> dict[str, Any]:
+    """Run a file without a pause as long as the job says; return the further key of its row."""
+    if not job.sustained_secs:
+        return {}
+    from ..stability import throttled_at
+
+    windows = []
+    with progress(f"run for {job.sustained_secs:g} s", round(job.sustained_secs)) as advance:
+        for window in process.sustain(job.sustained_secs):
+            windows.append(window)
+            advance()
+    return {"sustained": {"throttled_at_s": throttled_at(windows), "windows": windows}}
 
 
 def measured_here(row: Row, machine: Host) -> Measured:

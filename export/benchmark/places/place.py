@@ -41,6 +41,7 @@ class Job:
         num_threads: Threads that the runtime may use.
         warmup_secs: Seconds of inferences before the timed ones.
         timing: How long the file is timed.
+        sustained_secs: Seconds for which it then runs without a pause.
     """
 
     file: Path
@@ -50,6 +51,7 @@ class Job:
     num_threads: int
     warmup_secs: float
     timing: TimingOptions
+    sustained_secs: float = 0.0
 
     @property
     def load_options(self) -> LoadOptions:
@@ -140,9 +142,11 @@ class Place(ABC):
 
     Attributes:
         name: The name in rows and messages, for example ``"ssh:pi@board"``.
+        can_sustain: Whether a file can run there for longer; see `Job.sustained_secs`.
     """
 
     name: str
+    can_sustain = False
 
     @abstractmethod
     def load(self, job: Job) -> AbstractContextManager[LoadedFile]:

@@ -33,6 +33,8 @@ class Ssh(Place):
         UsageError: The destination is malformed.
     """
 
+    can_sustain = True
+
     def __init__(self, destination: str, setup: bool = False) -> None:
         from .board.connection import Destination
 

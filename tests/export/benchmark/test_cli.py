@@ -111,7 +111,7 @@ def test_a_dynamic_batch_is_timed_and_remarked(file: File) -> None:
     outcome = replace(QUICK, files=(file("float32"), file("dynamic_batch")))()
     document = json.loads(json.dumps(outcome.document))
     assert [row["inputs"] for row in document["rows"]] == ["random", "random"]
-    assert document["remarks"] == [f"{file('dynamic_batch')} {DYNAMIC_BATCH_REMARK}."]
+    assert document["remarks"][0] == f"{file('dynamic_batch')} {DYNAMIC_BATCH_REMARK}."
     assert document["remarks"][0] in text(outcome)
 
 
@@ -130,6 +130,17 @@ def test_a_profile_is_in_the_row_and_in_files(file: File, tmp_path: Path) -> Non
     shown = text(outcome)
     assert "CONV_2D" in shown
     assert "of the whole file's" in shown
+
+
+def test_sustained_inferences_are_recorded_by_the_second(file: File, tmp_path: Path) -> None:
+    outcome = replace(QUICK, files=(file("int8"),), sustained=1.2)()
+    (row,) = read_json_lines(tmp_path / "benchmarks.jsonl")
+    jsonschema.validate(row, schema())
+    assert [round(window["at_s"]) for window in row["sustained"]["windows"]] == [1, 2]
+    assert row["sustained"]["throttled_at_s"] is None
+    assert "no throttling in 2 s" in text(outcome)
+    low, high = row["stability"]["p50_interval_ms"]
+    assert 0 < low <= high
 
 
 def test_a_file_slower_than_its_baseline_is_refused(file: File, tmp_path: Path) -> None:
@@ -155,6 +166,9 @@ def test_a_file_slower_than_its_baseline_is_refused(file: File, tmp_path: Path) 
         {"profile": True, "figure": Path("a.svg"), "threads": (1, 2)},
         {"profile": True, "vs": Path("other.tflite")},
         {"baseline": Path("rows.jsonl"), "vs": Path("other.tflite")},
+        {"sustained": 5.0, "vs": Path("other.tflite")},
+        {"sustained": -1.0},
+        {"cooldown_secs": -1.0},
         {"max_slowdown": "five"},
         {"max_slowdown": "-1%"},
         {"threads": (0,)},

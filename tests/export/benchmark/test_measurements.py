@@ -124,6 +124,11 @@ def test_the_failure_of_the_only_file_at_the_only_place_is_an_error(
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
+def test_a_place_that_cannot_sustain_is_refused(file: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError, match="--sustained works on this machine and over --ssh, not"):
+        measure_files([file("int8")], QUICK._replace(sustained_secs=1), [Elsewhere("board")])
+
+
 def test_files_are_compared_on_this_machine_alone(file: Callable[[str], Path]) -> None:
     with pytest.raises(UsageError, match="--vs compares files on this machine alone"):
         measure_files([file("int8")], QUICK._replace(vs=file("int8")), [Elsewhere("board")])

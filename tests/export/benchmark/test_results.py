@@ -20,7 +20,7 @@ from export.benchmark.inputs import NOISE
 from export.benchmark.places.digest import Digest
 from export.benchmark.places.place import Job, Measured
 from export.benchmark.places.row_schema import schema
-from export.benchmark.results import record, require_writable, table
+from export.benchmark.results import record, require_writable, stability_remarks, table
 from export.benchmark.runner import Loaded, Row, TimingOptions
 from export.tflite.interpreter import TensorSpec
 from tests.fixtures.command_line import read_json_lines
@@ -136,3 +136,23 @@ def test_a_writable_path_is_left_as_it_was(tmp_path: Path) -> None:
     assert read_json_lines(path) == [{"row": 1}]
     with pytest.raises(OSError, match="Is a directory"):
         require_writable(path.parent)
+
+
+def test_disturbances_are_remarked() -> None:
+    calm = {"other_programs_share": 0.05, "steal_share": None}
+    row = {"file": "a/net.tflite", "place": "local", "stability": calm}
+    assert stability_remarks([row]) == []
+    busy = row | {"stability": {"other_programs_share": 0.5, "steal_share": 0.2}}
+    programs, machines = stability_remarks([row, busy])
+    assert programs.startswith("Other programs took up to 50% of the processors")
+    assert machines.startswith("Other machines took up to 20% of the processors")
+    window = {"at_s": 1.0, "mean_ms": 1.0, "temperature_celsius": 41.0}
+    hot = window | {"at_s": 60.0, "mean_ms": 1.5, "temperature_celsius": 79.0}
+    sustained = {"throttled_at_s": 30.0, "windows": [window, hot]}
+    slower, throttled = stability_remarks(
+        [row | {"throttling": {"ratio": 1.2}, "sustained": sustained}]
+    )
+    assert "is 1.20 times that of the first" in slower
+    assert throttled == (
+        "net.tflite, local: it throttles after 30 s (1.00 to 1.50 ms a run, 41 to 79 °C)."
+    )

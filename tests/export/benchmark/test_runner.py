@@ -124,6 +124,8 @@ def test_needs_only_litert_and_numpy(file: File, run_without: Run) -> None:
     loaded, output, median, row = map(json.loads, done.stdout.splitlines())
     assert (loaded["dtype"], loaded["num_images"]) == ("int8", 32)
     assert len(base64.b64decode(output)) == 10
+    assert row.pop("stability")["outlier_share"] >= 0
+    assert row.pop("throttling")["ratio"] > 0
     assert Row(**row).latency_p50_ms == median
     assert done.stderr == ""
 

@@ -19,7 +19,7 @@ from ....worker import WorkerError
 from ...profile.operator_runner import ProfileOptions, Times
 from ...runner import LoadOptions
 from ...runner_process import RunnerProcess
-from ..local import outputs_of
+from ..local import outputs_of, sustain
 from ..place import Job, LoadedFile, Measured, Outputs, PlaceError
 from . import bundle
 from .connection import BLOCK_BYTES, Connection
@@ -89,6 +89,7 @@ class BoardFile(LoadedFile):
         """Time the file; see `LoadedFile.measure`."""
         _log(self._connection, "time the inferences")
         self._runner.run(self._job.timing)
+        sustained = sustain(self._runner, self._job)
         row = self._runner.row()
         board = self._connection.receive(TIMEOUT_SECS)
         self.measured = True
@@ -100,7 +101,11 @@ class BoardFile(LoadedFile):
             "LiteRT",
             self._prepared.versions["ai-edge-litert"],
             delegate_used="XNNPACK" if row.delegated_nodes else None,
-            extra={"state": {"before": board["before"], "after": board["after"]}},
+            extra={
+                "state": {"before": board["before"], "after": board["after"]},
+                **self._runner.stability,
+                **sustained,
+            },
         )
 
 

@@ -23,6 +23,7 @@ _MODULES = (
     "worker.py",
     "benchmark/latency.py",
     "benchmark/runner.py",
+    "benchmark/stability.py",
     "benchmark/profile/operator_runner.py",
     "tflite/interpreter.py",
     "tflite/raw_model.py",
