@@ -36,6 +36,7 @@ POLL_SECS = 20.0  # how long a page waits for a task before it asks again
 SOCKET_SECS = 60.0  # without a byte from the browser
 MAX_JOIN_BYTES = 4096
 MAX_MESSAGE_BYTES = 4096
+MAX_DISCARDED_BYTES = 1_000_000
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -188,10 +189,13 @@ class _Handler(BaseHTTPRequestHandler):
         return "cnn-keras"
 
     def _respond(self, method: Callable[[str], None]) -> None:
+        self._is_body_read = False
         try:
             method(self._allowed_path())
         except RequestError as error:
-            self.close_connection = True  # the body of the request may not have been read
+            # Unless its body is read, a browser may see a broken connection instead of the answer.
+            self._read_body(MAX_DISCARDED_BYTES)
+            self.close_connection = True
             self._send(f"{error}\n".encode(), "text/plain; charset=utf-8", error.status)
 
     def _allowed_path(self) -> str:
@@ -268,7 +272,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {limit} bytes."
             )
-        return self.rfile.read(int(stated))
+        return self._read_body(limit)
+
+    def _read_body(self, limit: int) -> bytes:
+        """Read the body once, at most so many bytes."""
+        stated = self.headers.get("Content-Length", "")
+        if self._is_body_read or not stated.isdecimal():
+            return b""
+        self._is_body_read = True
+        return self.rfile.read(min(int(stated[:12]), limit))
 
     def _send_task(self, page: Page) -> None:
         after = parse_qs(urlsplit(self.path).query).get("after", ["0"])[0]

@@ -1,7 +1,7 @@
 /** The latency over the runs, drawn while it is measured: medians, and p10 to p90 around them. */
 
 import { plural, significant } from "./format.js";
-import { percentile } from "./statistics.js";
+import { median, percentile } from "./statistics.js";
 
 const MAX_POINTS = 160; // then two points become one
 const WIDTH = 320;
@@ -49,10 +49,10 @@ export class Chart {
   draw(runs) {
     if (this.points.length < 2) return;
     const summaries = this.points.map((point) => point.summary());
-    const top = Math.max(...summaries.map(({ high }) => high)) || 1;
+    const top = highest(summaries);
     const at = (index, value) => {
       const x = (index / (summaries.length - 1)) * WIDTH;
-      const y = BOTTOM - (value / top) * (BOTTOM - TOP);
+      const y = BOTTOM - Math.min(value / top, 1) * (BOTTOM - TOP);
       return `${x.toFixed(1)} ${y.toFixed(1)}`;
     };
     const upper = summaries.map(({ high }, index) => at(index, high));
@@ -70,6 +70,12 @@ export class Chart {
   set(selector, name, value) {
     this.figure.querySelector(selector).setAttribute(name, value);
   }
+}
+
+/** Returns the top of the scale; rare peaks, which would flatten the rest, are cut off. */
+function highest(summaries) {
+  const highs = summaries.map(({ high }) => high);
+  return Math.min(Math.max(...highs), 3 * median(highs)) || 1;
 }
 
 /** A point of the chart, which stands for consecutive samples. */
