@@ -101,10 +101,18 @@ function round(number) {
   return Math.round(10 * number) / 10;
 }
 
-// Many dots of a color are one path: a line of length zero has a round cap.
-function dots(positions, color, name) {
-  const d = positions.map(([x, y]) => `M${round(x)} ${round(y)}h0`).join("");
-  return svgElement("path", { d, class: name, style: `stroke: var(--${color})` });
+// Many dots of a color are one path: a line of length zero has a round cap. Of dots that nearly
+// cover each other, one is drawn.
+function dots(points, color, name) {
+  const drawn = new Set();
+  const parts = [];
+  for (const { x, y } of points) {
+    const cell = Math.round(x) * 1e4 + Math.round(y);
+    if (drawn.has(cell)) continue;
+    drawn.add(cell);
+    parts.push(`M${round(x)} ${round(y)}h0`);
+  }
+  return svgElement("path", { d: parts.join(""), class: name, style: `stroke: var(--${color})` });
 }
 
 function colorOf(index) {
@@ -117,8 +125,8 @@ function keyEntry(text, color) {
   return element("li", {}, dot, text);
 }
 
-// Show the text of the nearest point under the pointer.
-function showTips(svg, points) {
+// Show the lines of text of the point that is nearest to the pointer.
+function showTips(svg, points, linesOf) {
   const tip = byId("tip");
   const show = (event) => {
     const box = svg.getBoundingClientRect();
@@ -132,7 +140,7 @@ function showTips(svg, points) {
     }
     tip.hidden = nearest === null;
     if (!nearest) return;
-    tip.replaceChildren(...nearest.lines().map((line) => element("span", {}, line)));
+    tip.replaceChildren(...linesOf(nearest).map((line) => element("span", {}, line)));
     const left = box.left + nearest.x / scale;
     const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
     tip.style.left = `${Math.max(8, Math.min(room, left - tip.offsetWidth / 2))}px`;

@@ -119,12 +119,12 @@ function drawHistory(rows) {
     svg.append(svgElement("path", { d: `M${path.join("L")}`, class: "line", style }));
     drawHistoryMarks(svg, sorted, x, y, color, axis);
     for (const each of sorted) {
-      points.push({ x: x(each.at), y: y(each.value), lines: () => historyTip(each, names[index], title) });
+      points.push({ x: x(each.at), y: y(each.value), each, name: names[index] });
     }
     byId("history-key").append(keyEntry(names[index], color));
   });
   canvas.append(svg);
-  showTips(svg, points);
+  showTips(svg, points, ({ each, name }) => historyTip(each, name, title));
 }
 
 function drawHistoryMarks(svg, line, x, y, color, axis) {
@@ -134,7 +134,7 @@ function drawHistoryMarks(svg, line, x, y, color, axis) {
   );
   const style = `stroke: var(--${color})`;
   if (d.length) svg.append(svgElement("path", { d: d.join(""), class: "interval", style }));
-  const all = line.map((each) => [x(each.at), y(each.value)]);
+  const all = line.map((each) => ({ x: x(each.at), y: y(each.value) }));
   if (line.length <= 200) svg.append(dots(all, color, "dots"));
   if (axis !== "date") return;
   const changed = line.filter((each, index) => {
@@ -154,7 +154,8 @@ function historyTip(each, name, title) {
     lines.push(`median of ${each.count}, ${range}`);
   }
   const when = value("time", each.row).slice(0, 16).replace("T", " ");
-  lines.push(typeof each.text === "number" ? `${when} UTC, ${value("runtime", each.row)}` : each.text);
+  const dated = typeof each.text === "number";
+  lines.push(dated ? `${when} UTC, ${value("runtime", each.row)}` : each.text);
   return lines;
 }
 
@@ -164,12 +165,14 @@ function historyCaption(count, axis) {
       ? "No file of the selection was measured twice on the same host with the same threads."
       : "No file of the selection was measured with two versions.";
   }
-  const rest = count > MAX_LINES ? ` ${MAX_LINES} of ${thousands(String(count))} are shown, those with the most measurements: filter for others.` : "";
+  const shown = `${MAX_LINES} of ${thousands(String(count))} are shown`;
+  const rest = ` ${shown}, those with the most measurements: filter for others.`;
   const how =
     axis === "date"
-      ? "One line for each file name, place, host and number of threads. A ring marks a file whose content has changed."
+      ? "One line for each file name, place, host and number of threads. A ring marks a file " +
+        "whose content has changed."
       : "Medians, with the range of the measurements of each version.";
-  return how + rest;
+  return count > MAX_LINES ? how + rest : how;
 }
 
 // Return the horizontal scale, its ticks, and where a date or a version lies on it.
@@ -179,7 +182,8 @@ function historyScale(points, axis, width) {
     versions.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     const xs = { at: (each) => (each + 0.5) / versions.length };
     const every = Math.ceil((versions.length * 110) / Math.max(width, 260));
-    const ticks = versions.map((each, index) => [index, each]).filter(([index]) => index % every === 0);
+    const all = versions.map((each, index) => [index, each]);
+    const ticks = all.filter(([index]) => index % every === 0);
     const places = new Map(versions.map((each, index) => [each, index]));
     return { xs, xTicks: ticks, position: (each) => places.get(each) };
   }

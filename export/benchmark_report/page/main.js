@@ -1,6 +1,6 @@
 // Builds the controls, and draws everything again when the selection changes.
 
-const SHOWN = { all: [], table: [] };
+const SHOWN = { all: [], table: [], timer: 0 };
 
 function fillSelect(id, options, draw) {
   const select = byId(id);
@@ -28,6 +28,12 @@ function update() {
   sortTable(); // last, because the figures read their width, and the table is slow to lay out
   const [shown, all] = [SHOWN.table.length, DATA.count].map((each) => thousands(String(each)));
   byId("shown").textContent = `${shown} of ${plural(DATA.count, "measurement")}`;
+  clearTimeout(SHOWN.timer);
+  SHOWN.timer = setTimeout(keepAddress, 50); // it is slow, and nobody waits for it
+  performance.measure("update", "update");
+}
+
+function keepAddress() {
   const fragment = address();
   // A page from a file may not change its address in some browsers.
   try {
@@ -35,7 +41,6 @@ function update() {
   } catch {
     location.hash = fragment;
   }
-  performance.measure("update", "update");
 }
 
 function announce(text) {

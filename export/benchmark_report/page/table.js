@@ -120,7 +120,7 @@ function tableBody(row) {
   const line = element("tr", {}, element("th", { scope: "row" }, button));
   for (const column of others) {
     const cell = element("td", { "data-label": column.heading }, cellText(row, column));
-    if (column.kind === "text" || column.kind === "time") cell.className = `${column.kind} ${column.key}`;
+    if (["text", "time"].includes(column.kind)) cell.className = `${column.kind} ${column.key}`;
     if (column.key === "accuracy" && value("untrained", row)) cell.classList.add("untrained");
     line.append(cell);
   }
@@ -159,7 +159,8 @@ function details(row) {
     ["host", describeHost(host)],
     ["runtime", value("runtime", row)],
     ["versions", pairs(versions).join(", ")],
-    ["types", `${value("dtype", row)} weights, ${value("activation_dtype", row) ?? "unknown"} activations`],
+    ["weights", value("dtype", row)],
+    ["activations", value("activation_dtype", row)],
     ["images", value("inputs", row)],
     ["latency minimum, ms", significant(value("latency_min_ms", row))],
     ["latency mean, ms", significant(value("latency_mean_ms", row))],
@@ -170,10 +171,11 @@ function details(row) {
 }
 
 function describeHost(host) {
-  const { model, soc, cpu, cores, architecture, instructions, governor, memory_mb, os, kernel } = host;
-  const memory = memory_mb ? `${(memory_mb / 1024).toFixed(1)} GiB` : null;
-  const parts = [model, soc, cpu, cores ? plural(cores, "core") : null, architecture, memory];
-  parts.push((instructions ?? []).join(" "), governor, os, kernel, host.browser);
+  const { cores, memory_mb: mebibytes, instructions } = host;
+  const memory = mebibytes ? `${(mebibytes / 1024).toFixed(1)} GiB` : null;
+  const parts = [host.model, host.soc, host.cpu, cores ? plural(cores, "core") : null];
+  parts.push(host.architecture, memory, (instructions ?? []).join(" "), host.governor);
+  parts.push(host.os, host.kernel, host.browser);
   return parts.filter(Boolean).join(", ");
 }
 
@@ -198,7 +200,8 @@ function toMarkdown(rows) {
   const columns = DATA.columns;
   const align = columns.map(({ kind }) => (["text", "time"].includes(kind) ? ":---" : "---:"));
   const head = line(columns.map(({ heading }) => heading)) + line(align);
-  const body = rows.map((row) => line(columns.map((column) => escapeMarkdown(cellText(row, column)))));
+  const cells = (row) => columns.map((column) => escapeMarkdown(cellText(row, column)));
+  const body = rows.map((row) => line(cells(row)));
   return head + body.join("");
 }
 

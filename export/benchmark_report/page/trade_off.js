@@ -40,16 +40,24 @@ function costs() {
   ];
 }
 
-// Return the points that no other one beats: cheaper and as accurate, or as cheap and more accurate.
-// They are sorted by cost. Of equal points, the first remains.
+// Return the points that no other one beats by being cheaper and as accurate, or as cheap and more
+// accurate. They are sorted by cost, and so by accuracy. Of equal points, the first remains.
 function paretoFront(points) {
-  const sorted = [...points].sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy);
-  let best = -Infinity;
-  return sorted.filter((point) => {
-    if (point.accuracy <= best) return false;
-    best = point.accuracy;
-    return true;
-  });
+  const front = [];
+  for (const point of points) {
+    let [low, high] = [0, front.length]; // to the first one that costs more
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (front[middle].cost <= point.cost) low = middle + 1;
+      else high = middle;
+    }
+    if (low > 0 && front[low - 1].accuracy >= point.accuracy) continue;
+    let end = low;
+    while (end < front.length && front[end].accuracy <= point.accuracy) end += 1;
+    const start = low > 0 && front[low - 1].cost === point.cost ? low - 1 : low;
+    front.splice(start, end - start, point);
+  }
+  return front;
 }
 
 // Return the color of each value of a field: the most frequent values have their own.
@@ -122,7 +130,8 @@ function showTradeOffNotes(rows, known) {
   const untrained = missing.filter((row) => value("untrained", row)).length;
   const unknown = missing.length - untrained;
   if (untrained) {
-    notes.push(`${plural(untrained, "measurement")} of untrained networks, which have no accuracy.`);
+    const measured = plural(untrained, "measurement");
+    notes.push(`${measured} of untrained networks, which have no accuracy.`);
   }
   if (unknown) {
     notes.push(
@@ -143,13 +152,12 @@ function showTradeOffNotes(rows, known) {
 }
 
 function drawCost(cost, canvas, caption, width, rows, colors) {
-  const points = rows
-    .filter((row) => value(cost.key, row) !== null)
-    .map((row) => ({
-      row,
-      cost: value(cost.key, row) * cost.scale,
-      accuracy: 100 * value("accuracy", row),
-    }));
+  const [field, accuracies] = [FIELDS[cost.key], FIELDS.accuracy];
+  const points = [];
+  for (const row of rows) {
+    if (field[row] === null) continue;
+    points.push({ row, cost: field[row] * cost.scale, accuracy: 100 * accuracies[row] });
+  }
   if (!points.length) {
     caption.append("It is not known for any file of the selection.");
     return;
@@ -157,7 +165,9 @@ function drawCost(cost, canvas, caption, width, rows, colors) {
   const fronts = frontsOf(points, cost);
   const listed = fronts.flat().slice(0, MAX_LISTED);
   const ends = listed.flatMap(({ row, accuracy }) =>
-    ["accuracy_low", "accuracy_high"].map((key) => (value(key, row) === null ? accuracy : 100 * value(key, row))),
+    [value("accuracy_low", row), value("accuracy_high", row)].map((end) =>
+      end === null ? accuracy : 100 * end,
+    ),
   );
   const title = `${cost.heading}, ${cost.unit}`;
   const { svg, x, y } = makeFrame(width, {
@@ -174,22 +184,22 @@ function drawCost(cost, canvas, caption, width, rows, colors) {
     svg.append(svgElement("path", { d: steps.join(""), class: "front" }));
   }
   const describe = describer(rows, ["place", "host", ...cost.choices]);
-  const positions = new Map();
+  const byColor = new Map();
   for (const point of points) {
-    [point.x, point.y] = [x(point.cost), y(point.accuracy)];
+    point.x = x(point.cost);
+    point.y = y(point.accuracy);
     const color = colors.of(point.row);
-    if (!positions.has(color)) positions.set(color, []);
-    positions.get(color).push([point.x, point.y]);
-    point.lines = () => [
-      describe(point.row, value("name", point.row)),
-      `${significant(point.cost)}${NO_BREAK}${cost.unit}, top-1 ${accuracyText(point.row)}`,
-      `on ${value("data", point.row) ?? "unknown data"}`,
-    ];
+    if (!byColor.has(color)) byColor.set(color, []);
+    byColor.get(color).push(point);
   }
-  for (const [color, each] of positions) svg.append(dots(each, color, "dots"));
+  for (const [color, each] of byColor) svg.append(dots(each, color, "dots"));
   listed.forEach((point, index) => drawNumber(svg, point, index + 1, y, colors.of(point.row)));
   canvas.append(svg);
-  showTips(svg, points);
+  showTips(svg, points, ({ row, cost: amount }) => [
+    describe(row, value("name", row)),
+    `${significant(amount)} ${cost.unit}, top-1 ${accuracyText(row)}`,
+    `on ${value("data", row) ?? "unknown data"}`,
+  ]);
   listFronts(caption, fronts, cost, rows);
 }
 
@@ -210,7 +220,7 @@ function drawNumber(svg, point, number, y, color) {
     const d = `M${round(point.x)} ${round(y(100 * high))}V${round(y(100 * low))}`;
     svg.append(svgElement("path", { d, class: "interval", style: `stroke: var(--${color})` }));
   }
-  svg.append(dots([[point.x, point.y]], color, "best"));
+  svg.append(dots([point], color, "best"));
   const place = { x: round(point.x), y: round(point.y) + 4, class: "number" };
   svg.append(svgElement("text", place, String(number)));
 }
