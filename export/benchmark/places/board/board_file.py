@@ -159,6 +159,9 @@ def _exit_error(connection: Connection, job: Job, error: WorkerError) -> PlaceEr
 
 
 def _copy(connection: Connection, name: str, data: bytes, sha256: str) -> str:
+    """Copy a file, unless it is there already, and return its path there."""
+    if sha256 in connection.copied:
+        return connection.copied[sha256]
     blocks = -(-len(data) // BLOCK_BYTES)
     with progress(f"copy {name}", blocks) as advance:
         return connection.copy(name, data, sha256, advance)

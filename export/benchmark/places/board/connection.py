@@ -152,7 +152,7 @@ class Connection(JsonProcess):
         return self._answer(seconds)
 
     def copy(self, name: str, data: bytes, sha256: str, advance: Callable[[], None]) -> str:
-        """Copy a file to the board, where its hash is checked, unless it is there already.
+        """Copy a file to the board, where its hash is checked.
 
         Args:
             name: Its name on the board.
@@ -167,15 +167,14 @@ class Connection(JsonProcess):
             PlaceError: The board has no space for it, the copy differs from the file, or the
                 connection is lost.
         """
-        if sha256 not in self.copied:
-            self.send({"do": "copy", "name": name, "size_bytes": len(data), "sha256": sha256})
-            for start in range(0, len(data), BLOCK_BYTES):
-                self.write(data[start : start + BLOCK_BYTES])
-                advance()
-            path = self._answer(ANSWER_SECS)["path"]
-            others = {digest: each for digest, each in self.copied.items() if each != path}
-            self.copied = {**others, sha256: path}
-        return self.copied[sha256]
+        self.send({"do": "copy", "name": name, "size_bytes": len(data), "sha256": sha256})
+        for start in range(0, len(data), BLOCK_BYTES):
+            self.write(data[start : start + BLOCK_BYTES])
+            advance()
+        path: str = self._answer(ANSWER_SECS)["path"]
+        others = {digest: each for digest, each in self.copied.items() if each != path}
+        self.copied = {**others, sha256: path}
+        return path
 
     def start(self, python: str, runner: str, module: str, seconds: float) -> None:
         """Start a module on the board, which gets what is sent from now on, and gives the answers.
