@@ -111,8 +111,14 @@ def measure_files(
     if options.vs and [place.name for place in places] != [Local.name]:
         raise UsageError("--vs compares files on this machine alone.")
     for place in places:
-        if options.sustained_secs and not place.can_sustain:
-            raise UsageError(f"--sustained works on this machine and over --ssh, not {place.name}.")
+        for option, wanted, can in (
+            ("--sustained", options.sustained_secs, place.can_sustain),
+            ("--profile", options.profile, place.can_profile),
+        ):
+            if wanted and not can:
+                raise UsageError(
+                    f"{option} works on this machine and over --ssh, not {place.name}."
+                )
     _require_writable_results(files, options)
     session = _Session(options, alone=len(files) * len(places) == 1)
     with ExitStack() as stack:

@@ -23,6 +23,7 @@ class Local(Place):
 
     name = "local"
     can_sustain = True
+    can_profile = True
 
     @contextmanager
     def load(self, job: Job) -> Iterator[LoadedFile]:

@@ -143,10 +143,12 @@ class Place(ABC):
     Attributes:
         name: The name in rows and messages, for example ``"ssh:pi@board"``.
         can_sustain: Whether a file can run there for longer; see `Job.sustained_secs`.
+        can_profile: Whether single operations can be timed there; see `profile`.
     """
 
     name: str
     can_sustain = False
+    can_profile = False
 
     @abstractmethod
     def load(self, job: Job) -> AbstractContextManager[LoadedFile]:
@@ -166,9 +168,9 @@ class Place(ABC):
 
         Raises:
             ModelFileError: A file does not run there.
-            PlaceError: The place fails, or cannot time operations.
+            PlaceError: The place fails.
         """
-        raise PlaceError(f"{self.name} cannot time single operations: leave out --profile there.")
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         """Connect.

@@ -34,6 +34,7 @@ class Ssh(Place):
     """
 
     can_sustain = True
+    can_profile = True
 
     def __init__(self, destination: str, setup: bool = False) -> None:
         from .board.connection import Destination

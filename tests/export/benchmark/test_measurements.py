@@ -124,9 +124,18 @@ def test_the_failure_of_the_only_file_at_the_only_place_is_an_error(
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
-def test_a_place_that_cannot_sustain_is_refused(file: Callable[[str], Path]) -> None:
-    with pytest.raises(UsageError, match="--sustained works on this machine and over --ssh, not"):
-        measure_files([file("int8")], QUICK._replace(sustained_secs=1), [Elsewhere("board")])
+@pytest.mark.parametrize(
+    ("option", "options"),
+    [
+        ("--sustained", QUICK._replace(sustained_secs=1)),
+        ("--profile", QUICK._replace(profile=True)),
+    ],
+)
+def test_a_place_that_lacks_an_option_is_refused(
+    option: str, options: MeasurementOptions, file: Callable[[str], Path]
+) -> None:
+    with pytest.raises(UsageError, match=f"{option} works on this machine and over --ssh, not"):
+        measure_files([file("int8")], options, [Elsewhere("board")])
 
 
 def test_files_are_compared_on_this_machine_alone(file: Callable[[str], Path]) -> None:
