@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 CONSTANT_REMARK = "has the same output for all images, so that comparing its outputs proves little"
 
 
+# Browsers come last: a board that cannot be reached fails before the user takes a phone.
 @dataclass(frozen=True)
-class Benchmark(LocalOptions, SshOptions, AdbOptions, WebOptions, DataDirOption, Command):
+class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption, Command):
     """Measure latency and memory of .tflite files.
 
     The whole command line has a subclass that also takes networks by name.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from export.conversion.quantize import quantize
 from export.conversion.untrained import untrained_files
 from export.recipes import RECIPES
 from tests.fixtures import FIXTURES
+from tests.places.sshd import Server, write_program
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -133,6 +135,16 @@ def test_each_form_computes_the_same_and_is_timed(page: Page, files: list[Path])
     assert lenet[0]["web"]["wasm_memory_mb"] < 100
     page.wait_for_selector("#status:has-text('Done')")
     assert page.locator("#rows tr").count() == len(rows)
+
+
+def test_one_command_measures_here_over_ssh_and_in_a_browser(
+    page: Page, ssh_server: Server
+) -> None:
+    home = ssh_server.add_account("desk")
+    write_program(home / "bin" / "python3", f'exec {sys.executable} "$@"')
+    rows, _ = measure(page, [LENET], "--local", "--ssh", "desk")
+    assert [row["place"].partition(":")[0] for row in rows] == ["local", "ssh", "web"]
+    assert len({row["sha256"] for row in rows}) == 1
 
 
 def test_over_plain_http_there_is_one_thread(page: Page, files: list[Path]) -> None:
