@@ -121,12 +121,17 @@ def measure_files(
                 )
     _require_writable_results(files, options)
     session = _Session(options, alone=len(files) * len(places) == 1)
+    readable = []
+    for file in files:
+        with session.failures_of(file=str(file)):
+            check_identifier(file)
+            readable.append(file)
     with ExitStack() as stack:
         connected = []
-        for place in places if files else ():
+        for place in places if readable else ():
             with session.failures_of(place=place.name):
                 connected.append(stack.enter_context(place))
-        for index, file in enumerate(files if connected else ()):
+        for index, file in enumerate(readable if connected else ()):
             if index:
                 time.sleep(options.cooldown_secs)
             with session.failures_of(file=str(file)):
@@ -186,7 +191,6 @@ class _Session:
             ModelFileError: The file is not a runnable classifier.
             Error: The images of the run are not available, or the only place fails.
         """
-        check_identifier(file)
         options = self._options
         with (
             nullcontext(Inputs(options.untrained[file], "photographs"))

@@ -114,6 +114,12 @@ def test_each_place_gives_a_row_and_a_failing_one_leaves_the_others(
     assert not any(place.open for place in places[1:] if isinstance(place, Elsewhere))
 
 
+def test_places_are_not_connected_for_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    missing = [tmp_path / "a.tflite", tmp_path / "b.tflite"]
+    found = measure_files(missing, QUICK, [Elsewhere("gone", reachable=False)])
+    assert [failure.get("file") for failure in found.failures] == list(map(str, missing))
+
+
 def test_the_failure_of_the_only_file_at_the_only_place_is_an_error(
     file: Callable[[str], Path], tmp_path: Path
 ) -> None:
