@@ -173,7 +173,7 @@ def _digest(digest: dict[str, Any]) -> str:
     if digest["equal"]:
         return "equal"
     if digest["rule"] == Rule.STATIC.value:
-        return f"within {digest['max_difference']:.0f} step"
+        return "within one step"
     if digest["rule"] == Rule.DYNAMIC.value:
         return f"{digest['agreement']:.0%} agree"
     return f"within {digest['max_difference']:.0e}"
