@@ -43,7 +43,7 @@ def main(out: Path) -> None:
             server.close()
     if code:
         sys.exit(lines)
-    console = Console(width=190, file=io.StringIO(), record=True)
+    console = Console(width=194, file=io.StringIO(), record=True)
     console.print(table(document["rows"]))
     svg = console.export_svg(title="cnn-keras benchmark --local --ssh board --web")
     out.write_text(re.sub(r"@font-face \{[^}]*\}", "", svg), encoding="utf-8")
