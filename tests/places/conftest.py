@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from tests.places.sshd import Server
+
+# Doctests are collected from every module; these need the packages of `make test-places`.
+collect_ignore = [] if find_spec("playwright") else ["browser.py", "table_picture.py"]
 
 
 @pytest.fixture(scope="session")
