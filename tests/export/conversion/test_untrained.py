@@ -76,7 +76,7 @@ def test_the_command_marks_the_rows(
     ("arguments", "message"),
     [
         (("resnet21",), "Unknown network 'resnet21'. Did you mean 'resnet20'?"),
-        (("net.tflite", "--image-size", "8"), "--image-size, --classes and --options are for networks"),
+        (("net.tflite", "--image-size", "8"), "--classes and --options are for networks"),
         (("resnet20", "--recipes", "float17"), "Unknown recipe 'float17'"),
     ],
 )
