@@ -23,6 +23,7 @@ from .stability import THROTTLED
 
 LOCAL = "local"
 MAX_LOAD = 0.1  # of the processors, by other programs, that is not worth a remark
+MACHINE = ("cpu", "architecture", "cores")  # what two rows of one machine share
 UNKNOWN = "–"
 FILE_NAME = "benchmarks.jsonl"  # beside the measured file, so that it moves with the export
 
@@ -46,19 +47,10 @@ def record(
             that was timed alone.
         untrained: Whether the network is not trained.
     """
-    known = {
-        "file": str(job.file),
-        "size_bytes": job.file.stat().st_size,
-        "sha256": job.sha256,
-        "dtype": job.loaded.dtype,
-        "activation_dtype": job.loaded.activation_dtype,
-        "num_threads": job.num_threads,
-        "inputs": job.inputs.kind,
-    }
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         **{name: measured.row.get(name) for name in Row._fields},
-        **known,
+        **job.known_row(),
         "place": place,
         "runtime": measured.runtime,
         "runtime_version": measured.runtime_version,
@@ -70,6 +62,15 @@ def record(
         "versions": measured.versions,
         **measured.extra,
     }
+
+
+def of_latest_machine(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of the place and machine of the last row: others do not compare."""
+    return [row for row in rows if _machine(row) == _machine(rows[-1])]
+
+
+def _machine(row: dict[str, Any]) -> tuple[object, ...]:
+    return row.get("place", LOCAL), *(row["host"].get(key) for key in MACHINE)
 
 
 def append(path: Path, document: dict[str, Any]) -> None:

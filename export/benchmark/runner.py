@@ -2,12 +2,12 @@
 
 `python -m export.benchmark.runner` reads JSON lines on stdin and answers each with one JSON line
 on stdout: first `LoadOptions` (answered with the `Loaded` model when it is warm), then any number
-of requests, and the end of the input with the `Row` of all blocks and their stability. A request is
-the index of an image (answered with the model's output for it, in base64), `TimingOptions`
-(answered with the median latency of a block of inferences), or `SustainOptions` (answered with a
-window of inferences each second). It imports only the standard library, numpy and
-LiteRT, so that the memory it reports is the model's, and so that it runs on a board without other
-packages.
+of requests, and the end of the input with the `Row` of all blocks. A request is the index of an
+image (answered with the model's output for it, in base64), `TimingOptions` (answered with the
+median latency of a block of inferences), `SustainOptions` (answered with a window of inferences
+each second, and null), or `STABILITY` (answered with how stable the blocks so far are). It imports
+only the standard library, numpy and LiteRT, so that the memory it reports is the model's, and so
+that it runs on a board without other packages.
 
 Definitions follow those of LiteRT's `benchmark_model` where there are any:
 
@@ -38,6 +38,9 @@ from ..tflite.interpreter import Interpreter, ModelFileError, TensorSpec
 from ..worker import limit_memory, memory_mb, serve
 from .latency import latency_statistics
 from .stability import ProcessorLoad, describe, sensors, throttling
+
+STABILITY = "stability"
+"""The request for how stable the blocks so far are."""
 
 _RANDOM_IMAGES = 32  # several, so that no run repeats the previous one
 _WINDOW_SECS = 1.0
@@ -342,13 +345,15 @@ def answer_requests(requests: Iterator[Any], answer: Callable[[object], None]) -
     for request in requests:
         if isinstance(request, int):
             answer(base64.b64encode(measurement.output(request).tobytes()).decode())
+        elif request == STABILITY:
+            answer(measurement.stability())
         elif "sustained_secs" in request:
             for window in measurement.sustain(SustainOptions(**request)):
                 answer(window)
             answer(None)
         else:
             answer(measurement.run(TimingOptions(**request)))
-    answer({**measurement.row()._asdict(), **measurement.stability()})
+    answer(measurement.row()._asdict())
 
 
 def _images(load: LoadOptions, interpreter: Interpreter) -> NDArray[np.float32]:

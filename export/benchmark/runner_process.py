@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from ..tflite import crash_message
 from ..tflite.interpreter import ModelFileError, TensorSpec
 from ..worker import JsonProcess, Worker, WorkerError
-from .runner import Loaded, LoadOptions, Row, SustainOptions, TimingOptions
+from .runner import STABILITY, Loaded, LoadOptions, Row, SustainOptions, TimingOptions
 
 _RUNNER = f"{__package__}.runner"
 
@@ -27,7 +26,6 @@ class RunnerProcess:
 
     Attributes:
         loaded: What is known of the model.
-        stability: How stable its blocks were, once `row` is called; further keys of a row.
 
     Raises:
         ModelFileError: The file is not a runnable classifier, or it crashed the process.
@@ -46,7 +44,6 @@ class RunnerProcess:
         except BaseException:
             self.close()
             raise
-        self.stability: dict[str, Any] = {}
         specs = {name: _tensor_spec(answer[name]) for name in ("input", "output")}
         self.loaded = Loaded(**{**answer, **specs})
 
@@ -68,12 +65,15 @@ class RunnerProcess:
             yield window
             window = self._answer(crash_message.TIMEOUT_SECS)
 
+    def stability(self) -> dict[str, Any]:
+        """Return how stable the blocks so far are: further keys of a row."""
+        found: dict[str, Any] = self._ask(STABILITY, 0.0)
+        return found
+
     def row(self) -> Row:
         """End the process and return the measurement of all blocks together."""
         self._process.end_requests()
-        answer = self._answer(crash_message.TIMEOUT_SECS)
-        self.stability = {key: answer.pop(key) for key in ("stability", "throttling")}
-        return Row(**answer)
+        return Row(**self._answer(crash_message.TIMEOUT_SECS))
 
     def close(self) -> None:
         """Kill the process."""
@@ -82,12 +82,7 @@ class RunnerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, request: object, seconds: float) -> Any:

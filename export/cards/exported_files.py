@@ -11,7 +11,7 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.run_folder import Run
 from cnn_keras.unpack import run_path
 
-from ..benchmark.results import FILE_NAME, LOCAL
+from ..benchmark.results import FILE_NAME, of_latest_machine
 from ..provenance import EXPORT_JSON, find_run
 
 FOLDER = "files"  # of a run folder, where `export --android` writes
@@ -97,7 +97,7 @@ def read_exported_files(
     _require_unchanged(exported)
     hashes = {row["sha256"] for row in exported.accepted}
     rows = [row for row in _read_measurements(found, benchmarks) if row["sha256"] in hashes]
-    return exported._replace(measurements=_of_latest_machine(rows))
+    return exported._replace(measurements=of_latest_machine(rows))
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
@@ -141,13 +141,3 @@ def _read_measurements(folder: Path, benchmarks: Path | None) -> list[dict[str, 
     except (ValueError, TypeError) as error:
         raise Error(f"{path} is not a file of `cnn-keras benchmark`: {error}.") from error
     return rows
-
-
-def _of_latest_machine(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of the machine of the last row: latencies of several do not compare."""
-    return [row for row in rows if _machine(row) == _machine(rows[-1])]
-
-
-def _machine(row: dict[str, Any]) -> tuple[object, ...]:
-    host = row["host"]
-    return row.get("place", LOCAL), host["cpu"], host["architecture"], host["cores"]

@@ -102,6 +102,8 @@ def _profiled(
         Error: There are none.
         UsageError: There is no such place.
     """
+    from ..benchmark.results import of_latest_machine
+
     profiled = [row for row in rows if "profile" in row]
     if not profiled:
         raise Error("No measurement has a profile: measure with benchmark --profile.")
@@ -110,11 +112,7 @@ def _profiled(
     if not there:
         places = ", ".join(sorted({row["place"] for row in profiled}))
         raise UsageError(f"No profile was measured at {chosen}; there are some of {places}.")
-
-    def machine(row: Mapping[str, Any]) -> tuple[object, ...]:
-        return tuple(row["host"].get(key) for key in ("cpu", "architecture", "cores"))
-
-    return chosen, [row for row in there if machine(row) == machine(there[-1])]
+    return chosen, of_latest_machine(there)
 
 
 def _network_profiles(rows: Sequence[dict[str, Any]]) -> list[NetworkProfile]:

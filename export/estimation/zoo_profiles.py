@@ -35,8 +35,7 @@ def profile_networks(
     recipes: Sequence[Recipe],
     secs: float,
     image_size: int | None,
-    failed: list[training_runs.FailedRun],
-) -> list[ZooProfile]:
+) -> tuple[list[ZooProfile], list[training_runs.FailedRun]]:
     """Time networks and their operations on this machine with one thread.
 
     Args:
@@ -44,9 +43,15 @@ def profile_networks(
         recipes: Recipes of their files.
         secs: Seconds of timed inferences of each file, and of its operations.
         image_size: Side of the input; None for those of the papers.
-        failed: Networks that fail are appended here.
+
+    Returns:
+        The profiles, and the networks that failed.
+
+    Raises:
+        Error: All networks failed.
     """
-    found = []
+    found: list[ZooProfile] = []
+    failed: list[training_runs.FailedRun] = []
     for network in networks:
         log(network)
         with (
@@ -64,4 +69,5 @@ def profile_networks(
             rows = measure_files(files, options).documents
             for recipe, row in zip(recipes, rows, strict=True):
                 found.append(ZooProfile(network, recipe.name, row))
-    return found
+    training_runs.require_any(found, failed)
+    return found, failed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -179,47 +180,55 @@ class ConversionStudy(StudyCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileStudy(StudyCommand):
-    """Test how far the latencies of single operations explain the latency of a whole file."""
+class ProfilesCommand(StudyCommand):
+    """A study of the profiles of networks with random weights."""
 
-    networks: tuple[str, ...] = ("lenet5", "resnet20", "googlenet", "resnet50", "alexnet")
+    networks: tuple[str, ...]
     """Networks, as `list` names them."""
     image_size: int | None = None
     """Side of the input; by default those of the papers."""
     secs: float = 10.0
     """Seconds of timed rounds of each file."""
 
-    def __call__(self) -> Outcome:
+    def _start(self) -> None:
+        """Refuse unknown networks, and start Keras."""
         for name in self.networks:
             network(name)
         start_keras()
-        from .profile import profile
 
+    def _record(self, study: Callable[..., dict[str, Any]]) -> Outcome:
+        """Run the study with these options."""
         return record_outcome(
-            profile(self.out, networks=self.networks, image_size=self.image_size, secs=self.secs)
+            study(self.out, networks=self.networks, image_size=self.image_size, secs=self.secs)
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimationStudy(StudyCommand):
+class ProfileStudy(ProfilesCommand):
+    """Test how far the latencies of single operations explain the latency of a whole file."""
+
+    networks: tuple[str, ...] = ("lenet5", "resnet20", "googlenet", "resnet50", "alexnet")
+    """Networks, as `list` names them."""
+
+    def __call__(self) -> Outcome:
+        self._start()
+        from .profile import profile
+
+        return self._record(profile)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimationStudy(ProfilesCommand):
     """Test how far off the estimated latency of a network is."""
 
     networks: tuple[str, ...] = ("resnet18", "resnet34", "googlenet", "vgg11", "alexnet", "nin")
     """Networks, as `list` names them."""
-    image_size: int | None = None
-    """Side of the input; by default those of the papers."""
-    secs: float = 10.0
-    """Seconds of timed rounds of each file."""
 
     def __call__(self) -> Outcome:
-        for name in self.networks:
-            network(name)
-        start_keras()
+        self._start()
         from .estimation import estimation
 
-        return record_outcome(
-            estimation(self.out, networks=self.networks, image_size=self.image_size, secs=self.secs)
-        )
+        return self._record(estimation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from cnn_keras.errors import Error
 
-from ..results import LOCAL
+from ..results import LOCAL, MACHINE
 from ..results_files import read_results
 from ..runner import LoadOptions, TimingOptions
 from .compare import compare
@@ -133,7 +133,7 @@ def _gate(
         value, interval = document["latency_p50_ms"] / previous["latency_p50_ms"], None
         accepted = value <= max_ratio
         measured = (
-            f"by the measurement of {previous.get('time', 'then')} on this machine, which is weaker"
+            f"by the measurement of {previous['time']} on this machine, which is weaker"
             " than timing both files now"
         )
     verdict = "accepted" if accepted else "refused"
@@ -159,7 +159,7 @@ def _require_same_machine(document: Mapping[str, Any], previous: Mapping[str, An
     Raises:
         Error: They are of two.
     """
-    for key in ("cpu", "architecture", "cores"):
+    for key in MACHINE:
         now, then = document["host"][key], previous["host"][key]
         if now != then:
             raise Error(

@@ -62,9 +62,8 @@ class LocalFile(LoadedFile):
     def measure(self) -> Measured:
         """Time the file; see `LoadedFile.measure`."""
         self._process.run(self._job.timing)
-        sustained = sustain(self._process, self._job)
-        measured = measured_here(self._process.row(), self._machine)
-        return measured._replace(extra={**self._process.stability, **sustained})
+        extra = self._process.stability() | sustain(self._process, self._job)
+        return measured_here(self._process.row(), self._machine)._replace(extra=extra)
 
 
 @dataclass(frozen=True, kw_only=True)

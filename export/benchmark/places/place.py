@@ -61,6 +61,18 @@ class Job:
         images = str(self.inputs.path) if self.inputs.path else None
         return LoadOptions(str(self.file), self.num_threads, self.warmup_secs, images)
 
+    def known_row(self) -> dict[str, Any]:
+        """Return the part of a row that is known before the measurement."""
+        return {
+            "file": str(self.file),
+            "size_bytes": self.file.stat().st_size,
+            "sha256": self.sha256,
+            "dtype": self.loaded.dtype,
+            "activation_dtype": self.loaded.activation_dtype,
+            "num_threads": self.num_threads,
+            "inputs": self.inputs.kind,
+        }
+
     def images(self) -> NDArray[np.float32]:
         """Return the preprocessed images `(n, height, width, channels)`."""
         import numpy as np

@@ -14,7 +14,8 @@ def test_each_file_of_each_network_has_a_profile(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     recipes = select(["float32", "float16"])
-    found = profile_networks(["resnet20"], recipes, 0.05, 8, [])
+    found, failed = profile_networks(["resnet20"], recipes, 0.05, 8)
+    assert failed == []
     assert [(each.network, each.recipe) for each in found] == [
         ("resnet20", "float32"),
         ("resnet20", "float16"),
@@ -23,4 +24,4 @@ def test_each_file_of_each_network_has_a_profile(
         assert each.row["profile"]["sum_ms"] > 0
         assert each.row["untrained"]
     with pytest.raises(UsageError, match="LeNet-5 needs images of 16×16 or more"):
-        profile_networks(["lenet5"], recipes, 0.05, 8, [])
+        profile_networks(["lenet5"], recipes, 0.05, 8)

@@ -89,7 +89,7 @@ class BoardFile(LoadedFile):
         """Time the file; see `LoadedFile.measure`."""
         _log(self._connection, "time the inferences")
         self._runner.run(self._job.timing)
-        sustained = sustain(self._runner, self._job)
+        extra = self._runner.stability() | sustain(self._runner, self._job)
         row = self._runner.row()
         board = self._connection.receive(TIMEOUT_SECS)
         self.measured = True
@@ -101,11 +101,7 @@ class BoardFile(LoadedFile):
             "LiteRT",
             self._prepared.versions["ai-edge-litert"],
             delegate_used="XNNPACK" if row.delegated_nodes else None,
-            extra={
-                "state": {"before": board["before"], "after": board["after"]},
-                **self._runner.stability,
-                **sustained,
-            },
+            extra={"state": {"before": board["before"], "after": board["after"]}, **extra},
         )
 
 

@@ -108,13 +108,8 @@ def known_row(job: Job, page: Page) -> dict[str, Any]:
     version = litert_js.version()
     unknown = ("quantize_p50_ms", "rss_before_load_mb", "peak_rss_mb", "nodes", "delegated_nodes")
     return {
+        **job.known_row(),
         "file": job.file.name,
-        "size_bytes": job.file.stat().st_size,
-        "sha256": job.sha256,
-        "dtype": job.loaded.dtype,
-        "activation_dtype": job.loaded.activation_dtype,
-        "num_threads": job.num_threads,
-        "inputs": job.inputs.kind,
         **dict.fromkeys((*unknown, "partitions", "digest", "vs")),
         "place": page.name,
         "runtime": "LiteRT.js",
