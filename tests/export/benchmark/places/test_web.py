@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import numpy as np
 import pytest
@@ -25,6 +25,9 @@ from export.benchmark.places.web_page import litert_js
 from tests.export.benchmark.places.web_page.page_jobs import HOST, MEASURED, job_of, outputs_of
 
 File = Callable[[str], Path]
+
+# `urlopen` keeps the proxies of its first call, which another test may have set.
+OPENER = build_opener(ProxyHandler({}))
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +64,7 @@ class FakeBrowser(threading.Thread):
 
     def send(self, path: str, body: object = None) -> Any:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        with urlopen(Request(self.url + path, data), timeout=10) as response:
+        with OPENER.open(Request(self.url + path, data), timeout=10) as response:
             return json.load(response)
 
 
