@@ -28,6 +28,7 @@ from cnn_keras.studies.options import (
 from cnn_keras.trained.table import is_name, zoo_name
 from cnn_keras.zoo import ZOO, network
 
+from .scaling.cli import ScalingStudy
 from .speed.cli import LoaderStudy, ThroughputStudy
 
 if TYPE_CHECKING:
@@ -349,4 +350,5 @@ STUDIES = {
     "lrn": LrnStudy,
     "loader": LoaderStudy,
     "throughput": ThroughputStudy,
+    "scaling": ScalingStudy,
 }

@@ -1,0 +1,1 @@
+"""How far the training of ImageNet networks scales over accelerators, by simulation."""
