@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from cnn_keras.command import Outcome
 from cnn_keras.errors import UsageError
 from cnn_keras.experiments.record import record_outcome
 from cnn_keras.studies.option_checks import require_at_least, require_unique
 from cnn_keras.studies.options import StudyCommand
+from cnn_keras.tables import table
 from cnn_keras.zoo import network
 
 
@@ -51,6 +54,8 @@ class ScalingStudy(StudyCommand):
     """Repetitions of each measurement."""
 
     def __call__(self) -> Outcome:
+        from rich.console import Group
+
         from .measurements import MIN_IMAGES
         from .study import Accelerators, scaling
 
@@ -71,4 +76,37 @@ class ScalingStudy(StudyCommand):
             images=self.images,
             repetitions=self.repetitions,
         )
-        return record_outcome(document)
+        outcome = record_outcome(document)
+        return replace(outcome, text=Group(_table(document["rows"]), outcome.text))
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the simulated trainings as a table."""
+    columns = (
+        "network",
+        "precision",
+        "accelerators",
+        "images/s",
+        "efficiency",
+        "hours",
+        "cores/accelerator",
+        "read, GB/s",
+        "sent, MB",
+        "waits for",
+    )
+    cells = [
+        (
+            row["network"],
+            row["precision"],
+            row["accelerators"],
+            round(row["images_per_s"]),
+            f"{row['efficiency']:.1%}",
+            f"{row['hours']:.1f}",
+            f"{row['cores_per_accelerator']:.1f}",
+            f"{row['read_gb_s']:.2f}",
+            round(1000 * row["network_gb"]),
+            row["limit"],
+        )
+        for row in rows
+    ]
+    return table(columns, cells)
