@@ -36,11 +36,16 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
     """The .tflite files."""
     threads: tuple[int, ...] = (1,)
     """Numbers of threads; each file is measured with each."""
-    vs: Path | None = None
-    """Time each file alternately with this one, and report the ratio with its interval."""
+    vs: tuple[Path, ...] = ()
+    """Time all files alternately with these, and report the ratio of each two with its interval."""
     processes: int = 8
-    """Processes of each file, with --vs: the memory layout of a process makes it some percent
-    faster or slower than the next."""
+    """Least number of processes of each file, with --vs and --baseline: the memory layout of a
+    process makes it faster or slower than the next one."""
+    max_processes: int | None = None
+    """Greatest number of them; by default twice as many."""
+    precision: str = "1%"
+    """More processes are started until the intervals of the ratios reach no further than this from
+    their centers. It is also the smallest difference that is called one."""
     num_runs: int = 50
     """Minimum number of timed inferences."""
     min_secs: float = 1.0
@@ -48,7 +53,8 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
     max_secs: float = 150.0
     """Maximum seconds of timed inferences, even if there are fewer than num-runs."""
     warmup_secs: float = 0.5
-    """Seconds of inferences before the timed ones."""
+    """Least seconds of inferences before the timed ones. They go on until the latency is stable, at
+    most ten times as long."""
     baseline: Path | None = None
     """Refuse files that are slower than those of this JSONL file, with exit code 1. A file of the
     baseline that is still there is timed alternately with the file of its name; otherwise their
@@ -81,14 +87,17 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
         from cnn_keras.tables import escape
 
         from .comparison.gate import gate, read_baseline
+        from .comparison.rounds import Repetitions
         from .measurements import MeasurementOptions, measure_files
-        from .results import table
+        from .results import pair_tables, table
         from .runner import TimingOptions
 
-        max_slowdown = self._validate()
+        max_slowdown, precision = self._validate()
         baseline = read_baseline(self.baseline) if self.baseline else []
         files, untrained = self.measured_files()
         timing = TimingOptions(self.num_runs, self.min_secs, self.max_secs)
+        max_processes = self.max_processes or 2 * self.processes
+        repetitions = Repetitions(self.processes, max_processes, precision)
         options = MeasurementOptions(
             threads=self.threads,
             timing=timing,
@@ -96,7 +105,7 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
             sustained_secs=self.sustained,
             cooldown_secs=self.cooldown_secs,
             vs=self.vs,
-            processes=self.processes,
+            repetitions=repetitions,
             run=self.run,
             data_dir=self.data_dir,
             out=self.out,
@@ -116,12 +125,15 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
         conclusions = found.conclusions
         accepted = True
         if self.baseline:
-            gated = gate(rows, baseline, max_slowdown, timing, self.processes)
+            gated = gate(rows, baseline, max_slowdown, timing, repetitions)
             document["gate"] = [each.as_json() for each in gated]
             conclusions = [*conclusions, *(each.reason for each in gated)]
             accepted = all(each.accepted for each in gated)
+        pairs = pair_tables(rows)
+        if pairs:  # they are the conclusions
+            conclusions = []
         lines = [*_host_lines(rows), *conclusions, *remarks, *notes, *failures]
-        text = Group(table(rows), *map(escape, lines), *self._profiles(rows))
+        text = Group(table(rows), *pairs, *map(escape, lines), *self._profiles(rows))
         return Outcome(document, text, exit_code=0 if accepted and not failures else 1)
 
     def _profiles(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
@@ -151,8 +163,8 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
         """
         return self.files, {}
 
-    def _validate(self) -> float:
-        """Refuse wrong options, and return the accepted slowdown as a fraction.
+    def _validate(self) -> tuple[float, float]:
+        """Refuse wrong options, and return the accepted slowdown and the precision as fractions.
 
         Raises:
             UsageError: An option is wrong.
@@ -165,6 +177,8 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
             raise UsageError("--threads and --num-runs must be at least 1.")
         if self.processes < 2:
             raise UsageError(f"An interval needs two --processes or more, not {self.processes}.")
+        if self.max_processes is not None and self.max_processes < self.processes:
+            raise UsageError(f"--max-processes must be at least --processes, {self.processes}.")
         if (self.figure or self.model_explorer) and not self.profile:
             raise UsageError("--figure and --model-explorer are for --profile.")
         require_suffix(self.figure)
@@ -182,7 +196,10 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
             raise UsageError("--baseline and --vs are two commands.")
         if self.baseline and any(place.name != "local" for place in self.places()):
             raise UsageError("--baseline compares files on this machine alone.")
-        return _fraction(self.max_slowdown)
+        precision = _fraction(self.precision, "--precision")
+        if not precision:
+            raise UsageError("--precision must be more than 0.")
+        return _fraction(self.max_slowdown, "--max-slowdown"), precision
 
 
 def _complete(rows: Sequence[dict[str, Any]], place: str) -> list[Row]:
@@ -193,22 +210,22 @@ def _complete(rows: Sequence[dict[str, Any]], place: str) -> list[Row]:
     return [Row(**{name: row[name] for name in Row._fields}) for row in known]
 
 
-def _fraction(text: str) -> float:
+def _fraction(text: str, option: str) -> float:
     """Return a fraction that is given as such or in percent.
 
     Raises:
         UsageError: It is neither, or negative.
 
     Example:
-        >>> _fraction("5%"), _fraction("0.05")
-        (0.05, 0.05)
+        >>> _fraction("5%", "--max-slowdown")
+        0.05
     """
     try:
         value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         value = -1.0
     if not 0 <= value < 10:
-        raise UsageError(f"--max-slowdown is a fraction such as 5% or 0.05, not {text!r}.")
+        raise UsageError(f"{option} is a fraction such as 5% or 0.05, not {text!r}.")
     return value
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cnn_keras.command import failure_reason, log
+from cnn_keras.command import failure_reason, log, progress
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.machine import host
 
 from ..tflite import isolation
 from ..tflite.interpreter import ModelFileError, check_identifier
-from .comparison.compare import compare
+from .comparison.compare import compare_all
+from .comparison.rounds import Repetitions
 from .inputs import Inputs, saved_inputs
 from .places import digest
 from .places.local import Local, LocalFile, measured_here, outputs_of
@@ -37,12 +38,12 @@ class MeasurementOptions(NamedTuple):
     Attributes:
         threads: Numbers of threads.
         timing: How long a file is timed.
-        warmup_secs: Seconds of inferences before the timed ones.
+        warmup_secs: Least seconds of inferences before the timed ones.
         sustained_secs: Seconds for which each file then runs without a pause.
         cooldown_secs: Seconds of rest before each file.
-        vs: File that each file is timed alternately with, on this machine; None times each file
-            alone.
-        processes: Processes of each file, if it is compared.
+        vs: Files that all files are timed alternately with, on this machine; if there are none,
+            each file is timed alone.
+        repetitions: When there are enough processes of each file, if they are compared.
         run: Run folder whose validation images are the inputs; None for that of the file.
         data_dir: Folder in which the run's data set is looked for first.
         out: JSONL file to append to; None for one beside each file.
@@ -57,8 +58,8 @@ class MeasurementOptions(NamedTuple):
     warmup_secs: float = 0.5
     sustained_secs: float = 0.0
     cooldown_secs: float = 0.0
-    vs: Path | None = None
-    processes: int = 8
+    vs: Sequence[Path] = ()
+    repetitions: Repetitions = Repetitions()
     run: Path | None = None
     data_dir: Path | None = None
     out: Path | None = None
@@ -131,6 +132,9 @@ def measure_files(
         for place in places if readable else ():
             with session.failures_of(place=place.name):
                 connected.append(stack.enter_context(place))
+        if options.vs and readable:
+            session.compare(readable)
+            return session.found
         for index, file in enumerate(readable if connected else ()):
             if index:
                 time.sleep(options.cooldown_secs)
@@ -146,9 +150,9 @@ def _require_writable_results(files: Sequence[Path], options: MeasurementOptions
         ModelFileError: The file to compare with is not a TFLite file.
         Error: The results cannot be written.
     """
-    if options.vs:
-        check_identifier(options.vs)
-    measured = (*files, *([options.vs] if options.vs else []))
+    for file in options.vs:
+        check_identifier(file)
+    measured = (*files, *options.vs)
     for path in {options.results_path(file) for file in measured if options.out or file.is_file()}:
         try:
             require_writable(path)
@@ -191,23 +195,22 @@ class _Session:
             ModelFileError: The file is not a runnable classifier.
             Error: The images of the run are not available, or the only place fails.
         """
+        with self._inputs(file) as inputs:
+            self._measure(file, inputs, places)
+
+    def _inputs(self, file: Path) -> AbstractContextManager[Inputs]:
+        """Return the images for a file."""
         options = self._options
-        with (
-            nullcontext(Inputs(options.untrained[file], "photographs"))
-            if file in options.untrained
-            else saved_inputs(file, options.run, options.data_dir)
-        ) as inputs:
-            if options.vs:
-                self._compare(file, options.vs, inputs)
-            else:
-                self._measure(file, inputs, places)
+        if file in options.untrained:
+            return nullcontext(Inputs(options.untrained[file], "photographs"))
+        return saved_inputs(file, options.run, options.data_dir)
 
     def _measure(self, file: Path, inputs: Inputs, places: Sequence[Place]) -> None:
         here = any(isinstance(place, Local) for place in places) and 1 in self._options.threads
         with self._reference(file, inputs, warm=here) as (process, job, expected):
             for place in places:
                 for num_threads in self._options.threads:
-                    log(_progress(file, num_threads, place))
+                    log(_progress(str(file), num_threads, place))
                     with self.failures_of(file=str(file), place=place.name):
                         each = replace(job, num_threads=num_threads)
                         loaded: AbstractContextManager[LoadedFile] = (
@@ -244,38 +247,59 @@ class _Session:
         untrained = job.file in self._options.untrained
         self._append(record(job, place.name, measured, compared, untrained=untrained))
 
-    def _compare(self, file: Path, other: Path, inputs: Inputs) -> None:
-        """Time a file alternately with another with each number of threads."""
-        jobs, digests = [], []
-        for each in (file, other):
-            with self._reference(each, inputs, warm=False) as (process, job, expected):
-                jobs.append(job)
-                digests.append(digest.compare(expected, outputs_of(process)))
-        for num_threads in self._options.threads:
-            log(_progress(file, num_threads, Local()))
-            machine = host()
-            both = [replace(job, num_threads=num_threads) for job in jobs]
-            first, second = (job.load_options for job in both)
-            comparison = compare(first, second, self._options.timing, self._options.processes)
-            self.found.conclusions.append(comparison.conclusion)
-            for job, row, compared, versus in zip(
-                both,
-                (comparison.row, comparison.other),
-                digests,
-                (comparison.versus(), None),
-                strict=True,
-            ):
-                measured = measured_here(row, machine)
-                self._append(
-                    record(
-                        job,
-                        Local.name,
-                        measured,
-                        compared,
-                        versus,
-                        job.file in self._options.untrained,
-                    )
-                )
+    def compare(self, files: Sequence[Path]) -> None:
+        """Time files alternately with those of `vs`, with each number of threads.
+
+        The latter run on the images of the first file.
+
+        Args:
+            files: At least one file.
+
+        Raises:
+            ModelFileError: The only file, or the only other one, is not a runnable classifier.
+            Error: The images of the run are not available.
+        """
+        loaded: list[tuple[Job, digest.Digest]] = []
+        with ExitStack() as stack:
+            for file in files:
+                with self.failures_of(file=str(file)):
+                    loaded.append(self._load(file, stack.enter_context(self._inputs(file))))
+            count = len(loaded)
+            for file in self._options.vs if loaded else ():
+                with self.failures_of(file=str(file)):
+                    loaded.append(self._load(file, loaded[0][0].inputs))
+            if len(loaded) > 1:
+                for num_threads in self._options.threads:
+                    self._compare(loaded, count, num_threads)
+
+    def _load(self, file: Path, inputs: Inputs) -> tuple[Job, digest.Digest]:
+        """Return the measurement of a file, and the digest of its outputs on this machine."""
+        with self._reference(file, inputs, warm=False) as (process, job, expected):
+            return job, digest.compare(expected, outputs_of(process))
+
+    def _compare(
+        self, loaded: Sequence[tuple[Job, digest.Digest]], count: int, num_threads: int
+    ) -> None:
+        """Time files alternately, of which the first `count` are not those of `vs`."""
+        options, machine = self._options, host()
+        jobs = [replace(job, num_threads=num_threads) for job, _ in loaded]
+        log(_progress(", ".join(str(job.file) for job in jobs), num_threads, Local()))
+        with progress("processes", options.repetitions.max_processes) as advance:
+            found = compare_all(
+                [job.load_options for job in jobs], options.timing, options.repetitions, advance
+            )
+        for index, (job, (_, compared)) in enumerate(zip(jobs, loaded, strict=True)):
+            pairs = {
+                second: pair for (first, second), pair in found.pairs.items() if first == index
+            }
+            self.found.conclusions.extend(pair.conclusion for pair in pairs.values())
+            extra: dict[str, Any] = {"warmup": found.warmups[index]}
+            if len(jobs) > 2:
+                extra["versus"] = [pair.versus() for pair in pairs.values()]
+            measured = measured_here(found.rows[index], machine)._replace(extra=extra)
+            versus = pairs[count].versus() if index < count < len(jobs) else None
+            untrained = job.file in options.untrained
+            self._append(record(job, Local.name, measured, compared, versus, untrained))
 
     @contextmanager
     def _reference(
@@ -327,9 +351,9 @@ def _profile(place: Place, job: Job, secs: float) -> dict[str, Any]:
         return document(archive, place.profile(job, options))
 
 
-def _progress(file: Path, num_threads: int, place: Place) -> str:
+def _progress(files: str, num_threads: int, place: Place) -> str:
     where = "" if isinstance(place, Local) else f" at {place.name}"
-    return f"{file}{where}, {num_threads} thread{'s' * (num_threads > 1)}"
+    return f"{files}{where}, {num_threads} thread{'s' * (num_threads > 1)}"
 
 
 def _not_written(path: Path, error: OSError) -> str:

@@ -145,6 +145,37 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
     return result
 
 
+def pair_tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return the comparisons of three files or more as tables, one for each number of threads."""
+    compared = [row for row in rows if row.get("versus")]
+    tables = []
+    for num_threads in dict.fromkeys(row["num_threads"] for row in compared):
+        pairs = [
+            (row["file"], versus)
+            for row in compared
+            if row["num_threads"] == num_threads
+            for versus in row["versus"]
+        ]
+        title = f"Latency of each two files, {num_threads} thread{'s' * (num_threads > 1)}"
+        confidence = f"{100 * pairs[0][1]['confidence']:.4g} % interval"
+        result = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        for column in ("file", "relative to"):
+            result.add_column(column, overflow="fold")
+        for column in ("ratio", confidence):
+            result.add_column(column, justify="right", no_wrap=True)
+        result.add_column("verdict")
+        for file, versus in pairs:
+            low, high = versus["interval"]
+            result.add_row(
+                *(escape(Path(each).name) for each in (file, versus["file"])),
+                f"{versus['ratio']:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                versus["verdict"],
+            )
+        tables.append(result)
+    return tables
+
+
 def _dtype(row: dict[str, Any]) -> str:
     """Return the type of the weights, and that of the activations if it differs."""
     dtype, activations = row["dtype"], row["activation_dtype"]
@@ -198,6 +229,11 @@ def stability_remarks(rows: Sequence[dict[str, Any]]) -> list[str]:
             remarks.append(
                 f"{name}: the median of the last quarter of the runs is {ratio:.2f} times that of "
                 "the first; the processor may throttle, which --sustained shows."
+            )
+        warmup = row.get("warmup") or {}
+        if warmup.get("stable") is False:
+            remarks.append(
+                f"{name}: the latency was not yet stable after {warmup['secs']:.1f} s of warm-up."
             )
         if sustained := row.get("sustained"):
             remarks.append(f"{name}: {_sustained(sustained)}")

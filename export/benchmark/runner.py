@@ -14,7 +14,8 @@ Definitions follow those of LiteRT's `benchmark_model` where there are any:
 - *latency* is the inference alone (`invoke`), with the image in place; copying in and out is timed
   separately. Inferences follow each other without a pause, which would let the worker threads fall
   asleep.
-- *warm-up* lasts `warmup_secs`; the timed runs end when both `min_secs` and `num_runs` are
+- *warm-up* lasts `warmup_secs`, and until the latency is stable (`stability.is_stable`), but at
+  most `MAX_WARMUP` times as long; the timed runs end when both `min_secs` and `num_runs` are
   reached, or `max_secs`.
 - percentiles and the standard deviation are defined in `latency`.
 - the clock is `time.perf_counter_ns`; the cost of reading it is measured and subtracted.
@@ -37,14 +38,19 @@ from numpy.typing import NDArray
 from ..tflite.interpreter import Interpreter, ModelFileError, TensorSpec
 from ..worker import limit_memory, memory_mb, serve
 from .latency import latency_statistics
-from .stability import ProcessorLoad, describe, sensors, throttling
+from .stability import ProcessorLoad, describe, is_stable, sensors, throttling
 
 STABILITY = "stability"
 """The request for how stable the blocks so far are."""
 
+MAX_WARMUP = 10  # times `warmup_secs`
+
 _RANDOM_IMAGES = 32  # several, so that no run repeats the previous one
 _WINDOW_SECS = 1.0
-_LEAD_IN_RUNS = 3  # untimed, at the start of a block: they warm caches and wake worker threads
+_WARMUP_WINDOWS = 5  # in `warmup_secs`
+# Untimed, at the start of a block, as far as they take no longer: they warm caches and wake worker
+# threads, which does not affect the median of runs of more than some milliseconds.
+_LEAD_IN_RUNS, _LEAD_IN_MS = 3, 5.0
 _NS_PER_MS = 1e6
 
 
@@ -54,7 +60,7 @@ class LoadOptions(NamedTuple):
     Attributes:
         file: Path of the `.tflite` file.
         num_threads: Threads that LiteRT may use.
-        warmup_secs: Seconds of untimed runs (`benchmark_model`'s default is 0.5).
+        warmup_secs: Least seconds of untimed runs (`benchmark_model`'s default is 0.5).
         inputs: Path of an `.npy` with preprocessed images `(n, height, width, channels)`, or
             `None` for seeded uniform noise in [-1, 1).
     """
@@ -207,7 +213,8 @@ class Measurement:
         self._timer_overhead_ns = _timer_overhead_ns()
         self._samples: list[NDArray[np.int64]] = []  # (3, runs) of copy in, invoke, copy out
         self._processor_load = ProcessorLoad()
-        self._time(TimingOptions(num_runs=1, min_secs=load.warmup_secs, max_secs=load.warmup_secs))
+        self._lead_in_runs = 0
+        self._warmup = self._warm_up(load.warmup_secs)
 
     def loaded(self) -> Loaded:
         """Return what is known of the model before it is timed."""
@@ -230,7 +237,8 @@ class Measurement:
 
     def run(self, timing: TimingOptions) -> float:
         """Time one block of inferences and return its median latency in ms."""
-        self._time(TimingOptions(num_runs=_LEAD_IN_RUNS, min_secs=0.0))
+        if self._lead_in_runs:
+            self._time(TimingOptions(num_runs=self._lead_in_runs, min_secs=0.0))
         self._processor_load.start()
         samples = self._time(timing)
         self._processor_load.stop()
@@ -259,7 +267,7 @@ class Measurement:
         """Return how stable the blocks are; see `stability`."""
         latency = self._ms(np.concatenate([samples[1] for samples in self._samples]))
         found = describe(latency, self._processor_load)
-        return {"stability": found, "throttling": throttling(latency)}
+        return {"stability": found, "throttling": throttling(latency), "warmup": self._warmup}
 
     def row(self) -> Row:
         """Return the measurement of all blocks together."""
@@ -289,6 +297,17 @@ class Measurement:
             timer_overhead_ns=self._timer_overhead_ns,
             threads_used=self._threads_used,
         )
+
+    def _warm_up(self, secs: float) -> dict[str, Any]:
+        """Run until the latency is stable; return how long it took, and whether it is."""
+        window = TimingOptions(num_runs=1, min_secs=secs / _WARMUP_WINDOWS, max_secs=secs)
+        start, medians = time.perf_counter(), []
+        while True:
+            medians.append(float(np.median(self._ms(self._time(window)[1]))))
+            self._lead_in_runs = min(_LEAD_IN_RUNS, int(_LEAD_IN_MS / max(medians[-1], 1e-9)))
+            elapsed, stable = time.perf_counter() - start, is_stable(medians)
+            if elapsed >= secs * (1 if stable else MAX_WARMUP):
+                return {"secs": elapsed, "stable": stable if secs else None}
 
     def _time(self, timing: TimingOptions) -> NDArray[np.int64]:
         """Time the three stages of each run; return nanoseconds `(3, runs)`."""

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from ..tflite import crash_message
 from ..tflite.interpreter import ModelFileError, TensorSpec
 from ..worker import JsonProcess, Worker, WorkerError
-from .runner import STABILITY, Loaded, LoadOptions, Row, SustainOptions, TimingOptions
+from .runner import (
+    MAX_WARMUP,
+    STABILITY,
+    Loaded,
+    LoadOptions,
+    Row,
+    SustainOptions,
+    TimingOptions,
+)
 
 _RUNNER = f"{__package__}.runner"
 
@@ -37,10 +45,10 @@ class RunnerProcess:
     """
 
     def __init__(self, load: LoadOptions, process: JsonProcess | None = None) -> None:
-        self._process = process or Worker(_RUNNER)
+        self._process = process or start()
         self._file = load.file
         try:
-            answer = self._ask(load._asdict(), load.warmup_secs)
+            answer = self._ask(load._asdict(), MAX_WARMUP * load.warmup_secs)
         except BaseException:
             self.close()
             raise
@@ -112,6 +120,11 @@ class RunnerProcess:
 def _tensor_spec(values: list[Any]) -> TensorSpec:
     name, shape, *others = values  # JSON has no tuples
     return TensorSpec(name, tuple(shape), *others)
+
+
+def start() -> Worker:
+    """Start a runner, which imports what it needs before it loads a file."""
+    return Worker(_RUNNER)
 
 
 def measure(load: LoadOptions, timing: TimingOptions) -> Row:

@@ -19,6 +19,8 @@ _RESAMPLES = 200
 _MAX_BLOCKS = 40
 _MAX_SAMPLES = 10_000  # of a resampling; of more, evenly spaced ones are taken
 OUTLIER = 2.0  # times the median
+STABLE = 1.02  # times the lowest of the medians of consecutive windows
+STABLE_WINDOWS = 3
 THROTTLED = 1.1  # times the time of a run at the start
 _FIRST_WINDOWS, _LASTING_WINDOWS = 0.1, 3
 
@@ -64,6 +66,16 @@ def median_interval(latency_ms: NDArray[np.float64], seed: int = 0) -> tuple[flo
     medians = [np.median(samples[(start + np.arange(length)).ravel()[:count]]) for start in starts]
     low, high = np.percentile(medians, (2.5, 97.5)).tolist()
     return low, high
+
+
+def is_stable(medians_ms: Sequence[float]) -> bool:
+    """Tell whether a warm-up can end: its last medians lie within 2 % (`STABLE`).
+
+    Args:
+        medians_ms: Median latencies of consecutive windows.
+    """
+    last = medians_ms[-STABLE_WINDOWS:]
+    return len(last) == STABLE_WINDOWS and max(last) <= STABLE * min(last)
 
 
 def throttling(latency_ms: NDArray[np.float64]) -> dict[str, float] | None:

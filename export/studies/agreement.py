@@ -29,8 +29,8 @@ from cnn_keras.errors import Error
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.comparison.compare import interleave
 from ..benchmark.comparison.latency_ratio import bootstrap_ratio
+from ..benchmark.comparison.rounds import interleave
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..benchmark.runner_process import measure
 from ..tflite.interpreter import Interpreter
@@ -65,8 +65,10 @@ def agreement(
     trial = measure(LoadOptions(str(file), threads), TimingOptions(min_secs=0.1))
     num_runs = max(10, round(1e3 * secs / trial.latency_p50_ms))
     own, other = interleave(
-        lambda: _benchmark_ms(LoadOptions(str(file), threads, secs / 2), num_runs),
-        lambda: _litert_benchmark_ms(file, threads, num_runs),
+        [
+            lambda: _benchmark_ms(LoadOptions(str(file), threads, secs / 2), num_runs),
+            lambda: _litert_benchmark_ms(file, threads, num_runs),
+        ],
         pairs,
     )
     call_cost = call_cost_ms(file, threads)
@@ -150,8 +152,10 @@ def _call_cost_ms(file: Path, num_threads: int, num_pairs: int) -> float:
         buffer.write(image)
 
     by_name, invoke = interleave(
-        lambda: _median_ms(lambda: compiled.run_by_name(key, inputs, outputs)),
-        lambda: _median_ms(interpreter.invoke),
+        [
+            lambda: _median_ms(lambda: compiled.run_by_name(key, inputs, outputs)),
+            lambda: _median_ms(interpreter.invoke),
+        ],
         num_pairs,
     )
     return float(np.median(np.subtract(by_name, invoke)))

@@ -21,8 +21,8 @@ from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
-from ..benchmark.comparison.compare import compare_once
 from ..benchmark.comparison.latency_ratio import bootstrap_ratio
+from ..benchmark.comparison.rounds import time_round
 from ..benchmark.runner import LoadOptions, TimingOptions
 from ..conversion.convert import convert
 from ..conversion.quantize import quantize
@@ -216,10 +216,11 @@ def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cos
         )
         compared = []
         with progress(network, rounds) as advance:
-            for _ in range(rounds):
-                compared.append(compare_once(with_lrn, without, timing, PAIRS))
+            for seed in range(rounds):
+                compared.append(time_round((with_lrn, without), timing, PAIRS, seed))
                 advance()
-        ratios, rows, others = zip(*compared, strict=True)
+        ratios = [each.ratio(0, 1) for each in compared]
+        rows, others = zip(*(each.rows for each in compared), strict=True)
         ratio = bootstrap_ratio(ratios, [1.0] * rounds)
         yield Cost(
             network,
@@ -229,7 +230,7 @@ def _costs(network: str, folder: Path, secs: float, rounds: int) -> Iterator[Cos
             without_p50_ms=float(np.median([row.latency_p50_ms for row in others])),
             ratio=ratio.value,
             interval=(ratio.low, ratio.high),
-            rounds=list(ratios),
+            rounds=ratios,
         )
 
 

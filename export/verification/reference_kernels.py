@@ -9,8 +9,8 @@ import numpy as np
 
 from cnn_keras.data.preprocessing import Float32Images
 
-from ..benchmark.comparison.compare import interleave
 from ..benchmark.comparison.latency_ratio import student_ratio
+from ..benchmark.comparison.rounds import interleave
 from ..tflite.interpreter import Interpreter
 
 NUM_PAIRS = 5
@@ -25,8 +25,9 @@ def slowdown_remark(content: bytes, float32: bytes, image: Float32Images) -> lis
         float32: The float32 file.
         image: A preprocessed image `(1, height, width, channels)`.
     """
-    slow, fast = (_timer(data, image) for data in (content, float32))
-    ratio = student_ratio(np.divide(*interleave(slow, fast, NUM_PAIRS)).tolist())
+    timers = [_timer(data, image) for data in (content, float32)]
+    slow, fast = interleave(timers, NUM_PAIRS)
+    ratio = student_ratio(np.divide(slow, fast).tolist())
     if ratio.low <= 1:
         return []
     return [

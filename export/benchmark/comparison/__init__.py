@@ -1,1 +1,1 @@
-"""Which of two files is faster: timed alternately, or against a baseline."""
+"""Which of several files is faster: timed alternately, or against a baseline."""

@@ -1,34 +1,16 @@
-"""Which of two files is faster, by how much, and whether the difference exceeds the noise.
-
-Each file runs in its own fresh process, as in a single measurement. Both processes stay alive and
-run blocks of inferences alternately. In a shared process one file's memory layout and thread pool
-would affect the other; measured one after the other, the files would see a different load of the
-machine. The order within a pair of blocks alternates (A B, B A, ...), so that a steady drift
-cancels.
-
-A process keeps its memory layout, which makes it some percent faster or slower for its whole life:
-blocks of one pair of processes agree with each other and not with those of the next pair. So there
-are several pairs of processes, and each pair counts as one observation.
-
-Reference:
-    Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013, section 9.
-"""
+"""Which of several files is faster, by how much, and whether the difference exceeds the noise."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..runner import LoadOptions, Row, TimingOptions
-from ..runner_process import RunnerProcess
-from .latency_ratio import Ratio, student_ratio
+from .latency_ratio import Ratio
+from .rounds import Repetitions, time_rounds
 
-NUM_PROCESSES = 4  # of each file; `benchmark` takes more
-NUM_PAIRS = 4  # of blocks, in each pair of processes
+NO_DIFFERENCE = "no difference shown"
+FEW = Repetitions(processes=4, max_processes=4, confidence=0.95)
 
 
 class Comparison(NamedTuple):
@@ -38,12 +20,16 @@ class Comparison(NamedTuple):
         row: The first file's measurement: the medians over its processes, and the sum of the runs.
         other: The second file's.
         ratio: Latency of the first over latency of the second.
-        conclusion: The same in words.
+        processes: Number of processes of each.
+        verdict: ``"faster"``, ``"slower"`` or `NO_DIFFERENCE`.
+        conclusion: The ratio and the verdict in a sentence.
     """
 
     row: Row
     other: Row
     ratio: Ratio
+    processes: int
+    verdict: str
     conclusion: str
 
     def versus(self) -> dict[str, Any]:
@@ -53,116 +39,106 @@ class Comparison(NamedTuple):
             "sha256": self.other.sha256,
             "ratio": self.ratio.value,
             "interval": [self.ratio.low, self.ratio.high],
+            "confidence": self.ratio.confidence,
+            "processes": self.processes,
+            "verdict": self.verdict,
             "conclusion": self.conclusion,
         }
 
 
-def interleave(
-    first: Callable[[], float], second: Callable[[], float], num_pairs: int
-) -> tuple[list[float], list[float]]:
-    """Call two measurements alternately, in an order that changes from pair to pair.
+class Comparisons(NamedTuple):
+    """Several files that were timed alternately.
+
+    Attributes:
+        rows: Measurement of each file: the medians over its processes, and the sum of the runs.
+        warmups: How the processes of each file warmed up: the key ``warmup`` of a row.
+        pairs: Each two files, the first of which comes first, by their indices.
+    """
+
+    rows: list[Row]
+    warmups: list[dict[str, Any]]
+    pairs: dict[tuple[int, int], Comparison]
+
+
+def compare_all(
+    loads: Sequence[LoadOptions],
+    timing: TimingOptions,
+    repetitions: Repetitions,
+    advance: Callable[[], None] = lambda: None,
+) -> Comparisons:
+    """Time several files alternately, and compare each two.
 
     Args:
-        first: Measures a latency.
-        second: Measures the other latency.
-        num_pairs: How often each is called.
+        loads: Two files or more.
+        timing: How long each file is timed; see `time_rounds`.
+        repetitions: When there are enough processes.
+        advance: Is called each time that one more process of each file has ended.
 
-    Returns:
-        What the first and what the second returned, pair by pair.
+    Raises:
+        ModelFileError: A file is not a runnable classifier, or it crashed its process.
     """
-    firsts, seconds = [], []
-    for pair in range(num_pairs):
-        if pair % 2 == 0:
-            firsts.append(first())
-            seconds.append(second())
-        else:
-            seconds.append(second())
-            firsts.append(first())
-    return firsts, seconds
+    rounds = time_rounds(loads, timing, repetitions, advance)
+    pairs = {}
+    for (first, second), ratio in rounds.ratios.items():
+        row, other = rounds.rows[first], rounds.rows[second]
+        pairs[first, second] = Comparison(
+            row,
+            other,
+            ratio,
+            rounds.number,
+            verdict(ratio, repetitions.precision),
+            conclude(row.file, other.file, ratio, repetitions.precision),
+        )
+    return Comparisons(rounds.rows, rounds.warmups, pairs)
 
 
 def compare(
     load: LoadOptions,
     other: LoadOptions,
     timing: TimingOptions,
-    num_processes: int = NUM_PROCESSES,
-    num_pairs: int = NUM_PAIRS,
+    repetitions: Repetitions = FEW,
 ) -> Comparison:
-    """Time two files alternately.
-
-    Args:
-        load: The first file.
-        other: The file that it is compared with.
-        timing: How long each file is timed in total; its blocks share this evenly.
-        num_processes: Processes of each file, two or more. They share the warm-up.
-        num_pairs: Blocks of each process.
+    """Time two files alternately; see `compare_all`.
 
     Raises:
-        ModelFileError: One of the files is not a runnable classifier, or crashed its process.
+        ModelFileError: A file is not a runnable classifier, or it crashed its process.
     """
-    blocks = num_processes * num_pairs
-    share = TimingOptions(
-        num_runs=math.ceil(timing.num_runs / blocks),
-        min_secs=timing.min_secs / blocks,
-        max_secs=timing.max_secs / blocks,
-    )
-    first, second = (
-        each._replace(warmup_secs=each.warmup_secs / num_processes) for each in (load, other)
-    )
-    pairs = [compare_once(first, second, share, num_pairs) for _ in range(num_processes)]
-    ratios, rows, others = zip(*pairs, strict=True)
-    ratio = student_ratio(ratios)
-    conclusion = conclude(load.file, other.file, ratio)
-    return Comparison(_median_row(rows), _median_row(others), ratio, conclusion)
+    return compare_all((load, other), timing, repetitions).pairs[0, 1]
 
 
-def compare_once(
-    load: LoadOptions, other: LoadOptions, timing: TimingOptions, num_pairs: int
-) -> tuple[float, Row, Row]:
-    """Time two files alternately in one process each.
+def verdict(ratio: Ratio, smallest: float) -> str:
+    """Return whether a file is faster or slower than another, or that no difference is shown.
+
+    The interval must exclude 1, and the difference must not be less than `smallest`: with enough
+    processes, a copy of a file is shown to differ by a tenth of a percent, too.
 
     Args:
-        load: The first file.
-        other: The file that it is compared with.
-        timing: How long each block is.
-        num_pairs: Blocks of each process.
+        ratio: Latency of the file over that of the other.
+        smallest: The smallest difference that is called one, as a fraction.
 
-    Returns:
-        Median of the ratios of the blocks' median latencies, and both measurements.
-
-    Raises:
-        ModelFileError: One of the files is not a runnable classifier, or crashed its process.
+    Example:
+        >>> verdict(Ratio(0.5, 0.49, 0.51), 0.01)
+        'faster'
     """
-    with ExitStack() as stack:
-        first, second = (stack.enter_context(RunnerProcess(each)) for each in (load, other))
-        firsts, seconds = interleave(
-            lambda: first.run(timing), lambda: second.run(timing), num_pairs
-        )
-        return float(np.median(np.divide(firsts, seconds))), first.row(), second.row()
+    if ratio.low <= 1.0 <= ratio.high or _is_small(ratio, smallest):
+        return NO_DIFFERENCE
+    return "faster" if ratio.value < 1.0 else "slower"
 
 
-def _median_row(rows: Sequence[Row]) -> Row:
-    """Combine the measurements of a file's processes: medians, and the sum of the runs."""
-    measured: dict[str, Any] = {
-        field: float(np.median([getattr(row, field) for row in rows]))
-        for field, value in rows[0]._asdict().items()
-        if isinstance(value, float)
-    }
-    return rows[0]._replace(**measured, num_runs=sum(row.num_runs for row in rows))
+def _is_small(ratio: Ratio, smallest: float) -> bool:
+    return 1 / (1 + smallest) < ratio.value < 1 + smallest
 
 
-def conclude(first: str, second: str, ratio: Ratio) -> str:
+def conclude(first: str, second: str, ratio: Ratio, smallest: float) -> str:
     """Express a ratio of latencies in words.
 
     Example:
-        >>> conclude("a", "b", Ratio(0.5, 0.49, 0.51))
+        >>> conclude("a", "b", Ratio(0.5, 0.49, 0.51), 0.01)
         'a takes 0.500 times as long as b (95 % interval 0.490 to 0.510): it is faster.'
     """
-    if ratio.low <= 1.0 <= ratio.high:
-        verdict = "the difference is within the noise"
-    else:
-        verdict = "it is faster" if ratio.high < 1.0 else "it is slower"
-    return (
-        f"{first} takes {ratio.value:.3f} times as long as {second} "
-        f"(95 % interval {ratio.low:.3f} to {ratio.high:.3f}): {verdict}."
-    )
+    said = verdict(ratio, smallest)
+    if said != NO_DIFFERENCE:
+        said = f"it is {said}"
+    elif not ratio.low <= 1.0 <= ratio.high:
+        said += f" (less than {100 * smallest:g} %)"
+    return f"{first} takes {ratio.value:.3f} times as long as {second} ({ratio.text}): {said}."

@@ -15,6 +15,7 @@ from ..results_files import read_results
 from ..runner import LoadOptions, TimingOptions
 from .compare import compare
 from .latency_ratio import Ratio
+from .rounds import Repetitions
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Gated:
         method: ``"interleaved"`` if both files were timed alternately now, or ``"rows"`` if only
             the measurements are left.
         ratio: Latency of the file over that of the baseline.
-        interval: Its 95 % interval; None for rows, whose noise is not known.
+        interval: Its interval; None for rows, whose noise is not known.
+        confidence: Confidence of the interval.
         max_ratio: Greatest ratio that is accepted.
         accepted: Whether the file is.
         reason: The same in words.
@@ -40,6 +42,7 @@ class Gated:
     method: Literal["interleaved", "rows"]
     ratio: float
     interval: tuple[float, float] | None
+    confidence: float | None
     max_ratio: float
     accepted: bool
     reason: str
@@ -64,7 +67,7 @@ def gate(
     baseline: Sequence[Mapping[str, Any]],
     max_slowdown: float,
     timing: TimingOptions,
-    processes: int,
+    repetitions: Repetitions,
 ) -> list[Gated]:
     """Compare measured files with those of the same name in a baseline.
 
@@ -78,14 +81,14 @@ def gate(
         baseline: Those of the baseline, the latest last.
         max_slowdown: Accepted increase of the latency, as a fraction.
         timing: How long the files are timed.
-        processes: Processes of each file.
+        repetitions: When there are enough processes of each file.
 
     Raises:
         Error: A file has no measurement in the baseline, or only of another machine.
         ModelFileError: The file of the baseline does not run.
     """
     return [
-        _gate(document, _previous(document, baseline), 1 + max_slowdown, timing, processes)
+        _gate(document, _previous(document, baseline), 1 + max_slowdown, timing, repetitions)
         for document in documents
     ]
 
@@ -118,16 +121,16 @@ def _gate(
     previous: Mapping[str, Any],
     max_ratio: float,
     timing: TimingOptions,
-    processes: int,
+    repetitions: Repetitions,
 ) -> Gated:
     file, old = str(document["file"]), Path(previous["file"])
     ratio: Ratio | None = None
     if previous["sha256"] != document["sha256"] and _sha256(old) == previous["sha256"]:
         load = LoadOptions(file, document["num_threads"])
-        ratio = compare(load, load._replace(file=str(old)), timing, processes).ratio
+        ratio = compare(load, load._replace(file=str(old)), timing, repetitions).ratio
         value, interval = ratio.value, (ratio.low, ratio.high)
         accepted = value <= max_ratio or ratio.low <= 1.0
-        measured = f"(95 % interval {ratio.low:.3f} to {ratio.high:.3f}), both timed now"
+        measured = f"({ratio.text}), both timed now"
     else:
         _require_same_machine(document, previous)
         value, interval = document["latency_p50_ms"] / previous["latency_p50_ms"], None
@@ -144,6 +147,7 @@ def _gate(
         method="rows" if ratio is None else "interleaved",
         ratio=value,
         interval=interval,
+        confidence=ratio.confidence if ratio else None,
         max_ratio=max_ratio,
         accepted=accepted,
         reason=(

@@ -58,7 +58,7 @@ def test_every_file_with_every_number_of_threads(file: File, tmp_path: Path) -> 
 
 def test_versus(file: File, tmp_path: Path) -> None:
     out = tmp_path / "results" / "all.jsonl"
-    command = replace(QUICK, files=(file("float32"),), vs=file("int8"), out=out)
+    command = replace(QUICK, files=(file("float32"),), vs=(file("int8"),), out=out)
     outcome = command()
     first, second = read_json_lines(out)
     versus = first["vs"]
@@ -68,6 +68,33 @@ def test_versus(file: File, tmp_path: Path) -> None:
     assert low <= versus["ratio"] <= high
     assert second["vs"] is None
     assert versus["conclusion"] in text(outcome)
+
+
+def test_several_files_are_timed_in_one_run(file: File, tmp_path: Path) -> None:
+    files = [file("float32"), file("int8"), file("float16")]
+    outcome = replace(QUICK, files=tuple(files[:2]), vs=tuple(files[2:]))()
+    rows = read_json_lines(tmp_path / "benchmarks.jsonl")
+    assert [row["file"] for row in rows] == list(map(str, files))
+    for row in rows:
+        jsonschema.validate(row, schema())
+    assert [[each["file"] for each in row["versus"]] for row in rows] == [
+        list(map(str, files[1:])),
+        list(map(str, files[2:])),
+        [],
+    ]
+    assert [row["vs"] and row["vs"]["file"] for row in rows] == [str(files[2])] * 2 + [None]
+    shown = text(outcome)
+    assert "99.67 % interval" in shown
+    assert sum("float16.tflite" in line for line in shown.splitlines()) == 3
+
+
+def test_a_broken_file_leaves_the_other_pairs(file: File, tmp_path: Path) -> None:
+    files = (file("float32"), file("truncated"), file("int8"))
+    outcome = replace(QUICK, files=files, vs=(file("float16"),))()
+    assert outcome.exit_code == 1
+    assert [failure["file"] for failure in outcome.document["failed"]] == [str(files[1])]
+    rows = read_json_lines(tmp_path / "benchmarks.jsonl")
+    assert [len(row["versus"]) for row in rows] == [2, 1, 0]
 
 
 def test_results_are_added(file: File, tmp_path: Path) -> None:
@@ -103,7 +130,7 @@ def test_second_file_that_is_no_model_stops_before_anything_is_measured(
     file: File, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelFileError, match="text"):
-        replace(QUICK, files=(file("float32"),), vs=file("text"))()
+        replace(QUICK, files=(file("float32"),), vs=(file("text"),))()
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
@@ -164,9 +191,9 @@ def test_a_file_slower_than_its_baseline_is_refused(file: File, tmp_path: Path) 
         {"figure": Path("a.svg")},
         {"profile": True, "figure": Path("a.gif")},
         {"profile": True, "figure": Path("a.svg"), "threads": (1, 2)},
-        {"profile": True, "vs": Path("other.tflite")},
-        {"baseline": Path("rows.jsonl"), "vs": Path("other.tflite")},
-        {"sustained": 5.0, "vs": Path("other.tflite")},
+        {"profile": True, "vs": (Path("other.tflite"),)},
+        {"baseline": Path("rows.jsonl"), "vs": (Path("other.tflite"),)},
+        {"sustained": 5.0, "vs": (Path("other.tflite"),)},
         {"sustained": -1.0},
         {"cooldown_secs": -1.0},
         {"max_slowdown": "five"},
@@ -176,6 +203,9 @@ def test_a_file_slower_than_its_baseline_is_refused(file: File, tmp_path: Path) 
         {"num_runs": 0},
         {"min_secs": -1.0},
         {"processes": 1},
+        {"max_processes": 1},
+        {"precision": "0%"},
+        {"precision": "small"},
     ],
 )
 def test_wrong_options(options: dict[str, object], file: File) -> None:
@@ -221,7 +251,7 @@ def test_results_of_both_compared_files_must_be_writable(file: File, tmp_path: P
     (other / "benchmarks.jsonl").mkdir(parents=True)
     vs = Path(shutil.copy(file("int8"), other))
     with pytest.raises(Error, match=r"Cannot append to .*other"):
-        replace(QUICK, files=(file("float32"),), vs=vs)()
+        replace(QUICK, files=(file("float32"),), vs=(vs,))()
     assert not (tmp_path / "benchmarks.jsonl").exists()
 
 
@@ -274,7 +304,7 @@ def test_works_without_tensorflow(file: File, run_without: RunWithout, tmp_path:
     code = (
         "import json, sys; from pathlib import Path; from export.benchmark.cli import Benchmark; "
         "outcome = Benchmark((Path(sys.argv[1]),), min_secs=0.02, warmup_secs=0.0, "
-        "vs=Path(sys.argv[1]), processes=2)(); print(json.dumps(outcome.document))"
+        "vs=(Path(sys.argv[1]),), processes=2)(); print(json.dumps(outcome.document))"
     )
     done = run_without(absent, "-c", code, str(file("int8")))
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from typing import Self
 import pytest
 
 from cnn_keras.errors import UsageError
+from export.benchmark.comparison.rounds import Repetitions
 from export.benchmark.measurements import MeasurementOptions, measure_files
 from export.benchmark.places.digest import DigestError
 from export.benchmark.places.local import Local
@@ -17,7 +18,9 @@ from export.benchmark.runner import TimingOptions
 from export.tflite.interpreter import ModelFileError
 from tests.fixtures.command_line import read_json_lines
 
-QUICK = MeasurementOptions(timing=TimingOptions(5, 0.0), warmup_secs=0.0, processes=2)
+QUICK = MeasurementOptions(
+    timing=TimingOptions(5, 0.0), warmup_secs=0.0, repetitions=Repetitions(2, 2)
+)
 
 
 def test_measurements_are_appended_and_failures_do_not_stop_the_others(
@@ -37,7 +40,7 @@ def test_a_comparison_has_a_conclusion_and_both_rows(
     file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
-    found = measure_files([file("float32")], QUICK._replace(vs=file("int8"), out=out))
+    found = measure_files([file("float32")], QUICK._replace(vs=[file("int8")], out=out))
     assert [Path(row["file"]).stem for row in found.documents] == ["float32", "int8"]
     assert found.documents[0]["vs"]["conclusion"] == found.conclusions[0]
     assert [line["vs"] is None for line in read_json_lines(out)] == [False, True]
@@ -146,4 +149,4 @@ def test_a_place_that_lacks_an_option_is_refused(
 
 def test_files_are_compared_on_this_machine_alone(file: Callable[[str], Path]) -> None:
     with pytest.raises(UsageError, match="--vs compares files on this machine alone"):
-        measure_files([file("int8")], QUICK._replace(vs=file("int8")), [Elsewhere("board")])
+        measure_files([file("int8")], QUICK._replace(vs=[file("int8")]), [Elsewhere("board")])

@@ -74,13 +74,16 @@ def test_a_record_states_what_a_row_was_compared_with(tmp_path: Path) -> None:
     file = tmp_path / "net.tflite"
     file.write_bytes(b"content")
     other = ROW._replace(file="other.tflite", sha256="cd" * 32)
-    comparison = Comparison(ROW, other, Ratio(0.5, 0.4, 0.6), "a is faster")
+    comparison = Comparison(ROW, other, Ratio(0.5, 0.4, 0.6), 8, "faster", "a is faster")
     document = record(job(file), "local", measured(), DIGEST, comparison.versus())
     assert json.loads(json.dumps(document["vs"])) == {
         "file": "other.tflite",
         "sha256": "cd" * 32,
         "ratio": 0.5,
         "interval": [0.4, 0.6],
+        "confidence": 0.95,
+        "processes": 8,
+        "verdict": "faster",
         "conclusion": "a is faster",
     }
     validate(document)
@@ -153,6 +156,10 @@ def test_disturbances_are_remarked() -> None:
         [row | {"throttling": {"ratio": 1.2}, "sustained": sustained}]
     )
     assert "is 1.20 times that of the first" in slower
+    warmup = {"secs": 5.0, "stable": False}
+    (unstable,) = stability_remarks([row | {"warmup": warmup}])
+    assert unstable == "net.tflite, local: the latency was not yet stable after 5.0 s of warm-up."
+    assert stability_remarks([row | {"warmup": warmup | {"stable": None}}]) == []
     assert throttled == (
         "net.tflite, local: it throttles after 30 s (1.00 to 1.50 ms a run, 41 to 79 °C)."
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.runner import STABILITY, LoadOptions, Row, TimingOptions, noise
+from export.benchmark.runner import MAX_WARMUP, STABILITY, LoadOptions, Row, TimingOptions, noise
 from export.benchmark.runner_process import RunnerProcess, measure
 from export.tflite.interpreter import Interpreter, ModelFileError
 from tests.fixtures.tiny_files import SHAPE
@@ -87,6 +87,15 @@ def test_blocks_add_up(file: File) -> None:
         row = process.row()
     assert row.num_runs == 150
     assert min(medians) <= row.latency_p50_ms <= max(medians)
+
+
+@pytest.mark.parametrize("secs", [0.0, 0.05])
+def test_a_warm_up_is_as_long_as_asked_for_and_bounded(secs: float, file: File) -> None:
+    with RunnerProcess(LoadOptions(str(file("float32")), warmup_secs=secs)) as process:
+        process.run(QUICK)
+        warmup = process.stability()["warmup"]
+    assert secs <= warmup["secs"] < 2 * MAX_WARMUP * max(secs, 0.01)
+    assert (warmup["stable"] is None) == (not secs)
 
 
 def test_outputs_are_those_of_the_interpreter(file: File) -> None:

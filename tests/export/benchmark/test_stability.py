@@ -15,6 +15,7 @@ from export.benchmark.runner_process import RunnerProcess
 from export.benchmark.stability import (
     ProcessorLoad,
     describe,
+    is_stable,
     median_interval,
     sensors,
     throttled_at,
@@ -49,6 +50,12 @@ def test_a_few_runs_have_an_interval() -> None:
     assert median_interval(np.array([1.0])) == (1.0, 1.0)
     low, high = median_interval(np.array([1.0, 2.0, 3.0]))
     assert 1.0 <= low <= high <= 3.0
+
+
+def test_a_warm_up_is_stable_if_its_last_windows_agree() -> None:
+    assert not is_stable([1.0, 1.0])
+    assert is_stable([2.0, 1.0, 1.02, 1.01])
+    assert not is_stable([1.0, 1.0, 1.0, 1.03])
 
 
 def test_outliers_are_counted() -> None:

@@ -17,7 +17,7 @@ from ....tflite.crash_message import TIMEOUT_SECS
 from ....tflite.interpreter import ModelFileError
 from ....worker import WorkerError
 from ...profile.operator_runner import ProfileOptions, Times
-from ...runner import LoadOptions
+from ...runner import MAX_WARMUP, LoadOptions
 from ...runner_process import RunnerProcess
 from ..local import outputs_of, sustain
 from ..place import Job, LoadedFile, Measured, Outputs, PlaceError
@@ -116,7 +116,7 @@ def load(connection: Connection, prepared: Prepared, job: Job) -> Iterator[Board
     file = _copy(connection, "model.tflite", data, job.sha256)
     array = images.getvalue()
     inputs = _copy(connection, "images.npy", array, hashlib.sha256(array).hexdigest())
-    seconds = TIMEOUT_SECS + job.warmup_secs + job.timing.max_secs
+    seconds = TIMEOUT_SECS + MAX_WARMUP * job.warmup_secs + job.timing.max_secs
     connection.start(prepared.python, prepared.runner, bundle.RUNNER, seconds + TIMEOUT_SECS)
     options = LoadOptions(file, job.num_threads, job.warmup_secs, inputs)
     with BoardRunner(options, connection, job) as runner:

@@ -5,48 +5,60 @@ from pathlib import Path
 
 import pytest
 
-from export.benchmark.comparison.compare import compare, conclude, interleave
+from export.benchmark.comparison.compare import compare, compare_all, conclude, verdict
 from export.benchmark.comparison.latency_ratio import Ratio
+from export.benchmark.comparison.rounds import Repetitions
 from export.benchmark.runner import LoadOptions, TimingOptions
 from export.tflite.interpreter import ModelFileError
 
 File = Callable[[str], Path]
-
-
-def test_order_changes_from_pair_to_pair() -> None:
-    calls: list[str] = []
-
-    def measurement(name: str) -> Callable[[], float]:
-        def call() -> float:
-            calls.append(name)
-            return float(len(calls))
-
-        return call
-
-    assert interleave(measurement("a"), measurement("b"), 3) == ([1, 4, 5], [2, 3, 6])
-    assert "".join(calls) == "abbaab"
+TIMING = TimingOptions(num_runs=100, min_secs=0.05)
+TWICE = Repetitions(processes=2, max_processes=2)
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"),
+    ("ratio", "said", "sentence_end"),
     [
-        (Ratio(0.5, 0.4, 0.6), "it is faster."),
-        (Ratio(2.0, 1.9, 2.1), "it is slower."),
-        (Ratio(1.01, 0.99, 1.02), "the difference is within the noise."),
+        (Ratio(0.5, 0.4, 0.6, 0.99), "faster", "(99 % interval 0.400 to 0.600): it is faster."),
+        (Ratio(2.0, 1.9, 2.1), "slower", "(95 % interval 1.900 to 2.100): it is slower."),
+        (Ratio(1.02, 0.99, 1.05), "no difference shown", ": no difference shown."),
+        (
+            Ratio(1.006, 1.004, 1.008),
+            "no difference shown",
+            ": no difference shown (less than 1 %).",
+        ),
+        (
+            Ratio(0.995, 0.994, 0.996),
+            "no difference shown",
+            ": no difference shown (less than 1 %).",
+        ),
     ],
 )
-def test_conclusion(ratio: Ratio, verdict: str) -> None:
-    assert conclude("a", "b", ratio).endswith(verdict)
+def test_conclusion(ratio: Ratio, said: str, sentence_end: str) -> None:
+    assert verdict(ratio, 0.01) == said
+    assert conclude("a", "b", ratio, 0.01).endswith(sentence_end)
 
 
 def test_two_files_in_turns(file: File) -> None:
     load = LoadOptions(str(file("float32")), warmup_secs=0.0)
-    timing = TimingOptions(num_runs=100, min_secs=0.05)
-    found = compare(load, load._replace(file=str(file("int16"))), timing, num_processes=2)
+    found = compare(load, load._replace(file=str(file("int16"))), TIMING, TWICE)
     assert found.row.dtype == "float32"
     assert found.other.activation_dtype == "int16"
     assert min(found.row.num_runs, found.other.num_runs) >= 100
     assert found.ratio.low <= found.ratio.value <= found.ratio.high
+    assert found.processes == 2
+
+
+def test_each_two_of_three_files_are_compared(file: File) -> None:
+    """The verdicts hold together, so that each interval is wider."""
+    loads = [LoadOptions(str(file(name)), warmup_secs=0.0) for name in ("int16", "int8", "float32")]
+    found = compare_all(loads, TIMING, TWICE)
+    assert [row.file for row in found.rows] == [load.file for load in loads]
+    assert list(found.pairs) == [(0, 1), (0, 2), (1, 2)]
+    for (first, second), pair in found.pairs.items():
+        assert (pair.row.file, pair.other.file) == (loads[first].file, loads[second].file)
+        assert pair.ratio.confidence == pytest.approx(1 - 0.01 / 3)
+    assert found.pairs[0, 1].verdict == found.pairs[0, 2].verdict == "slower"  # reference kernels
 
 
 def test_bad_second_file(file: File) -> None:

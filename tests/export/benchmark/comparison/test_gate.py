@@ -9,11 +9,13 @@ import pytest
 
 from cnn_keras.errors import Error
 from export.benchmark.comparison.gate import gate, read_baseline
+from export.benchmark.comparison.rounds import Repetitions
 from export.benchmark.measurements import MeasurementOptions, measure_files
 from export.benchmark.runner import TimingOptions
 
 File = Callable[[str], Path]
 BLOCK = TimingOptions(num_runs=20, min_secs=0.05)
+TWICE = Repetitions(processes=2, max_processes=2)
 QUICK = MeasurementOptions(timing=BLOCK, warmup_secs=0.0)
 
 
@@ -29,19 +31,19 @@ def faster(row: dict[str, Any], factor: float) -> dict[str, Any]:
 
 
 def test_measurements_of_the_same_file_are_compared(row: dict[str, Any]) -> None:
-    (equal,) = gate([row], [row], 0.05, BLOCK, 2)
+    (equal,) = gate([row], [row], 0.05, BLOCK, TWICE)
     assert (equal.accepted, equal.method, equal.ratio, equal.interval) == (True, "rows", 1.0, None)
     assert "which is weaker than timing both files now: accepted" in equal.reason
-    (slower,) = gate([row], [faster(row, 1.2)], 0.05, BLOCK, 2)
+    (slower,) = gate([row], [faster(row, 1.2)], 0.05, BLOCK, TWICE)
     assert not slower.accepted
     assert slower.ratio == pytest.approx(1.2)
     assert slower.reason.endswith("refused, with 1.050 as the limit.")
-    assert gate([row], [faster(row, 1.2)], 0.25, BLOCK, 2)[0].accepted
+    assert gate([row], [faster(row, 1.2)], 0.25, BLOCK, TWICE)[0].accepted
 
 
 def test_the_latest_measurement_counts(row: dict[str, Any]) -> None:
-    assert gate([row], [faster(row, 2.0), row], 0.05, BLOCK, 2)[0].accepted
-    assert not gate([row], [row, faster(row, 2.0)], 0.05, BLOCK, 2)[0].accepted
+    assert gate([row], [faster(row, 2.0), row], 0.05, BLOCK, TWICE)[0].accepted
+    assert not gate([row], [row, faster(row, 2.0)], 0.05, BLOCK, TWICE)[0].accepted
 
 
 def test_a_file_of_the_baseline_that_is_still_there_is_timed(
@@ -52,12 +54,12 @@ def test_a_file_of_the_baseline_that_is_still_there_is_timed(
     old.parent.mkdir()
     old.write_bytes(file("int16").read_bytes())
     (measured,) = measure_files([old], QUICK).documents
-    (found,) = gate([row], [{**measured, "latency_p50_ms": 1e-9}], 0.05, BLOCK, 2)
+    (found,) = gate([row], [{**measured, "latency_p50_ms": 1e-9}], 0.05, BLOCK, TWICE)
     assert (found.accepted, found.method, found.baseline) == (True, "interleaved", str(old))
     assert found.interval is not None
     assert found.interval[0] <= found.ratio <= found.interval[1] < 1
     (reverse,) = gate(
-        [{**measured, "file": str(old)}], [{**row, "file": row["file"]}], 0.05, BLOCK, 2
+        [{**measured, "file": str(old)}], [{**row, "file": row["file"]}], 0.05, BLOCK, TWICE
     )
     assert not reverse.accepted
     assert "both timed now: refused" in reverse.reason
@@ -77,7 +79,7 @@ def test_nothing_to_compare_with_is_an_error(
     if "host" in change:
         change = {"host": {**row["host"], "cpu": "Another chip"}}
     with pytest.raises(Error, match=message):
-        gate([row], [{**row, **change}], 0.05, BLOCK, 2)
+        gate([row], [{**row, **change}], 0.05, BLOCK, TWICE)
 
 
 def test_a_baseline_has_the_measurements_of_this_machine_alone(

@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from export.benchmark.comparison.latency_ratio import bootstrap_ratio, student_ratio
+from export.benchmark.comparison.latency_ratio import (
+    bootstrap_ratio,
+    student_quantile,
+    student_ratio,
+)
 
 
 def test_interval_holds_the_true_ratio_and_is_reproducible() -> None:
@@ -29,6 +34,20 @@ def test_equal_files_differ_one_time_in_twenty(count: int) -> None:
     missed = np.mean([not ratio.low <= 1 <= ratio.high for ratio in ratios])
     assert 0.03 < missed < 0.07
     assert all(ratio.low <= ratio.value <= ratio.high for ratio in ratios)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 8, 15, 99])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99, 0.9998])
+def test_quantiles_are_those_of_scipy(confidence: float, degrees: int) -> None:
+    expected = stats.t.ppf((1 + confidence) / 2, degrees)
+    assert student_quantile(confidence, degrees) == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_disturbed_pair_does_not_hide_a_difference() -> None:
+    slower = np.exp(0.05 + np.random.default_rng(0).normal(0, 0.005, 8))
+    disturbed = [*slower[:-1].tolist(), 1.5]
+    assert student_ratio(disturbed, 0.99).low > 1.03
+    assert student_ratio(disturbed[-4:], 0.99).low < 1  # of four, none can be left out
 
 
 def test_blocks_of_one_pair_of_processes_are_one_observation() -> None:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.benchmark.comparison.rounds import Repetitions, interleave, time_rounds
+from export.benchmark.runner import LoadOptions, TimingOptions
+
+File = Callable[[str], Path]
+TIMING = TimingOptions(num_runs=20, min_secs=0.01)
+
+
+def test_the_order_changes_and_a_drift_cancels() -> None:
+    calls: list[int] = []
+
+    def measurement(which: int) -> Callable[[], float]:
+        def call() -> float:
+            calls.append(which)
+            return float(len(calls))
+
+        return call
+
+    found = interleave([measurement(which) for which in range(3)], 8)
+    assert np.shape(found) == (3, 8)
+    assert len(set(np.sum(found, axis=1))) == 1  # a steady drift is the same for all
+    orders = np.reshape(calls, (8, 3)).tolist()
+    assert all(sorted(order) == [0, 1, 2] for order in orders)
+    assert orders[1::2] == [order[::-1] for order in orders[::2]]
+    assert len(set(map(tuple, orders))) > 2
+
+
+@pytest.mark.parametrize(("precision", "number"), [(100.0, 2), (1e-9, 3)])
+def test_rounds_end_when_the_interval_is_narrow_enough(
+    precision: float, number: int, file: File
+) -> None:
+    load = LoadOptions(str(file("int8")), warmup_secs=0.01)
+    advanced: list[int] = []
+    repetitions = Repetitions(processes=2, max_processes=3, precision=precision, confidence=0.5)
+    found = time_rounds([load, load], TIMING, repetitions, lambda: advanced.append(1))
+    assert found.number == len(advanced) == number
+    assert found.rows[0].num_runs >= 20
+    assert found.warmups[0]["secs"] >= 0.01 * number / 2
+    assert list(found.ratios) == [(0, 1)]
