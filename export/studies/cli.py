@@ -28,6 +28,7 @@ from cnn_keras.studies.options import (
 from cnn_keras.trained.table import is_name, zoo_name
 from cnn_keras.zoo import ZOO, network
 
+from .comparison.cli import ComparisonStudy
 from .scaling.cli import ScalingStudy
 from .speed.cli import LoaderStudy, ThroughputStudy
 
@@ -343,6 +344,7 @@ STUDIES = {
     "repair": RepairStudy,
     "conversion": ConversionStudy,
     "profile": ProfileStudy,
+    "comparison": ComparisonStudy,
     "estimation": EstimationStudy,
     "converter": ConverterStudy,
     "agreement": AgreementStudy,

@@ -1,0 +1,1 @@
+"""How often the verdicts of `benchmark` about two files are right."""
