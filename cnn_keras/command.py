@@ -92,7 +92,8 @@ def interruption(error: KeyboardInterrupt) -> tuple[str, int]:
 
 def log(message: str) -> None:
     """Print a line about the work on stderr; stdout is for results."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    # One write, so that the lines of several threads do not mix.
+    print(f"{message}\n", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def printable(text: str) -> str:

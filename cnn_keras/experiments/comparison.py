@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..command import log
 from ..training.config import Training
 from ..training.run_folder import Run
-from ..training.train import train
-from .training_runs import FailedRun, continue_on_error, require_any
+from .executors.executor import IN_ORDER, Executor, Task
+from .training_runs import FailedRun, failed_runs, require_any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +20,7 @@ def train_variants(
     data: str,
     runs: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> tuple[dict[str, list[Run]], list[FailedRun]]:
     """Train all variants with one seed after the other; finished runs are skipped.
 
@@ -31,6 +31,7 @@ def train_variants(
         data: Name of the data set in the names of the run folders, NETWORK_VARIANT_DATA_SEED.
         runs: Folder of the run folders.
         data_dir: Folder to search for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The runs of each variant by its name, in the order of the seeds; and the runs that failed,
@@ -40,18 +41,19 @@ def train_variants(
         UsageError: A run folder has a training with another configuration.
         Error: No seed succeeded for all variants.
     """
+    tasks = [
+        Task(training, runs / f"{training.network}_{name}_{data}_{training.seed}", data_dir)
+        for trainings in zip(*variants.values(), strict=True)
+        for name, training in zip(variants, trainings, strict=True)
+    ]
+    results = executor.train_all(tasks)
+    failed = failed_runs(results)
     finished: dict[str, list[Run]] = {name: [] for name in variants}
-    failed: list[FailedRun] = []
-    for trainings in zip(*variants.values(), strict=True):
-        of_seed = {}
-        for name, training in zip(variants, trainings, strict=True):
-            run = f"{training.network}_{name}_{data}_{training.seed}"
-            with continue_on_error(run, failed):
-                log(run)
-                of_seed[name] = train(training, runs / run, data_dir)
-        if len(of_seed) == len(variants):
-            for name, trained in of_seed.items():
-                finished[name].append(trained)
+    for start in range(0, len(results), len(variants)):
+        of_seed = results[start : start + len(variants)]
+        if all(result.reason is None for result in of_seed):
+            for name, result in zip(variants, of_seed, strict=True):
+                finished[name].append(result.run)
     require_any(finished[next(iter(finished))], failed)
     return finished, failed
 

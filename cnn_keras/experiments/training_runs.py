@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..trained.table import find
 from ..training.config import Training
 from ..training.recipes import Recipe
 from ..training.run_folder import Run
-from ..training.train import train
+from .executors.executor import IN_ORDER, Executor, Result, Task
 
 FailedRun = dict[str, str]
 """A run that failed, and the reason: `{"run": ..., "reason": ...}`."""
@@ -73,6 +73,7 @@ def train_each(
     seeds: Sequence[int],
     runs: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
     *,
     variant: str = "",
 ) -> list[Run]:
@@ -83,23 +84,36 @@ def train_each(
         seeds: Seeds, one for each run; for a trained network its own seed.
         runs: Folder of the run folders.
         data_dir: Folder to search for the data set first.
+        executor: Where the trainings run.
         variant: See `run_name`.
 
     Raises:
         UsageError: A run folder has a training with another configuration.
+        Error: A training failed.
     """
     if isinstance(training, TrainedBefore):
         return [Run.open(Path(training.name))]
-    finished = []
-    for seed in seeds:
-        run = f"{run_name(training, variant)}_{seed}"
-        log(run)
-        finished.append(train(replace(training, seed=seed), runs / run, data_dir))
-    return finished
+    name = run_name(training, variant)
+    results = executor.train_all(_tasks(training, name, seeds, runs, data_dir))
+    for result in results:
+        if result.reason is not None:
+            raise Error(f"{result.run.path.name} failed: {result.reason}")
+    return [result.run for result in results]
+
+
+def _tasks(
+    training: Training, name: str, seeds: Sequence[int], runs: Path, data_dir: Path | None
+) -> list[Task]:
+    """Return the trainings of a network with each seed, in the folders NAME_SEED."""
+    return [Task(replace(training, seed=seed), runs / f"{name}_{seed}", data_dir) for seed in seeds]
 
 
 def train_all(
-    trainings: Sequence[Training], seeds: Sequence[int], runs: Path, data_dir: Path | None = None
+    trainings: Sequence[Training],
+    seeds: Sequence[int],
+    runs: Path,
+    data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> tuple[list[int], list[FailedRun]]:
     """Train networks with each seed; a training that fails does not stop the others.
 
@@ -108,6 +122,7 @@ def train_all(
         seeds: Seeds, each for one run of each network.
         runs: Folder of the run folders.
         data_dir: Folder to search for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The seeds with which all networks were trained, because studies compare runs of one seed;
@@ -117,17 +132,63 @@ def train_all(
         UsageError: A run folder has a training with another configuration.
         Error: No seed succeeded for all networks.
     """
-    failed: list[FailedRun] = []
-    left = dict.fromkeys(seeds)
+    tasks: list[Task] = []
     for training in trainings:
-        for seed in seeds:
-            before = len(failed)
-            with continue_on_error(f"{run_name(training)}_{seed}", failed):
-                train_each(training, [seed], runs, data_dir)
-            if len(failed) > before:
-                left.pop(seed, None)
+        if isinstance(training, TrainedBefore):
+            Run.open(Path(training.name))  # unpacks it
+        else:
+            tasks += _tasks(training, run_name(training), seeds, runs, data_dir)
+    results = executor.train_all(tasks)
+    failed = failed_runs(results)
+    failed_seeds = {
+        task.training.seed
+        for task, result in zip(tasks, results, strict=True)
+        if result.reason is not None
+    }
+    left = [seed for seed in dict.fromkeys(seeds) if seed not in failed_seeds]
     require_any(left, failed)
-    return list(left), failed
+    return left, failed
+
+
+def train_with_own_seeds(
+    trainings: Sequence[Training],
+    runs: Path,
+    data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
+) -> list[Result]:
+    """Train each network once, in the run folder NAME_SEED; finished runs are skipped.
+
+    Args:
+        trainings: What to train.
+        runs: Folder of the run folders.
+        data_dir: Folder to search for the data set first.
+        executor: Where the trainings run.
+
+    Raises:
+        UsageError: A run folder has a training with another configuration.
+    """
+    tasks = [
+        task
+        for training in trainings
+        if not isinstance(training, TrainedBefore)
+        for task in _tasks(training, run_name(training), [training.seed], runs, data_dir)
+    ]
+    results = iter(executor.train_all(tasks))
+    return [
+        Result(Run.open(Path(training.name)))
+        if isinstance(training, TrainedBefore)
+        else next(results)
+        for training in trainings
+    ]
+
+
+def failed_runs(results: Iterable[Result]) -> list[FailedRun]:
+    """Return the trainings that failed, for a record."""
+    return [
+        {"run": result.run.path.name, "reason": result.reason}
+        for result in results
+        if result.reason is not None
+    ]
 
 
 def finished_runs(training: Training, seeds: Sequence[int], runs: Path) -> list[Run]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..experiments import training_runs
 from ..experiments.estimates import mean_interval, wilson
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..training.config import Training
 from ..training.run_folder import Run
@@ -25,6 +26,7 @@ def accuracy(
     out: Path,
     max_seconds: float | None = None,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train a network with each seed, and record its test accuracy.
 
@@ -38,11 +40,12 @@ def accuracy(
         out: Folder of the record and its figure, named after the network and the data.
         max_seconds: Also claim that no training takes longer.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record; its interval is over seeds, or over the test images for a single seed.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
     finished = training_runs.finished_runs(training, seeds, runs)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]

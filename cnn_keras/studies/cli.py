@@ -77,6 +77,7 @@ class AccuracyStudy(
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -110,7 +111,13 @@ class DegradationStudy(TrainingStudyCommand):
         from .degradation import degradation
 
         document = degradation(
-            plain, residual, self.seeds, runs=self.runs, out=self.out, data_dir=self.data_dir
+            plain,
+            residual,
+            self.seeds,
+            runs=self.runs,
+            out=self.out,
+            data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -166,6 +173,7 @@ class EnsembleStudy(TrainingStudyCommand):
             out=self.out,
             folder=self.folder,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
 
 
@@ -205,6 +213,7 @@ class IdentityStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -250,6 +259,7 @@ class LesionStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -305,6 +315,7 @@ class ShuffleStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -344,6 +355,7 @@ class PathsStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection.gradients import weight_gradients
 from ..training.config import Training
@@ -85,6 +86,7 @@ def degradation(
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train plain and residual networks of the same depths, and record how depth changes them.
 
@@ -97,12 +99,13 @@ def degradation(
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the last residual network and data.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record; intervals are over seeds, of ratios within a seed.
     """
     trainings = {"plain": list(plain), "residual": list(residual)}
-    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir, executor)
     networks: dict[str, list[NetworkResult]] = {
         form: [_network_result(training, seeds, runs, data_dir) for training in group]
         for form, group in trainings.items()

@@ -21,6 +21,7 @@ from ..data.splits import stratified_indices
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.estimates import difference
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection import anatomy
 from ..training.config import Training
@@ -61,6 +62,7 @@ def ensemble(
     baseline: Training | None = None,
     baseline_seeds: Sequence[int] = (),
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Average the probabilities of a network trained with several seeds, and count the errors.
 
@@ -76,6 +78,7 @@ def ensemble(
         baseline: Training of a single network to compare with; None for no comparison.
         baseline_seeds: The baseline is trained once for each of these seeds.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -85,13 +88,15 @@ def ensemble(
         Error: Fewer than two members could be trained.
     """
     require_replaceable(folder)
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
     if len(seeds) < 2:
         raise Error(f"An ensemble needs two members, and one is left: {failed[-1]['reason']}")
     members = training_runs.finished_runs(training, seeds, runs)
     baseline_runs = []
     if baseline:
-        trained, failures = training_runs.train_all([baseline], baseline_seeds, runs, data_dir)
+        trained, failures = training_runs.train_all(
+            [baseline], baseline_seeds, runs, data_dir, executor
+        )
         failed += failures
         baseline_runs = training_runs.finished_runs(baseline, trained, runs)
     loaded = members[0].raw_dataset(data_dir)

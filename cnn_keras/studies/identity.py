@@ -24,6 +24,7 @@ import numpy as np
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection.responses import module_changes, response_deviations
 from ..training.config import Training
@@ -109,6 +110,7 @@ def identity(
     layers: Sequence[int] = (2, 4, 8, 16),
     steps: int = 256,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train stacks on the identity, inspect trained networks, and record both.
 
@@ -123,12 +125,13 @@ def identity(
         layers: Numbers of convolutions of the stacks, ascending and even.
         steps: Training steps of a stack, a multiple of `STEPS_PER_EPOCH`.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record; intervals are over seeds, of differences and ratios within a seed.
     """
     trainings = {"plain": plain, "residual": residual}
-    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir, executor)
     finished = {
         form: [training_runs.finished_runs(training, seeds, runs) for training in group]
         for form, group in trainings.items()

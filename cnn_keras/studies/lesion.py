@@ -34,6 +34,7 @@ from ..experiments.estimates import (
     smallest_step,
     wilson,
 )
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import (
     ModularNetwork,
@@ -107,6 +108,7 @@ def lesion(
     count: int = 10,
     draws: int = 5,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Delete modules of trained networks, and record the errors.
 
@@ -120,6 +122,7 @@ def lesion(
         count: Delete up to this many modules of a residual network together.
         draws: Number of random orders in which the modules are deleted.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -130,7 +133,7 @@ def lesion(
     """
     measured, failed = [], []
     for training, wanted in trainings:
-        seeds, failures = training_runs.train_all([training], wanted, runs, data_dir)
+        seeds, failures = training_runs.train_all([training], wanted, runs, data_dir, executor)
         failed += failures
         finished = training_runs.finished_runs(training, seeds, runs)
         test = finished[0].test_split(test_images, data_dir)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import zoo
 from ..command import Command
 from ..errors import UsageError
+from ..experiments.executors.options import ExecutorOptions
 from ..options import BaseRecipeOption, RecipeOptions, RecordFolderOption, TrainingDataOptions
 from ..trained.table import is_name
 
@@ -23,8 +24,8 @@ class StudyCommand(RecordFolderOption, Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunsOption:
-    """The folder where a study trains its networks."""
+class RunsOption(ExecutorOptions):
+    """Where a study trains its networks."""
 
     runs: Path = Path("runs")
     """Folder of the run folders; finished runs are skipped."""

@@ -22,6 +22,7 @@ from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import difference, geometric_mean, mean
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection.gradient_paths import central_interval, path_counts, path_gradient_norms
 from ..inspection.surgery import split_into_modules
@@ -141,6 +142,7 @@ def paths(
     out: Path,
     control: Training | None = None,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Count the paths through a residual network, and measure the gradient along some of them.
 
@@ -155,6 +157,7 @@ def paths(
         control: Training of a network that is also trained on effective paths only: in each step
             as many modules are active as make its paths as long as the effective ones on average.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -163,10 +166,10 @@ def paths(
         Error: The gradient of a network is zero.
     """
     trainings = [training, control] if control else [training]
-    seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir, executor)
     finished = training_runs.finished_runs(training, seeds, runs)
     gradients = _path_gradients(training.network, finished, images, data_dir)
-    controlled = _control(control, seeds, images, runs, data_dir) if control else None
+    controlled = _control(control, seeds, images, runs, data_dir, executor) if control else None
     return write_record(
         out / f"paths_{training_runs.run_name(training)}.json",
         "study",
@@ -186,7 +189,12 @@ def paths(
 
 
 def _control(
-    training: Training, seeds: Sequence[int], images: int, runs: Path, data_dir: Path | None
+    training: Training,
+    seeds: Sequence[int],
+    images: int,
+    runs: Path,
+    data_dir: Path | None,
+    executor: Executor,
 ) -> Control:
     whole = training_runs.finished_runs(training, seeds, runs)
     gradients = _path_gradients(training.network, whole, images, data_dir)
@@ -196,6 +204,7 @@ def _control(
         seeds,
         runs,
         data_dir,
+        executor,
         variant=f"branches{branches}",
     )
     errors = [[1 - run.metrics["test"]["accuracy"] for run in each] for each in (whole, drawn)]

@@ -24,6 +24,7 @@ from ..errors import UsageError
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import largest_step_share, rank_correlation, smallest_step
+from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
 from ..inspection.surgery import error_rates, split_into_modules
 from ..training.config import Training
@@ -112,6 +113,7 @@ def shuffle(
     count: int = 10,
     draws: int = 20,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Swap modules of a trained residual network, and record the error.
 
@@ -126,6 +128,7 @@ def shuffle(
         count: Number of swaps in a sequence.
         draws: Number of sequences.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -134,7 +137,7 @@ def shuffle(
         UsageError: The network has no two modules that can be swapped, or a run folder holds
             another training.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
     finished = training_runs.finished_runs(training, seeds, runs)
     test = finished[0].test_split(test_images, data_dir)
     settings = {"test_images": len(test.labels), "count": count, "draws": draws}

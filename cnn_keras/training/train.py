@@ -65,6 +65,7 @@ def train(
     tensorboard: bool = False,
     loading: Loading = FROM_FILES,
     save_every: int = 0,
+    until_epoch: int | None = None,
 ) -> Run:
     """Train a network, or resume a training with the same configuration.
 
@@ -75,9 +76,10 @@ def train(
         tensorboard: Also write `out/tensorboard`.
         loading: How image files are loaded.
         save_every: Save the training also within epochs, after each of this many batches.
+        until_epoch: Pause the training after this epoch; a later call resumes it.
 
     Returns:
-        The finished run, with `model.keras` and `metrics.json`.
+        The finished run, with `model.keras` and `metrics.json`; or a paused one without them.
 
     Raises:
         UsageError: The network has no such option, `out` has a training with another
@@ -86,28 +88,37 @@ def train(
             training in `out`.
         KeyboardInterrupt: The training was interrupted; it can be resumed.
     """
-    # Parsed, so that "true" and "True" are the same configuration.
-    training = replace(training, options=zoo.checked_options(training.network, training.options))
-    config = json.loads(json.dumps(training.to_dict()))  # with lists for tuples, as in the file
+    training = _with_parsed_options(training)
     run = Run(out)
-    if not _is_finished(run, config):
+    if not is_finished(training, out, until_epoch):
         with lock_run(out):
-            if not _is_finished(run, config):  # by another process, before this one had the lock
-                _train(run, training, config, data_dir, tensorboard, loading, save_every)
+            # By another process, before this one had the lock.
+            if not is_finished(training, out, until_epoch):
+                last_epoch = _last_epoch(training, until_epoch)
+                _train(run, training, data_dir, tensorboard, loading, save_every, last_epoch)
     return run
 
 
-def _is_finished(run: Run, config: dict[str, Any]) -> bool:
+def is_finished(training: Training, out: Path, until_epoch: int | None = None) -> bool:
     """Return whether a training is finished; it can be started or resumed otherwise.
+
+    Args:
+        training: What is trained.
+        out: The run folder.
+        until_epoch: See `train`; a training that has passed this epoch is finished.
 
     Raises:
         UsageError: The folder has a training with another configuration, or something else.
     """
+    run = Run(out)
     if not (run.path / "config.json").is_file():
         if not can_start_run(run.path):
             raise UsageError(f"{run.path} exists and is not a run folder: choose another --out.")
         return False
-    _require_same(run, config)
+    _require_same(run, _config(_with_parsed_options(training)))
+    last_epoch = _last_epoch(training, until_epoch)
+    if last_epoch < training.recipe.epochs and len(run.history) >= last_epoch:
+        return True
     if not (run.path / "metrics.json").is_file():
         return False
     log(f"{run.path} is already finished; delete it to train again.")
@@ -117,11 +128,11 @@ def _is_finished(run: Run, config: dict[str, Any]) -> bool:
 def _train(
     run: Run,
     training: Training,
-    config: dict[str, Any],
     data_dir: Path | None,
     tensorboard: bool,
     loading: Loading,
     save_every: int,
+    last_epoch: int,
 ) -> None:
     """Start or resume a training in a locked run folder."""
     import keras
@@ -154,6 +165,7 @@ def _train(
         )
         if skipped:
             contents["skipped_files"] = skipped
+        config = _config(training)
         if training.class_weights is None:
             del config["class_weights"]  # as in the runs of earlier versions
         run.describe(config | contents, preprocessing, dataset.classes)
@@ -176,8 +188,10 @@ def _train(
         tensorboard,
         loading.workers,
         save_every,
+        last_epoch,
     )
-    _finish(run, model, dataset, average)
+    if last_epoch == training.recipe.epochs:
+        _finish(run, model, dataset, average)
 
 
 def _fit(
@@ -191,6 +205,7 @@ def _fit(
     tensorboard: bool,
     workers: int,
     save_every: int,
+    last_epoch: int,
 ) -> None:
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
     from .checkpoints.recorder import Recorder, finish_epoch
@@ -201,7 +216,7 @@ def _fit(
 
     recipe = training.recipe
     first_epoch = start.epoch
-    if first_epoch >= recipe.epochs:
+    if first_epoch >= last_epoch:
         return
     stop = StopRequest()
     recorder = Recorder(run, training.seed, start, steps_per_epoch, stop, average, save_every)
@@ -248,7 +263,7 @@ def _fit(
                 batches,
                 validation_data=held_out,
                 initial_epoch=first_epoch,
-                epochs=recipe.epochs,
+                epochs=last_epoch,
                 steps_per_epoch=steps_per_epoch,
                 callbacks=callbacks,
                 shuffle=False,  # the batches are shuffled already
@@ -342,6 +357,23 @@ def _weight_classes(batches: tf.data.Dataset, weights: NDArray[np.float32]) -> t
         return images, labels, tf.gather(weights, tf.nest.flatten(labels)[0])
 
     return batches.map(weighted)
+
+
+def _last_epoch(training: Training, until_epoch: int | None) -> int:
+    """Return the epoch after which a training ends or pauses."""
+    epochs = training.recipe.epochs
+    return epochs if until_epoch is None else min(epochs, until_epoch)
+
+
+def _with_parsed_options(training: Training) -> Training:
+    """Parse the network's options, so that "true" and "True" are the same configuration."""
+    return replace(training, options=zoo.checked_options(training.network, training.options))
+
+
+def _config(training: Training) -> dict[str, Any]:
+    """Return the content of `config.json`, with lists for tuples as in the file."""
+    config: dict[str, Any] = json.loads(json.dumps(training.to_dict()))
+    return config
 
 
 def _require_same(run: Run, config: dict[str, Any]) -> None:

@@ -115,6 +115,7 @@ class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOpti
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -161,6 +162,7 @@ class RepairStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.executors.executor import IN_ORDER, Executor
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.config import Training
 
@@ -31,6 +32,7 @@ def recipes(
     out: Path,
     tuning_epochs: int | None = None,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train each network, export it with each recipe, and record the costs.
 
@@ -43,15 +45,19 @@ def recipes(
         out: Folder of the record and its figure, named after the data.
         tuning_epochs: See `export`.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
     """
     rows: list[dict[str, Any]] = []
     failed: list[training_runs.FailedRun] = []
-    for training in trainings:
+    results = training_runs.train_with_own_seeds(trainings, runs, data_dir, executor)
+    for training, (run, reason) in zip(trainings, results, strict=True):
+        if reason is not None:
+            failed.append({"run": training.network, "reason": reason})
+            continue
         with training_runs.continue_on_error(training.network, failed):
-            [run] = training_runs.train_each(training, [training.seed], runs, data_dir)
             source = SourceModel.of_run(run, data_dir)
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)
             rows += [{"network": training.network, **row} for row in document["files"]]

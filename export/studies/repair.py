@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnn_keras.command import log
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments import training_runs
+from cnn_keras.experiments.executors.executor import IN_ORDER, Executor
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.training.config import Training
 from cnn_keras.training.predict import predict
@@ -91,6 +92,7 @@ def repair_study(
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Scale a channel of trained networks, find the layer, and repair the files.
 
@@ -103,11 +105,12 @@ def repair_study(
         runs: Folder of the run folders.
         out: Folder of the record and its figure.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
     repaired = []
     for run in training_runs.finished_runs(training, seeds, runs):
         with training_runs.continue_on_error(run.path.name, failed):

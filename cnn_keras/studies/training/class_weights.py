@@ -14,6 +14,7 @@ from ...data.datasets import Dataset
 from ...errors import UsageError
 from ...experiments import estimates, training_runs
 from ...experiments.comparison import draw_pairs, scores, train_variants
+from ...experiments.executors.executor import IN_ORDER, Executor
 from ...experiments.record import Claim, write_record
 from ...training.config import Training
 from ...training.run_folder import Run
@@ -35,6 +36,7 @@ def class_weights(
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train a network on imbalanced images with and without class weights, and record the results.
 
@@ -51,6 +53,7 @@ def class_weights(
         runs: Folder of the run folders, and of the imbalanced data sets as `.npz` files.
         out: Folder of the record and its figure, named after the network and the data.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record; its interval is over seeds, of differences within a seed.
@@ -80,7 +83,7 @@ def class_weights(
                 variants[name + suffix].append(
                     _on_file(training, file, dataset, seed, weights, rate)
                 )
-    finished, failed = train_variants(variants, data, runs, data_dir)
+    finished, failed = train_variants(variants, data, runs, data_dir, executor)
     chosen = {
         name: best_on_validation([finished[name + suffix] for suffix in of_rates])
         for name in WEIGHTS

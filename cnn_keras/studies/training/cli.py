@@ -47,7 +47,12 @@ class TrainingRecipesStudy(RecipeOptions, TrainingDataOptions, RunsOption, Study
         from .training_recipes import training_recipes
 
         document = training_recipes(
-            trainings, self.seeds, runs=self.runs, out=self.out, data_dir=self.data_dir
+            trainings,
+            self.seeds,
+            runs=self.runs,
+            out=self.out,
+            data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -123,5 +128,6 @@ class ClassWeightsStudy(TrainingStudyCommand):
             runs=self.runs,
             out=self.out,
             data_dir=self.data_dir,
+            executor=self.executor(),
         )
         return record_outcome(document)

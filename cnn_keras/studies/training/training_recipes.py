@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...experiments import estimates
 from ...experiments.comparison import draw_pairs, scores, train_variants
+from ...experiments.executors.executor import IN_ORDER, Executor
 from ...experiments.record import Claim, write_record
 from ...experiments.training_runs import run_name
 from ...training.config import Training
@@ -25,6 +26,7 @@ def training_recipes(
     runs: Path,
     out: Path,
     data_dir: Path | None = None,
+    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train a network by several recipes with each seed, and compare them with the first one.
 
@@ -37,6 +39,7 @@ def training_recipes(
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the network and the data.
         data_dir: Folder that is searched for the data set first.
+        executor: Where the trainings run.
 
     Returns:
         The record; its intervals are over seeds, of differences within a seed.
@@ -46,7 +49,7 @@ def training_recipes(
         name: [replace(training, seed=seed) for seed in seeds]
         for name, training in trainings.items()
     }
-    finished, failed = train_variants(variants, Path(first.data).name, runs, data_dir)
+    finished, failed = train_variants(variants, Path(first.data).name, runs, data_dir, executor)
     baseline = next(iter(finished.values()))
     accuracies = {name: scores(of_recipe, "accuracy") for name, of_recipe in finished.items()}
     seeds = [run.config["seed"] for run in baseline]

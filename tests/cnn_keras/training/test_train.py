@@ -26,6 +26,7 @@ from cnn_keras.training.train import initial_model, train
 from tests.fixtures.command_line import run_main
 from tests.fixtures.image_folders import NAMES, write
 from tests.fixtures.interruptions import (
+    assert_same_training,
     copies_before_each_rename,
     interrupt,
     interrupt_at_step,
@@ -111,6 +112,15 @@ def test_a_killed_and_resumed_training_equals_an_undisturbed_one(
     columns = ("epoch", "loss", "val_loss", "val_accuracy")
     tables = [[[row[c] for c in columns] for row in run.history] for run in (undisturbed, resumed)]
     assert tables[0] == tables[1]
+
+
+def test_a_training_pauses_and_resumes_exactly(undisturbed: Run, tmp_path: Path) -> None:
+    out = tmp_path / "paused"
+    for epoch in (1, 1):  # the second time it is paused already
+        assert len(train(SMALL, out, until_epoch=epoch).history) == epoch
+        assert not (out / "metrics.json").exists()
+    assert_same_training(train(SMALL, out, until_epoch=9), undisturbed)
+    assert len(train(SMALL, out, until_epoch=1).history) == SMALL.recipe.epochs
 
 
 def test_a_run_with_only_a_configuration_starts(states: list[Path], tmp_path: Path) -> None:

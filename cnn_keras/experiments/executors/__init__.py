@@ -1,0 +1,1 @@
+"""Where many trainings run: here in order, in processes, on a cluster."""
