@@ -81,18 +81,28 @@ def read_recipe_values(path: Path) -> dict[str, Any]:
         raise Error(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # of TOML or UTF-8
         raise Error(f"{path} is not valid TOML: {error}.") from error
+    return {key: field_value(key, value, str(path)) for key, value in document.items()}
+
+
+def field_value(key: str, value: Any, where: str) -> Any:
+    """Return the value of a recipe's field from a TOML document, with its type.
+
+    Args:
+        key: Name of the field.
+        value: The value.
+        where: What contains it, for messages.
+
+    Raises:
+        UsageError: There is no such field, or the value has another type.
+    """
     kinds = get_type_hints(Recipe)
-    values = {}
-    for key, value in document.items():
-        if key not in kinds:
-            raise UsageError(f"{path}: {unknown('key', key, kinds)}")
-        if not _has_type(value, kinds[key]):
-            expected = _description(kinds[key])
-            raise UsageError(f"{path}: {key} must be {expected}, not {_toml(value)}.")
-        if isinstance(value, list):
-            value = tuple(map(float, value))
-        values[key] = float(value) if kinds[key] is float else value  # Keras refuses integers
-    return values
+    if key not in kinds:
+        raise UsageError(f"{where}: {unknown('key', key, kinds)}")
+    if not _has_type(value, kinds[key]):
+        raise UsageError(f"{where}: {key} must be {_description(kinds[key])}, not {_toml(value)}.")
+    if isinstance(value, list):
+        return tuple(map(float, value))
+    return float(value) if kinds[key] is float else value  # Keras refuses integers
 
 
 def _has_type(value: Any, kind: Any) -> bool:
