@@ -86,6 +86,10 @@ class Export(SourceOptions, DataDirOption, Command):
     """Tensors that stay in floating point: a regular expression that is searched in their names, as
     `verify --layers` shows them, for example '/(conv1|logits)_'. The names begin with the model's
     name and a slash."""
+    int4: str | None = None
+    """Convolutions and dense layers whose weights have 4 bits, in static_wi8_ai8 and the recipes
+    based on it: a regular expression that is searched in the names of tensors. XNNPACK runs dense
+    layers of 4 bits, and no convolutions."""
     input_type: IOType = "float32"
     """Type of the files' input. int8 and uint8 are for static_wi8_ai8 and the recipes based on it:
     the integers are the raw pixels (int8: minus 128), to half a gray level, if all channels have
@@ -133,12 +137,14 @@ class Export(SourceOptions, DataDirOption, Command):
         """
         rows = select(self.recipes or (app_models.RECIPES if self.android else ()))
         rows = [row.with_io_types(self.input_type, self.output_type) for row in rows]
-        pattern = require_regex(self.keep_float)
-        if pattern is None:
-            return rows
-        return [
-            row if row.stored_as == "float32" else row.with_float_layers(pattern) for row in rows
-        ]
+        if pattern := require_regex(self.keep_float):
+            rows = [
+                row if row.stored_as == "float32" else row.with_float_layers(pattern)
+                for row in rows
+            ]
+        if pattern := require_regex(self.int4, "--int4"):
+            rows = [row.with_int4_layers(pattern) for row in rows]
+        return rows
 
     def _open_run(self) -> Run:
         """Return the run folder of the source, or the one given for a model file."""

@@ -29,10 +29,11 @@ from .recipes import Recipe, Technique
 from .source_model import SourceModel
 from .tflite import metadata
 from .tflite.flatbuffer import ModelFile
+from .tflite.interpreter import Interpreter
 from .verification.audit import audit, remarks
 from .verification.reference_kernels import slowdown_remark
 from .verification.refusal import reasons_to_refuse
-from .verification.verify import Verdict, require_finite, verify
+from .verification.verify import Verdict, judge, require_finite
 
 DRAWING_IMAGES = 1000  # from which the drawing pad's settings are measured
 
@@ -71,13 +72,23 @@ def export(
         OSError: `out` cannot be written.
     """
     further_training.require_trainable(source, recipes)
-    _require_writable(out)
-    job = _prepare(source, split, tuning_epochs, flip)
+    require_writable(out)
+    return write_files(prepare(source, split, tuning_epochs, flip), out, recipes)
+
+
+def write_files(job: Job, out: Path, recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """Write the files of an export whose reference is computed; see `export`.
+
+    Raises:
+        UsageError: The only recipe does not suit the network.
+        OSError: `out` cannot be written.
+    """
+    source = job.source
     rows = []
     for recipe in recipes:
         start = time.perf_counter()
         try:
-            content, row = _make_file(job, recipe)
+            content, row, _ = make_file(job, recipe)
         except OSError:
             raise  # a full disk has nothing to do with the recipe
         except Exception as error:
@@ -91,6 +102,7 @@ def export(
             {
                 "recipe": recipe.name,
                 "float_layers": recipe.float_layers,
+                "int4_layers": recipe.int4_layers,
                 "file": name if row["accepted"] else None,
                 **row,
                 "seconds": round(time.perf_counter() - start, 2),
@@ -102,7 +114,7 @@ def export(
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """What all files of an export share.
 
     Attributes:
@@ -152,8 +164,31 @@ class _Network(NamedTuple):
     remarks: Sequence[str] = ()
 
 
-def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: bool | None) -> _Job:
-    """Compute the reference and convert the source model."""
+class MadeFile(NamedTuple):
+    """The file of a recipe.
+
+    Attributes:
+        content: The file, accepted or not.
+        row: Its row in `export.json`.
+        outputs: Its probabilities `(n, num_classes)` for the job's images.
+    """
+
+    content: bytes
+    row: dict[str, Any]
+    outputs: Probabilities
+
+
+def prepare(
+    source: SourceModel,
+    split: str = "validation",
+    tuning_epochs: int | None = None,
+    flip: bool | None = None,
+) -> Job:
+    """Compute the reference and convert the source model; see `export`.
+
+    Raises:
+        Error: The model cannot be converted or gives NaN, or there is no such split.
+    """
     run, dataset = source.run, source.dataset
     images = dataset.split(split)
     pixels, labels = images.read(), images.labels
@@ -169,7 +204,7 @@ def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: b
         run.preprocessing.to_dict(),
         measure_drawing(dataset.train.sample(DRAWING_IMAGES).read()),
     )
-    return _Job(
+    return Job(
         source=source,
         split=split,
         pixels=pixels,
@@ -185,15 +220,21 @@ def _prepare(source: SourceModel, split: str, tuning_epochs: int | None, flip: b
     )
 
 
-def _make_file(job: _Job, recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-    """Return the file of a recipe, and its row in `export.json`."""
+def make_file(job: Job, recipe: Recipe) -> MadeFile:
+    """Make and check the file of a recipe.
+
+    Raises:
+        UsageError: The recipe does not suit the network.
+        ModelFileError: LiteRT cannot run the file.
+    """
     network = _network_for(job, recipe)
     content = _quantize(job, recipe, network.float32)
     log(f"{job.source.name}: verify {recipe.name} on {len(job.images)} {job.split} images")
-    return content, _check(job, recipe, content, network)
+    outputs = Interpreter(content)(job.images)
+    return MadeFile(content, _check(job, recipe, content, outputs, network), outputs)
 
 
-def _network_for(job: _Job, recipe: Recipe) -> _Network:
+def _network_for(job: Job, recipe: Recipe) -> _Network:
     """Train the source model further, if the recipe includes it, and convert the result."""
     if not recipe.techniques:
         return _Network(job.float32)
@@ -208,7 +249,7 @@ def _network_for(job: _Job, recipe: Recipe) -> _Network:
     )
 
 
-def _quantize(job: _Job, recipe: Recipe, float32: ModelFile) -> bytes:
+def _quantize(job: Job, recipe: Recipe, float32: ModelFile) -> bytes:
     """Calibrate a float32 file if necessary, quantize it, and add the metadata."""
     if recipe.needs_calibration and recipe.techniques not in job.ranges:
         with progress(f"{job.source.name}: calibrate", len(job.calibration)) as advance:
@@ -219,10 +260,12 @@ def _quantize(job: _Job, recipe: Recipe, float32: ModelFile) -> bytes:
     return metadata.write_model(model, job.metadata)
 
 
-def _check(job: _Job, recipe: Recipe, content: bytes, network: _Network) -> dict[str, Any]:
+def _check(
+    job: Job, recipe: Recipe, content: bytes, outputs: Probabilities, network: _Network
+) -> dict[str, Any]:
     """Audit and verify a file, decide whether it is accepted, and return its row."""
     audited = audit(content)
-    verdict = verify(content, job.reference, job.images, job.labels, recipe, network.probabilities)
+    verdict = judge(outputs, job.reference, job.labels, recipe, network.probabilities)
     reasons = reasons_to_refuse(audited, recipe, verdict.reasons)
     slowdown = []
     if audited.delegated_nodes == 0:
@@ -241,7 +284,7 @@ def _check(job: _Job, recipe: Recipe, content: bytes, network: _Network) -> dict
     }
 
 
-def _failure_row(reason: str, job: _Job) -> dict[str, Any]:
+def _failure_row(reason: str, job: Job) -> dict[str, Any]:
     """Return the row of a file that could not be made or run: None for what was not measured."""
     top1_float = None
     if job.labels is not None:
@@ -268,7 +311,7 @@ def _write_or_remove(out: Path, name: str, content: bytes | None) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _document(job: _Job, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _document(job: Job, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the content of `export.json`."""
     run, dataset = job.source.run, job.source.dataset
     warning = baseline_warning(job.reference, job.labels, run.classes)
@@ -286,7 +329,7 @@ def _document(job: _Job, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str,
     }
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
     """Check before the work that the folder can be written.
 
     Raises:

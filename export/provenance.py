@@ -46,7 +46,7 @@ def find_run(file: Path) -> Path | None:
 
 
 def stated_recipe(name: str, row: Mapping[str, Any]) -> Recipe:
-    """Return a recipe with the layers in floating point that `export.json` states for a file.
+    """Return a recipe with the layers that `export.json` states for a file in other types.
 
     Args:
         name: Name of the recipe.
@@ -58,6 +58,8 @@ def stated_recipe(name: str, row: Mapping[str, Any]) -> Recipe:
     found, float_layers = recipe(name), row.get("float_layers")
     if name != row.get("recipe") or float_layers == _LRN_BY_NAME:
         return found
+    if int4_layers := row.get("int4_layers"):
+        found = found.with_int4_layers(int4_layers)
     return found._replace(float_layers=float_layers)
 
 

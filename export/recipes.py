@@ -54,6 +54,8 @@ class Recipe(NamedTuple):
             integer form and each of them would split the graph.
         float_layers: Regular expression, searched in tensor names, for further tensors that stay in
             floating point. Local response normalization always does, see `tflite.find_lrn`.
+        int4_layers: Regular expression, searched in tensor names, for the convolutions and dense
+            layers of a static 8-bit file whose weights have 4 bits.
         techniques: What the network is trained further for before its conversion, in this order.
         quantizer_recipe: The quantizer's name for the recipe, where it differs.
     """
@@ -69,6 +71,7 @@ class Recipe(NamedTuple):
     per_tensor: bool = False
     float_ops: tuple[str, ...] = ()
     float_layers: str | None = None
+    int4_layers: str | None = None
     techniques: tuple[Technique, ...] = ()
     quantizer_recipe: str | None = None
 
@@ -118,10 +121,28 @@ class Recipe(NamedTuple):
             >>> recipe("static_wi8_ai8").with_float_layers("logits.*").float_layers
             'logits.*'
         """
-        patterns = [each for each in (self.float_layers, pattern) if each]
-        if len(patterns) > 1:
-            patterns = [f"(?:{each})" for each in patterns]
-        return self._replace(float_layers="|".join(patterns) or None)
+        return self._replace(float_layers=_either(self.float_layers, pattern))
+
+    def with_int4_layers(self, pattern: str) -> Recipe:
+        """Return the recipe with 4-bit weights in some layers, and the limits of 4-bit recipes.
+
+        Args:
+            pattern: Regular expression that is searched in the names of tensors.
+
+        Raises:
+            UsageError: The recipe is not a static 8-bit one.
+
+        Example:
+            >>> recipe("static_wi8_ai8").with_int4_layers("/c5_").limits.max_drop_points
+            2.0
+        """
+        if self.stored_as != _STATIC.name:
+            able = ", ".join(row.name for row in RECIPES.values() if row.stored_as == _STATIC.name)
+            raise UsageError(
+                f"Recipe '{self.name}' has no layers with 4-bit weights beside others; --int4 is "
+                f"for --recipes {able}."
+            )
+        return self._replace(int4_layers=_either(self.int4_layers, pattern), limits=_FOUR_BIT)
 
     def keeps_float(self, tensor: str) -> bool:
         """Return whether `float_layers` keeps the tensor of this name in floating point.
@@ -132,6 +153,14 @@ class Recipe(NamedTuple):
             True
         """
         return self.float_layers is not None and bool(re.search(self.float_layers, tensor))
+
+
+def _either(pattern: str | None, other: str) -> str | None:
+    """Return a regular expression that matches what one of two matches."""
+    patterns = [each for each in (pattern, other) if each]
+    if len(patterns) > 1:
+        patterns = [f"(?:{each})" for each in patterns]
+    return "|".join(patterns) or None
 
 
 # Why these limits, from 397 held-out digits on LeNet-5 and ResNet-20 (greatest error seen):

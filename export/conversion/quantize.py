@@ -28,7 +28,7 @@ from ..tflite.flatbuffer import (
 )
 from ..tflite.inferred_recipe import inferred_recipe, integer_activations
 from . import input_output_types
-from .float_layers import float_operations
+from .layer_types import float_operations, int4_operations
 
 Ranges = dict[str, Any]
 """The quantizer's ranges (least and greatest value) of a float32 file's tensors, by name."""
@@ -223,6 +223,11 @@ def _rules(row: Recipe, model: Any) -> list[dict[str, Any]]:
     if row.per_tensor:
         for rule in rules:
             rule["op_config"]["weight_tensor_config"]["granularity"] = "TENSORWISE"
+    if scopes := int4_operations(row, model):
+        # Of these operations, the quantizer applies it to those that have a 4-bit form.
+        rule = copy.deepcopy(rules[0]) | {"regex": scopes}
+        rule["op_config"]["weight_tensor_config"]["num_bits"] = 4
+        rules = [*rules, rule]
     return [
         *rules,
         *(

@@ -99,8 +99,8 @@ class Audit(Command):
         )
 
 
-def require_regex(pattern: str | None) -> str | None:
-    """Return the pattern of `--keep-float`.
+def require_regex(pattern: str | None, option: str = "--keep-float") -> str | None:
+    """Return the pattern of an option.
 
     Raises:
         UsageError: It is not a regular expression.
@@ -108,9 +108,7 @@ def require_regex(pattern: str | None) -> str | None:
     try:
         re.compile(pattern or "")
     except re.error as error:
-        raise UsageError(
-            f"--keep-float {pattern!r} is not a regular expression: {error}."
-        ) from None
+        raise UsageError(f"{option} {pattern!r} is not a regular expression: {error}.") from None
     return pattern
 
 

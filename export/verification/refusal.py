@@ -104,14 +104,14 @@ def exceeded_limits(
     """
     limits, reasons = recipe.limits, []
     drop = comparison.drop_points or 0
-    if drop > limits.max_drop_points and _p_value(lost, lost + gained, 0.5) < SIGNIFICANCE:
+    if drop > limits.max_drop_points and p_value(lost, lost + gained, 0.5) < SIGNIFICANCE:
         reasons.append(
             f"loses {drop:.2f} points of accuracy; {recipe.name} may lose {limits.max_drop_points}"
         )
     agreement = comparison.agreement
     disagreements = round(comparison.num_images * (1 - agreement))
-    p_value = _p_value(disagreements, comparison.num_images, 1 - limits.min_agreement)
-    if agreement < limits.min_agreement and p_value < SIGNIFICANCE:
+    chance = p_value(disagreements, comparison.num_images, 1 - limits.min_agreement)
+    if agreement < limits.min_agreement and chance < SIGNIFICANCE:
         reasons.append(
             f"agrees with {source_name} on {agreement:.2%} of the images; "
             f"{recipe.name} must agree on {limits.min_agreement:.1%}"
@@ -125,7 +125,7 @@ def exceeded_limits(
     return reasons
 
 
-def _p_value(successes: int, trials: int, probability: float) -> float:
+def p_value(successes: int, trials: int, probability: float) -> float:
     """Return the probability of at least this many successes in independent trials."""
     from scipy.stats import binom
 

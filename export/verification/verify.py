@@ -96,6 +96,22 @@ def verify(
     source = reference if made_from is None else made_from
     _check_arguments(reference, source, images, labels)
     outputs = Interpreter(file)(images, advance)
+    return judge(outputs, reference, labels, recipe, made_from)
+
+
+def judge(
+    outputs: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    labels: NDArray[np.integer[Any]] | None,
+    recipe: Recipe,
+    made_from: NDArray[np.float32] | None = None,
+) -> Verdict:
+    """Apply the limits of a recipe to the probabilities `(n, num_classes)` that a file gives.
+
+    See `verify`, also for what it raises.
+    """
+    source = reference if made_from is None else made_from
+    _check_arguments(reference, source, outputs, labels)
     if outputs.shape != reference.shape:
         raise UsageError(
             f"The file has {outputs.shape[1]} classes and the Keras model {reference.shape[1]}."
@@ -108,8 +124,8 @@ def verify(
         comparison, lost, gained, recipe, source_name
     )
     needs_statistics = recipe.limits.max_abs_error is None or bool(recipe.techniques)
-    too_few = not reasons and needs_statistics and len(images) < ENOUGH_IMAGES
-    remark = f"too few images for a reliable verdict: {len(images)}, fewer than {ENOUGH_IMAGES}"
+    too_few = not reasons and needs_statistics and len(outputs) < ENOUGH_IMAGES
+    remark = f"too few images for a reliable verdict: {len(outputs)}, fewer than {ENOUGH_IMAGES}"
     return Verdict(
         **asdict(comparison),
         accepted=not reasons,

@@ -18,12 +18,13 @@ from cnn_keras.command import one_line
 from cnn_keras.machine import host
 from cnn_keras.training.run_folder import Run
 from export.cli import main
-from export.pipeline import _require_writable
+from export.pipeline import require_writable
 from export.recipes import DEFAULT
 from export.report.facts import Entry
 from export.report.render import render_html, render_markdown
 from export.studies import recipes as study
 from export.tflite import metadata
+from export.verification.exported_file import find_provenance
 from tests.fixtures.command_line import run_main
 from tests.fixtures.interruptions import copies_before_each_rename
 
@@ -128,6 +129,20 @@ def test_layers_of_keep_float_stay_in_floating_point(
     assert code == 0  # export.json states the layers
     code, _, err = run_main(capsys, *command, "--keep-float", "(")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_layers_of_int4_have_4_bit_weights(
+    lenet_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("export", lenet_run.path, "--out", tmp_path, "--int4", "/(c5|f6)_")
+    code, _, err = run_main(capsys, *command)  # all default recipes
+    assert (code, err.count("\n")) == (2, 1)
+    code, out, _ = run_main(capsys, *command, "--recipes", "static_wi8_ai8", "--json")
+    row = json.loads(out)["files"][0]
+    assert (code, row["int4_layers"], row["audit"]["dtypes"]["int4"]) == (0, "/(c5|f6)_", 2)
+    code, out, _ = run_main(capsys, "verify", tmp_path / row["file"], "--json")
+    assert code == 0  # by the limits of 4-bit recipes
+    assert find_provenance(tmp_path / row["file"]).recipe.limits.max_drop_points == 2.0
 
 
 def test_a_bad_file_is_refused_and_removed(
@@ -253,5 +268,5 @@ def test_a_full_disk_leaves_nothing_half_written(lenet_run: Run, tmp_path: Path)
 def test_a_folder_that_cannot_be_written_is_named_as_given(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"file") as caught:
-        _require_writable(tmp_path / name)
+        require_writable(tmp_path / name)
     assert one_line(caught.value).startswith(f"{tmp_path / name}: ")

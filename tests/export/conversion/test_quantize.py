@@ -8,10 +8,12 @@ import pytest
 import export
 from cnn_keras.errors import Error, UsageError
 from export.conversion.quantize import calibrate
-from export.recipes import RECIPES
+from export.recipes import RECIPES, recipe
 from export.tflite import flatbuffer, metadata
 from export.tflite.interpreter import Interpreter, ModelFileError
-from tests.fixtures.trained_network import POST_TRAINING_RECIPES
+from export.verification.audit import audit
+from export.verification.refusal import reasons_to_refuse
+from tests.fixtures.trained_network import POST_TRAINING_RECIPES, Trained
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +147,29 @@ def test_quantized_files_are_not_quantized_again(files):
 def test_broken_file():
     with pytest.raises(ModelFileError, match="Not a TFLite file"):
         export.quantize(b"not a model", "float16")
+
+
+def test_layers_have_the_types_that_the_recipe_names(trained: Trained) -> None:
+    mixed = recipe("static_wi8_ai8").with_float_layers("/conv1_").with_int4_layers("/(conv3|prob)")
+    content = export.quantize(trained.float32, mixed, trained.calibration)
+    model = flatbuffer.parse(content)
+    kernels = {
+        flatbuffer.layer_of(
+            flatbuffer.name_of(graph.tensors[op.outputs[0]])
+        ): flatbuffer.dtype_name(graph.tensors[op.inputs[1]])
+        for graph in model.subgraphs
+        for op, name in zip(graph.operators, flatbuffer.op_names(model), strict=True)
+        if name in ("CONV_2D", "FULLY_CONNECTED")
+    }
+    assert list(kernels.values()) == ["float32", "int8", "int4", "int4"]
+    found = audit(content)
+    assert found.recipe == "static_wi8_ai8"
+    assert reasons_to_refuse(found, mixed, []) == []
+    both = mixed.with_float_layers("/conv3_")  # floating point has precedence
+    assert audit(export.quantize(trained.float32, both, trained.calibration)).dtypes["int4"] == 1
+
+
+def test_only_static_8_bit_recipes_have_single_layers_with_4_bits() -> None:
+    for name in ("float32", "dynamic_wi8_afp32", "static_wi8_ai16"):
+        with pytest.raises(UsageError, match=f"'{name}' .* --int4 is for .*static_wi8_ai8"):
+            recipe(name).with_int4_layers("conv")

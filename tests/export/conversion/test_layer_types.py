@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from cnn_keras.errors import UsageError
-from export.conversion.float_layers import float_operations
+from export.conversion.layer_types import float_operations, int4_operations
 from export.recipes import recipe
 from export.tflite.flatbuffer import name_of, parse
 from tests.fixtures.trained_network import Trained
@@ -36,5 +36,9 @@ def test_layers_are_kept_by_the_names_of_their_tensors(trained: Trained) -> None
 
 
 def test_an_expression_that_matches_no_tensor_is_refused(trained: Trained) -> None:
-    with pytest.raises(UsageError, match=r"No tensor of the file .* 'conv9'"):
-        float_operations(STATIC.with_float_layers("conv9"), parse(trained.float32))
+    model = parse(trained.float32)
+    with pytest.raises(UsageError, match=r"No tensor of the file .* 'conv9', .* floating point"):
+        float_operations(STATIC.with_float_layers("conv9"), model)
+    with pytest.raises(UsageError, match=r"No tensor of the file .* 'conv9', .* 4-bit weights"):
+        int4_operations(STATIC.with_int4_layers("conv9"), model)
+    assert int4_operations(STATIC, model) is None
