@@ -8,6 +8,7 @@ In floating point stay those whose operations XNNPACK does not run in 8 bits (a 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Any
 
 from cnn_keras.errors import UsageError
@@ -63,7 +64,7 @@ def _matching(pattern: str | None, model: Any, purpose: str) -> set[str]:
     return found
 
 
-def _scopes(tensors: set[str], model: Any) -> str | None:
+def _scopes(tensors: Set[str], model: Any) -> str | None:
     """Return a regular expression of the quantizer's names for the operations of some tensors."""
     scopes = [
         "".join(f"{name};" for name in names)
