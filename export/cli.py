@@ -20,6 +20,7 @@ from . import app_models
 from .benchmark import cli as benchmark
 from .benchmark_report.cli import Report
 from .cards.cli import Card, Publish
+from .choice.cli import Choose
 from .estimation.cli import Estimate
 from .provenance import EXPORT_JSON
 from .recipes import IOType, Recipe, select
@@ -266,6 +267,7 @@ COMMANDS: dict[str, type[Command] | cli.Group] = {
     "benchmark": Benchmark,
     "estimate": Estimate,
     "report": Report,
+    "choose": Choose,
     "card": Card,
     "publish": Publish,
     "study": cli.Group("Test a claim and record the result.", STUDIES),

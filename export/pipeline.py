@@ -76,7 +76,7 @@ def export(
     return write_files(prepare(source, split, tuning_epochs, flip), out, recipes)
 
 
-def write_files(job: Job, out: Path, recipes: Sequence[Recipe]) -> dict[str, Any]:
+def write_files(job: ExportJob, out: Path, recipes: Sequence[Recipe]) -> dict[str, Any]:
     """Write the files of an export whose reference is computed; see `export`.
 
     Raises:
@@ -87,6 +87,7 @@ def write_files(job: Job, out: Path, recipes: Sequence[Recipe]) -> dict[str, Any
     rows = []
     for recipe in recipes:
         start = time.perf_counter()
+        log(f"{source.name}: {recipe.name}, verified on {len(job.images)} {job.split} images")
         try:
             content, row, _ = make_file(job, recipe)
         except OSError:
@@ -114,7 +115,7 @@ def write_files(job: Job, out: Path, recipes: Sequence[Recipe]) -> dict[str, Any
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportJob:
     """What all files of an export share.
 
     Attributes:
@@ -183,7 +184,7 @@ def prepare(
     split: str = "validation",
     tuning_epochs: int | None = None,
     flip: bool | None = None,
-) -> Job:
+) -> ExportJob:
     """Compute the reference and convert the source model; see `export`.
 
     Raises:
@@ -204,7 +205,7 @@ def prepare(
         run.preprocessing.to_dict(),
         measure_drawing(dataset.train.sample(DRAWING_IMAGES).read()),
     )
-    return Job(
+    return ExportJob(
         source=source,
         split=split,
         pixels=pixels,
@@ -220,7 +221,7 @@ def prepare(
     )
 
 
-def make_file(job: Job, recipe: Recipe) -> MadeFile:
+def make_file(job: ExportJob, recipe: Recipe) -> MadeFile:
     """Make and check the file of a recipe.
 
     Raises:
@@ -229,12 +230,11 @@ def make_file(job: Job, recipe: Recipe) -> MadeFile:
     """
     network = _network_for(job, recipe)
     content = _quantize(job, recipe, network.float32)
-    log(f"{job.source.name}: verify {recipe.name} on {len(job.images)} {job.split} images")
     outputs = Interpreter(content)(job.images)
     return MadeFile(content, _check(job, recipe, content, outputs, network), outputs)
 
 
-def _network_for(job: Job, recipe: Recipe) -> _Network:
+def _network_for(job: ExportJob, recipe: Recipe) -> _Network:
     """Train the source model further, if the recipe includes it, and convert the result."""
     if not recipe.techniques:
         return _Network(job.float32)
@@ -249,19 +249,32 @@ def _network_for(job: Job, recipe: Recipe) -> _Network:
     )
 
 
-def _quantize(job: Job, recipe: Recipe, float32: ModelFile) -> bytes:
+def _quantize(job: ExportJob, recipe: Recipe, float32: ModelFile) -> bytes:
     """Calibrate a float32 file if necessary, quantize it, and add the metadata."""
-    if recipe.needs_calibration and recipe.techniques not in job.ranges:
-        with progress(f"{job.source.name}: calibrate", len(job.calibration)) as advance:
-            job.ranges[recipe.techniques] = calibrate(float32, job.calibration, advance)
-    ranges = job.ranges.get(recipe.techniques)
+    ranges = None
+    if recipe.needs_calibration:
+        ranges = calibrated(job, float32, recipe.techniques)
     input_range = job.source.run.preprocessing.range
     model = quantize_model(float32, recipe, ranges, input_range=input_range)
     return metadata.write_model(model, job.metadata)
 
 
+def calibrated(job: ExportJob, float32: ModelFile, techniques: Sequence[Technique] = ()) -> Ranges:
+    """Return the ranges of a float32 file, which the static files of a job share.
+
+    Args:
+        job: The job.
+        float32: The float32 file of the network.
+        techniques: Its further training.
+    """
+    if techniques not in job.ranges:
+        with progress(f"{job.source.name}: calibrate", len(job.calibration)) as advance:
+            job.ranges[techniques] = calibrate(float32, job.calibration, advance)
+    return job.ranges[techniques]
+
+
 def _check(
-    job: Job, recipe: Recipe, content: bytes, outputs: Probabilities, network: _Network
+    job: ExportJob, recipe: Recipe, content: bytes, outputs: Probabilities, network: _Network
 ) -> dict[str, Any]:
     """Audit and verify a file, decide whether it is accepted, and return its row."""
     audited = audit(content)
@@ -284,7 +297,7 @@ def _check(
     }
 
 
-def _failure_row(reason: str, job: Job) -> dict[str, Any]:
+def _failure_row(reason: str, job: ExportJob) -> dict[str, Any]:
     """Return the row of a file that could not be made or run: None for what was not measured."""
     top1_float = None
     if job.labels is not None:
@@ -311,7 +324,7 @@ def _write_or_remove(out: Path, name: str, content: bytes | None) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _document(job: Job, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _document(job: ExportJob, out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the content of `export.json`."""
     run, dataset = job.source.run, job.source.dataset
     warning = baseline_warning(job.reference, job.labels, run.classes)

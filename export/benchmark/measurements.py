@@ -207,7 +207,7 @@ class _Session:
 
     def _measure(self, file: Path, inputs: Inputs, places: Sequence[Place]) -> None:
         here = any(isinstance(place, Local) for place in places) and 1 in self._options.threads
-        with self._reference(file, inputs, warm=here) as (process, job, expected):
+        with reference(file, inputs, self._options, warm=here) as (process, job, expected):
             for place in places:
                 for num_threads in self._options.threads:
                     log(_progress(str(file), num_threads, place))
@@ -274,7 +274,7 @@ class _Session:
 
     def _load(self, file: Path, inputs: Inputs) -> tuple[Job, digest.Digest]:
         """Return the measurement of a file, and the digest of its outputs on this machine."""
-        with self._reference(file, inputs, warm=False) as (process, job, expected):
+        with reference(file, inputs, self._options) as (process, job, expected):
             return job, digest.compare(expected, outputs_of(process))
 
     def _compare(
@@ -301,31 +301,6 @@ class _Session:
             untrained = job.file in options.untrained
             self._append(record(job, Local.name, measured, compared, versus, untrained))
 
-    @contextmanager
-    def _reference(
-        self, file: Path, inputs: Inputs, warm: bool
-    ) -> Iterator[tuple[RunnerProcess, Job, digest.Reference]]:
-        """Load a file on this machine, with one thread, and compute its outputs."""
-        options = self._options
-        path = str(inputs.path) if inputs.path else None
-        with RunnerProcess(
-            LoadOptions(str(file), 1, options.warmup_secs if warm else 0.0, path)
-        ) as process:
-            loaded = process.loaded
-            with file.open("rb") as opened:
-                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-            job = Job(
-                file,
-                sha256,
-                loaded,
-                inputs,
-                num_threads=1,
-                warmup_secs=options.warmup_secs,
-                timing=options.timing,
-                sustained_secs=options.sustained_secs,
-            )
-            yield process, job, digest.reference(file, outputs_of(process), loaded.output)
-
     def _append(self, document: dict[str, Any]) -> None:
         """Add a measurement to those found, and append it to its JSONL file."""
         self.found.documents.append(document)
@@ -337,6 +312,44 @@ class _Session:
                 self._unwritten.add(path)
                 reason = _not_written(path, error)
                 self.found.failures.append({"file": str(path), "reason": reason})
+
+
+@contextmanager
+def reference(
+    file: Path, inputs: Inputs, options: MeasurementOptions, warm: bool = False
+) -> Iterator[tuple[RunnerProcess, Job, digest.Reference]]:
+    """Load a file on this machine, with one thread, and compute its outputs.
+
+    Args:
+        file: The `.tflite` file.
+        inputs: Its images.
+        options: How it is going to be measured.
+        warm: Whether to warm it up, to measure it in this process.
+
+    Yields:
+        The process, the measurement with one thread, and the outputs.
+
+    Raises:
+        ModelFileError: The file is not a runnable classifier.
+    """
+    path = str(inputs.path) if inputs.path else None
+    with RunnerProcess(
+        LoadOptions(str(file), 1, options.warmup_secs if warm else 0.0, path)
+    ) as process:
+        loaded = process.loaded
+        with file.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        job = Job(
+            file,
+            sha256,
+            loaded,
+            inputs,
+            num_threads=1,
+            warmup_secs=options.warmup_secs,
+            timing=options.timing,
+            sustained_secs=options.sustained_secs,
+        )
+        yield process, job, digest.reference(file, outputs_of(process), loaded.output)
 
 
 def _profile(place: Place, job: Job, secs: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import tyro
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments.record import record_outcome
-from cnn_keras.options import BaseRecipeOption, RecipeOptions, TrainingDataOptions
+from cnn_keras.options import BaseRecipeOption, DataDirOption, RecipeOptions, TrainingDataOptions
 from cnn_keras.studies import cli as network_studies
 from cnn_keras.studies.option_checks import (
     require_at_least,
@@ -236,6 +236,36 @@ class EstimationStudy(ProfilesCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChoiceStudy(DataDirOption, RunsOption, StudyCommand):
+    """Test whether `choose` finds the best of all mixes of types by layer."""
+
+    network: Path = Path("lenet5:digits")
+    """Trained network or run folder of a few layers; all mixes of it are made and timed."""
+    searched: tuple[Path, ...] = ()
+    """Trained networks or run folders whose choices are compared with the best recipe."""
+
+    def __call__(self) -> Outcome:
+        from cnn_keras.training.run_folder import Run
+
+        for path in (self.network, *self.searched):
+            Run.open(path)
+        start_keras()
+        from ..choice.cli import RECIPES
+        from ..recipes import select
+        from .choice import choice
+
+        document = choice(
+            self.out,
+            enumerated=self.network,
+            searched=self.searched,
+            recipes=select(RECIPES),
+            runs=self.runs,
+            data_dir=self.data_dir,
+        )
+        return record_outcome(document)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConverterStudy(StudyCommand):
     """Time the conversion of all files of a network, here and with TensorFlow's converter."""
 
@@ -348,6 +378,7 @@ STUDIES = {
     "profile": ProfileStudy,
     "comparison": ComparisonStudy,
     "estimation": EstimationStudy,
+    "choice": ChoiceStudy,
     "converter": ConverterStudy,
     "agreement": AgreementStudy,
     "peers": PeerStudy,
