@@ -107,22 +107,21 @@ def combinations(layers: Sequence[Layer]) -> Iterator[Types]:
 
 
 def describe(layers: Sequence[Layer], types: Types) -> str:
-    """Return a mix in words.
+    """Return a mix in words: the layers that are not of the most frequent type.
 
     Example:
-        >>> layers = [Layer(name, name, (), (), 0) for name in ("c1", "c3", "c5")]
-        >>> describe(layers, ("float32", "int8", "int4"))
-        'c1 float32, c5 int4, others int8'
+        >>> layers = [Layer(name, name, (), (), 0) for name in ("c1", "c3", "c5", "f6")]
+        >>> describe(layers, ("float32", "int8", "int8", "int4"))
+        'c1 float32, f6 int4, others int8'
     """
+    most = max(("int8", "int4", "float32"), key=types.count)
     pairs = list(zip(layers, types, strict=True))
     parts = [
         f"{' '.join(layer.name for layer, of in pairs if of == each)} {each}"
-        for each in ("float32", "int4")
-        if each in types
+        for each in ("float32", "int8", "int4")
+        if each in types and each != most
     ]
-    if "int8" in types:
-        parts.append("others int8" if parts else "all int8")
-    return ", ".join(parts)
+    return ", ".join([*parts, f"{'others' if parts else 'all'} {most}"])
 
 
 def _kernel_layer(tensor: str) -> str:

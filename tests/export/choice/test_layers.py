@@ -36,7 +36,7 @@ def test_the_recipe_names_the_tensors_of_the_layers(trained: Trained) -> None:
     assert [n for n in names if re.search(mixed.int4_layers, n)] == [layers[3].kernel]
 
 
-def test_a_mix_is_described_by_what_is_not_int8() -> None:
+def test_a_mix_of_one_type_is_described_by_it() -> None:
     layers = [layer("a"), layer("b")]
     assert describe(layers, ("int8", "int8")) == "all int8"
-    assert describe(layers, ("int4", "int4")) == "a b int4"
+    assert describe(layers, ("int4", "int4")) == "all int4"

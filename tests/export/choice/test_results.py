@@ -22,8 +22,7 @@ def test_the_chosen_file_comes_first_and_the_refused_last() -> None:
 def test_the_reason_names_the_limit_that_no_file_keeps_and_by_how_much() -> None:
     (reason,) = reasons(TRIED, FILES.layers, Limits(max_kb=40, max_drop=50))
     assert reason == (
-        "No file keeps --max-kb 40: conv0 conv1 conv2 conv3 int4 is the smallest with 46.0 kB, "
-        "6.00 kB beyond it."
+        "No file keeps --max-kb 40: all int4 is the smallest with 46.0 kB, 6.00 kB beyond it."
     )
 
 
