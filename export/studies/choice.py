@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_FILES = 40  # that a search tries fewer than
 PROCESSES = 3  # that time each file
+MAX_DROP = 0.3  # points
 
 
 class Budget(NamedTuple):
@@ -115,7 +116,7 @@ def _network(
             _time_all(trials, recipes, name)
         budgets = [
             (_compare_with_all if whole else _compare_with_recipes)(job, trials, limits, recipes)
-            for limits in limits_of(trials)
+            for limits in limits_of(trials, whole)
         ]
     return Network(name, trials, budgets)
 
@@ -133,20 +134,32 @@ def _time_all(trials: Trials, recipes: Sequence[Recipe], name: str) -> None:
     trials.time(trials.files, PROCESSES)
 
 
-def limits_of(trials: Trials) -> list[Limits]:
-    """Return limits between the files that have the same type in all layers."""
+def limits_of(trials: Trials, whole: bool) -> list[Limits]:
+    """Return limits between the files that have the same type in all layers.
+
+    Args:
+        trials: The files.
+        whole: Whether all mixes are measured, so that searches take no time.
+    """
     int8, int4 = (trials.try_types(uniform(trials.layers, of)) for of in ("int8", "int4"))
     max_ms = 1.25 * int8.value("latency")
-    max_kb = (int8.value("size") + int4.value("size")) / 2
-    return [
-        Limits(max_drop=0.5),
-        Limits(max_kb=max_kb),
-        Limits(max_ms=max_ms),
-        Limits(max_ms=max_ms, max_kb=max_kb),
-        Limits(max_kb=max_kb, max_drop=0.5),
-        Limits(max_ms=max_ms, max_drop=0.5),
-        Limits(max_ms=max_ms, max_kb=max_kb, max_drop=0.5),
+    most, least = (file.value("size") for file in (int8, int4))
+    half, tight = (least + most) / 2, least + (most - least) / 50
+    limits = [
+        Limits(max_drop=MAX_DROP),
+        Limits(max_kb=half),
+        Limits(max_kb=half, max_drop=MAX_DROP),
+        Limits(max_ms=max_ms, max_kb=half, max_drop=MAX_DROP),
     ]
+    if whole:
+        limits += [
+            Limits(max_ms=max_ms),
+            Limits(max_ms=max_ms, max_kb=half),
+            Limits(max_ms=max_ms, max_drop=MAX_DROP),
+            Limits(max_kb=tight),
+            Limits(max_kb=tight, max_drop=0.0),
+        ]
+    return limits
 
 
 def _compare_with_all(

@@ -52,5 +52,5 @@ def test_every_mix_is_made_and_the_choices_are_recorded(lenet_run: Run, tmp_path
     assert "<svg" in path.with_suffix(".svg").read_text()
     (network,) = record["networks"]
     assert len(network["files"]) == 3**5 - 1 + 1
-    assert len(network["budgets"]) == len(record["claims"]) == 7
+    assert len(network["budgets"]) == len(record["claims"]) == 9
     assert all(claim["value"] < study.MAX_FILES for claim in record["claims"])
