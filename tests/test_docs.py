@@ -118,7 +118,7 @@ def test_options_exist(page: Path) -> None:
         word
         for code in inline_code(page)
         if not code.startswith("pip ")
-        for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)
+        for word in re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", code)
     }
     assert named <= known | {"--help"}
 
