@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAVEN := mvn --batch-mode --no-transfer-progress --file android_demo/pom.xml
 APK := android_demo/build/cnn-keras-demo.apk
 
-.PHONY: setup demo test test-slow test-places test-android wheel apk apk-check lint clean
+.PHONY: setup demo test test-slow test-places test-executors test-android wheel apk apk-check lint clean
 
 setup: .venv/installed
 
@@ -50,6 +50,14 @@ needs = @for tool in $(1); do command -v $$tool > /dev/null \
 test-places: setup .venv/places
 	$(call needs,adb chromium npm qemu-aarch64 ssh /usr/sbin/sshd,adb chromium npm openssh-client openssh-server qemu-user)
 	$(BIN)/python -m pytest -m places tests/places
+
+.venv/executors: .venv/installed tests/executors/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement tests/executors/requirements.txt
+	@touch $@
+
+# Many trainings on a local Ray cluster, by submitit, and chosen by Optuna.
+test-executors: setup .venv/executors
+	$(BIN)/python -m pytest -m executors tests/executors tests/cnn_keras/sweep
 
 # With the parts of the page of `benchmark --web`, so that it needs no npm where it is installed.
 wheel: setup

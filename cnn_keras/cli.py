@@ -24,6 +24,7 @@ from .errors import Error, UsageError
 from .inspection.cli import List, Summary
 from .options import SHOWN_DEFAULTS
 from .packing.cli import PackWeights
+from .sweep.cli import Sweep
 from .training.cli import Evaluate, Predict, Train
 from .training.recipe_file import named_recipe, shown_values
 from .training.recipes import recipe
@@ -43,6 +44,7 @@ COMMANDS: dict[str, type[Command] | Group] = {
     "summary": Summary,
     "dataset": Group("Check a data set.", {"check": DatasetCheck}),
     "train": Train,
+    "sweep": Sweep,
     "import-weights": ImportWeights,
     "pack-weights": PackWeights,
     "evaluate": Evaluate,

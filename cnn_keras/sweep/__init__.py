@@ -1,0 +1,1 @@
+"""Search for the training recipe with the best validation accuracy."""
