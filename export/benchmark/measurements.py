@@ -360,7 +360,15 @@ def _profile(place: Place, job: Job, secs: float) -> dict[str, Any]:
         archive: Archive = isolation.call(
             "benchmark.profile.archive.write_archive", str(job.file), image, path, file=job.file
         )
-        options = ProfileOptions(path, archive.names, [*PEAKS], job.num_threads, secs, [*COPIES])
+        options = ProfileOptions(
+            path,
+            archive.names,
+            archive.fused_names,
+            [*PEAKS],
+            job.num_threads,
+            secs,
+            [*COPIES],
+        )
         return document(archive, place.profile(job, options))
 
 

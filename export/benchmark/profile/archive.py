@@ -31,10 +31,12 @@ class Archive(NamedTuple):
     Attributes:
         operators: The operations of the file, without their contents.
         names: Names of their files.
+        fused_names: Names of the files of the operations that are fused into others.
     """
 
     operators: list[Operator]
     names: list[str]
+    fused_names: list[str]
 
 
 def write_archive(file: str, image: NDArray[Any], archive: str) -> Archive:
@@ -55,16 +57,26 @@ def write_archive(file: str, image: NDArray[Any], archive: str) -> Archive:
     preserved = RawModel(content, preserve_tensors=True)
     preserved.set_inputs([image])
     preserved.invoke()
-    names = [f"{index:03}" for index in range(len(found))]
+    named = {f"{index:03}": operator for index, operator in enumerate(found)}
+    fused = {
+        f"{name}_fused{index}": each
+        for name, operator in named.items()
+        for index, each in enumerate(operator.fused)
+    }
     with zipfile.ZipFile(archive, "w") as opened:
         _write(opened, WHOLE, content, [image])
         _write(opened, CALL, _call_file(), [np.zeros((1, 1, 1, 1), np.float32)])
-        for name, operator in zip(names, found, strict=True):
+        for name, operator in (named | fused).items():
             _write(opened, name, operator.content, map(preserved.tensor, operator.inputs))
         for name, (dtype, side, channels) in PEAKS.items():
             ones = np.ones((1, side, side, channels), dtype)
             _write(opened, name, _convolution_file(dtype, side, channels), [ones])
-    return Archive([operator._replace(content=b"") for operator in found], names)
+    return Archive([_without_content(operator) for operator in found], [*named], [*fused])
+
+
+def _without_content(operator: Operator) -> Operator:
+    fused = tuple(map(_without_content, operator.fused))
+    return operator._replace(content=b"", fused=fused)
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes, inputs: Any) -> None:

@@ -45,6 +45,7 @@ class ProfileOptions(NamedTuple):
         archive: Path of a ZIP file with `<name>.tflite` and `<name>_<index>.npy`, its inputs, for
             `WHOLE`, `CALL`, each of the operations and each of the peaks.
         operations: Names of the operations, in the order of the file.
+        fused: Names of operations that are fused into these, each by itself.
         peaks: Names of files whose operation is as fast as any on this machine.
         num_threads: Threads that LiteRT may use.
         secs: Seconds of timed rounds.
@@ -53,6 +54,7 @@ class ProfileOptions(NamedTuple):
 
     archive: str
     operations: list[str]
+    fused: list[str]
     peaks: list[str]
     num_threads: int
     secs: float
@@ -67,6 +69,7 @@ class Times(NamedTuple):
         call_ms: A call of a file that does nothing.
         operations_ms: Each operation, with a call.
         alone_ms: The same, alone.
+        fused_ms: Each fused operation, with a call; each is timed alone.
         delegated: Whether XNNPACK runs the operation.
         peaks_ms: Each peak, with a call; each is timed alone.
         copies_ms: Copying an array of each size, alone.
@@ -77,6 +80,7 @@ class Times(NamedTuple):
     call_ms: float
     operations_ms: list[float]
     alone_ms: list[float]
+    fused_ms: list[float]
     delegated: list[bool]
     peaks_ms: list[float]
     copies_ms: list[float]
@@ -102,6 +106,7 @@ def profile(options: ProfileOptions) -> Times:
             return model
 
         peaks = [_alone_ms(load(name), 5 * _ALONE_SECS) for name in options.peaks]
+        fused = [_alone_ms(load(name), _ALONE_SECS) for name in options.fused]
         whole, calls = load(WHOLE), [load(CALL) for _ in range(_CALLS)]
         operations = [load(name) for name in options.operations]
     in_turn: list[RawModel] = []
@@ -116,6 +121,7 @@ def profile(options: ProfileOptions) -> Times:
         call_ms=float(np.mean([ms[id(call)] for call in calls])),
         operations_ms=[ms[id(model)] for model in operations],
         alone_ms=[_alone_ms(model, _ALONE_SECS) for model in operations],
+        fused_ms=fused,
         delegated=[model.is_delegated() for model in operations],
         peaks_ms=peaks,
         copies_ms=[_copy_ms(size) for size in options.copies],

@@ -45,6 +45,7 @@ class Operator(NamedTuple):
         output_shape: Shape of its first output.
         inputs: Indices of the tensors that it reads, other than constants.
         content: The file with this operation alone. It takes these tensors in order.
+        fused: The operations that XNNPACK runs as this one, each by itself.
     """
 
     op: str
@@ -59,19 +60,25 @@ class Operator(NamedTuple):
     output_shape: tuple[int, ...]
     inputs: tuple[int, ...]
     content: bytes
+    fused: tuple[Operator, ...] = ()
 
 
 def operators(model: Any) -> list[Operator]:
     """Cut a file into its operations; shapes, types, quantization and weights stay as they are.
 
     An operation that only prepares a constant, such as one that dequantizes weights, runs when the
-    file is loaded. It is in the files of the operations that use the constant.
+    file is loaded. It is in the files of the operations that use the constant. XNNPACK fuses the
+    padding before a convolution into the convolution, so that they are one operation here.
+
+    Reference:
+        XNNPACK, ``xnn_subgraph_fusion`` in ``src/subgraph.c``.
 
     Args:
         model: The parsed file.
     """
     graph, lrn = model.subgraphs[0], lrn_tensors(model)
     prepared: dict[int, Any] = {}  # operations on constants, by their outputs
+    paddings = _fused_paddings(model)
     found = []
     for op, name in zip(graph.operators, op_names(model), strict=True):
         constant = [
@@ -79,8 +86,8 @@ def operators(model: Any) -> list[Operator]:
         ]
         if all(constant):
             prepared |= {int(output): op for output in op.outputs}
-        else:
-            operator = _operator(model, op, name, prepared)
+        elif int(op.outputs[0]) not in paddings:
+            operator = _operator(model, op, name, prepared, paddings.get(_inputs(op)[0]))
             # The sum over channels of LRN is a convolution, but not one of the network's.
             found.append(operator._replace(macs=0) if operator.tensor in lrn else operator)
     return found
@@ -96,17 +103,71 @@ def model_of(codes: list[Any], buffers: list[Any], graph: Any) -> Any:
     return model
 
 
-def _operator(model: Any, op: Any, name: str, prepared: dict[int, Any]) -> Operator:
-    """Return an operation, with the operations that prepare its constants."""
+def _fused_paddings(model: Any) -> dict[int, Any]:
+    """Return the paddings that XNNPACK fuses into a convolution, by the tensors that they write."""
+    graph = model.subgraphs[0]
+    readers: dict[int, list[tuple[str, Any]]] = {}
+    paddings: dict[int, Any] = {}
+    for op, name in zip(graph.operators, op_names(model), strict=True):
+        if name == "PAD" and is_constant(model, graph.tensors[op.inputs[1]]):
+            paddings[int(op.outputs[0])] = op
+        for index in _inputs(op):
+            readers.setdefault(index, []).append((name, op))
+    return {
+        index: op
+        for index, op in paddings.items()
+        if index not in graph.outputs
+        and len(found := readers.get(index, [])) == 1
+        and _pads_height_and_width(model, op)
+        and _fuses_padding(model, *found[0])
+    }
+
+
+def _pads_height_and_width(model: Any, padding: Any) -> bool:
+    """Return whether a padding of images leaves batch and channels."""
+    tensor = model.subgraphs[0].tensors[padding.inputs[1]]
+    values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), dtype_name(tensor))
+    return values.size == 8 and not values.reshape(4, 2)[[0, 3]].any()
+
+
+def _fuses_padding(model: Any, name: str, op: Any) -> bool:
+    """Return whether an operation can take the padding of its input."""
+    from ai_edge_litert.schema_py_generated import Padding
+
+    if name not in ("CONV_2D", "DEPTHWISE_CONV_2D") or op.builtinOptions.padding != Padding.VALID:
+        return False
+    # A dynamic-range convolution quantizes its input, after the padding.
+    image, kernel = (dtype_name(model.subgraphs[0].tensors[index]) for index in op.inputs[:2])
+    return image == kernel
+
+
+def _operator(
+    model: Any, op: Any, name: str, prepared: dict[int, Any], padding: Any = None
+) -> Operator:
+    """Return an operation, with the operations that prepare its constants.
+
+    Args:
+        model: The parsed file.
+        op: The operation.
+        name: TFLite's name of it.
+        prepared: Operations that prepare constants, by their outputs.
+        padding: The padding of its input that is fused into it.
+    """
     graph = model.subgraphs[0]
     needed = [*_preparing(op, prepared), op]
+    read = _inputs(op)
+    fused: tuple[Operator, ...] = ()
+    if padding:
+        fused = (_operator(model, padding, "PAD", {}), _operator(model, op, name, prepared))
+        needed.insert(-1, padding)
+        read[0] = int(padding.inputs[0])
     inputs = tuple(
         index
-        for index in dict.fromkeys(_inputs(op))
+        for index in dict.fromkeys(read)
         if index not in prepared and not is_constant(model, graph.tensors[index])
     )
     output = graph.tensors[op.outputs[0]]
-    tensors = [graph.tensors[index] for index in [*_inputs(op), *map(int, op.outputs)]]
+    tensors = [graph.tensors[index] for index in [*read, *map(int, op.outputs)]]
     layer = layer_of(name_of(output))
     return Operator(
         op=name,
@@ -117,10 +178,11 @@ def _operator(model: Any, op: Any, name: str, prepared: dict[int, Any]) -> Opera
         num_bytes=sum(map(_size, tensors)),
         dtype=dtype_name(output),
         kernel_dtype=_kernel_dtype(model, op, name),
-        input_shapes=tuple(_shape(graph.tensors[index]) for index in _inputs(op)),
+        input_shapes=tuple(_shape(graph.tensors[index]) for index in read),
         output_shape=_shape(output),
         inputs=inputs,
         content=pack(_cut(model, needed, inputs)),
+        fused=fused,
     )
 
 

@@ -23,7 +23,7 @@ class Operation(NamedTuple):
     Attributes:
         name: The paper's row, TFLite's operation or the stage, if it is a group; otherwise the
             name of the output.
-        ops: TFLite's operations, with their numbers if there are several.
+        ops: TFLite's operations, with their numbers if there are several; ``PAD + CONV_2D`` is one.
         ms: Latency, without the cost of a call.
         share: Of the sum of all operations.
         macs: Multiply-adds.
@@ -65,6 +65,7 @@ def document(archive: Archive, times: Times) -> dict[str, Any]:
         rows.append(
             {
                 **found,
+                "fused": [each.op for each in operator.fused],
                 "ms": own,
                 "alone_ms": max(alone_ms - times.call_ms, 0.0),
                 "delegated": delegated,
@@ -73,12 +74,15 @@ def document(archive: Archive, times: Times) -> dict[str, Any]:
                 ),
             }
         )
+    alone = sum(row["alone_ms"] for row in rows if row["fused"])
+    separate = sum(max(ms - times.call_ms, 0.0) for ms in times.fused_ms)
     return {
         "whole_ms": times.whole_ms,
         "sum_ms": sum(row["ms"] for row in rows) + times.call_ms,
         "alone_sum_ms": sum(row["alone_ms"] for row in rows) + times.call_ms,
         "call_ms": times.call_ms,
         "calls_ms": times.call_ms * (calls - 1),
+        "fusion_ms": max(separate - alone, 0.0),
         "rounds": times.rounds,
         "peak_gmac_s": peaks,
         "bandwidth_gb_s": bandwidth,
@@ -130,8 +134,8 @@ def _operation(name: str, rows: Sequence[dict[str, Any]], profile: dict[str, Any
     macs = sum(row["macs"] for row in rows)
     total = sum(row["ms"] for row in profile["operations"])
     counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["op"]] = counts.get(row["op"], 0) + 1
+    for label in map(_label, rows):
+        counts[label] = counts.get(label, 0) + 1
     return Operation(
         name=name,
         ops=", ".join(f"{count} {op}" if count > 1 else op for op, count in counts.items()),
@@ -158,17 +162,34 @@ def stage_of(row: str) -> str:
 
 def conclusion(profile: dict[str, Any]) -> str:
     """Return how far the sum of the operations explains the whole file, in words."""
-    whole, total = profile["whole_ms"], profile["sum_ms"]
-    rest = whole - total
-    reason = (
-        "what XNNPACK loses between operations and in the caches"
-        if rest > 0
-        else "what XNNPACK saves by fusing operations and keeping their outputs in the caches"
-    )
-    return (
+    whole, total, alone = (profile[key] for key in ("whole_ms", "sum_ms", "alone_sum_ms"))
+    fused = dict.fromkeys(_label(row) for row in profile["operations"] if row["fused"])
+    sentences = [
         f"The operations take {total:.4g} ms together, {total / whole:.1%} of the whole file's "
-        f"{whole:.4g} ms; {profile['calls_ms']:.2g} ms of calls of single operations "
-        f"({profile['call_ms'] * 1000:.2g} µs each) are subtracted. The rest of {rest:+.2g} ms is "
-        f"{reason}. Each alone, with its weights in the caches, they take "
-        f"{profile['alone_sum_ms']:.4g} ms."
-    )
+        f"{whole:.4g} ms.",
+        f"Each alone, with its data in the nearest caches, they take {alone:.4g} ms.",
+        f"{profile['calls_ms']:.2g} ms of calls of single operations "
+        f"({profile['call_ms'] * 1000:.2g} µs each) are subtracted.",
+    ]
+    if fused:
+        sentences.append(
+            f"XNNPACK fuses {', '.join(fused)}, which is timed as one operation and saves "
+            f"{profile['fusion_ms']:.2g} ms."
+        )
+    if whole > max(total, alone):
+        sentences.append(
+            f"The rest of {whole - total:.2g} ms is what XNNPACK loses between operations."
+        )
+    elif whole < min(total, alone):
+        sentences.append(
+            f"The whole file takes {min(total, alone) - whole:.2g} ms less, which neither calls, "
+            "nor fusion, nor caches explain."
+        )
+    else:
+        sentences.append("The difference from the whole file is that of the caches.")
+    return " ".join(sentences)
+
+
+def _label(row: dict[str, Any]) -> str:
+    """Return TFLite's name of an operation, with those that are fused into it."""
+    return " + ".join(row.get("fused") or [row["op"]])

@@ -16,17 +16,19 @@ _CONV = Operator(
 )
 _ARCHIVE = Archive(
     [
-        _CONV,
+        _CONV._replace(fused=(_CONV._replace(op="PAD", macs=0), _CONV)),
         _CONV._replace(tensor="b", row="3b", layer="3b_1x1", macs=3 * 10**6),
         _CONV._replace(op="SOFTMAX", tensor="c", row="logits", macs=0, kernel_dtype=None),
     ],
     ["000", "001", "002"],
+    ["000_fused0", "000_fused1"],
 )
 _TIMES = Times(
     whole_ms=0.70,
     call_ms=0.01,
     operations_ms=[0.21, 0.41, 0.11],
     alone_ms=[0.11, 0.21, 0.01],
+    fused_ms=[0.06, 0.12],
     delegated=[True, True, True],
     peaks_ms=[0.11] * len(PEAKS),
     copies_ms=[2 * size / 10e6 for size in COPIES],  # 10 GB/s

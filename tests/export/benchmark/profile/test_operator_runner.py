@@ -18,8 +18,16 @@ IMAGE = np.random.default_rng(0).uniform(-1, 1, (1, *SHAPE)).astype(np.float32)
 def options(file: Path, folder: Path) -> ProfileOptions:
     path = str(folder / "operations.zip")
     image = Interpreter(file).quantize(IMAGE)
-    names = write_archive(str(file), image, path).names
-    return ProfileOptions(path, names, [*PEAKS], num_threads=1, secs=0.05, copies=[2**14, 2**20])
+    archive = write_archive(str(file), image, path)
+    return ProfileOptions(
+        path,
+        archive.names,
+        archive.fused_names,
+        [*PEAKS],
+        num_threads=1,
+        secs=0.05,
+        copies=[2**14, 2**20],
+    )
 
 
 def check(times: Times, count: int) -> None:

@@ -47,10 +47,45 @@ def test_multiply_adds_are_those_of_the_summary(
         assert {row: macs for row, macs in found.items() if macs} == expected
 
 
+@pytest.fixture(scope="module")
+def padded() -> bytes:
+    """Return a file with a padding that one convolution reads, and one that two read."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input(SHAPE, name="image")
+    x = layers.Conv2D(4, 3, strides=2, name="conv1")(layers.ZeroPadding2D(1)(x))
+    x = layers.ZeroPadding2D(2)(x)
+    x = layers.Add()([layers.Conv2D(4, 3, name=name)(x) for name in ("left", "right")])
+    return convert(keras.Model(image, layers.Dense(3, name="logits")(layers.Flatten()(x))))
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16", "static_wi8_ai8"])
+def test_a_padding_is_one_operation_with_its_only_convolution(padded: bytes, recipe: str) -> None:
+    images = np.random.default_rng(0).uniform(-1, 1, (4, *SHAPE)).astype(np.float32)
+    content = quantize(padded, recipe, images)
+    found = operators(parse(content))
+    (conv1,) = (each for each in found if each.fused)
+    assert (conv1.layer, [each.op for each in conv1.fused]) == ("conv1", ["PAD", "CONV_2D"])
+    assert conv1.input_shapes[0] == (1, *SHAPE)
+    assert [each.op for each in found].count("PAD") == 1
+    check_outputs(content)
+
+
+def test_a_padding_before_dynamic_quantization_is_an_operation(padded: bytes) -> None:
+    found = operators(parse(quantize(padded, "dynamic_wi8_afp32")))
+    assert [each.op for each in found].count("PAD") == 2
+    assert not any(each.fused for each in found)
+
+
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "int16", "lrn"])
 def test_operations_one_after_the_other_compute_what_the_file_does(name: str) -> None:
-    """Each operation is fed the outputs of the others, so that types and weights must fit."""
-    content = tiny_files()[name]
+    check_outputs(tiny_files()[name])
+
+
+def check_outputs(content: bytes) -> None:
+    """Feed each operation the outputs of the others, so that types and weights must fit."""
     model = parse(content)
     graph = model.subgraphs[0]
     whole = Interpreter(content)
