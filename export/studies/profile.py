@@ -157,23 +157,29 @@ def _summary(each: ZooProfile) -> dict[str, Any]:
 
 
 def _figure(profiles: Sequence[ZooProfile]) -> Figure:
-    """Draw the sums of the operations, in turn and alone, relative to the whole files."""
+    """Draw what the sum of the operations is made of, relative to the whole file."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 1.5 + 0.4 * len(profiles)), layout="constrained")
+    figure = Figure(figsize=(8, 1.8 + 0.35 * len(profiles)), layout="constrained")
     axes = figure.subplots()
     positions = np.arange(len(profiles))
-    whole = [each.row["profile"]["whole_ms"] for each in profiles]
-    for offset, key, label in (
-        (-0.2, "sum_ms", "in turn with the whole file"),
-        (0.2, "alone_sum_ms", "each alone, its weights in the caches"),
-    ):
-        ratios = [each.row["profile"][key] / ms for each, ms in zip(profiles, whole, strict=True)]
-        axes.barh(positions + offset, ratios, height=0.4, label=label)
-    axes.axvline(1, color="black", linewidth=0.8)
+    whole, alone, total, fusion, calls = (
+        np.array([each.row["profile"][key] for each in profiles])
+        for key in ("whole_ms", "alone_sum_ms", "sum_ms", "fusion_ms", "calls_ms")
+    )
     axes.axvspan(1 - MAX_DIFFERENCE, 1 + MAX_DIFFERENCE, color="0.9", zorder=0)
+    left = np.zeros(len(profiles))
+    for ms, color, label in (
+        (np.minimum(alone, total), "C0", "each alone"),
+        (np.maximum(total - alone, 0), "C1", "data outside the nearest caches"),
+        (fusion, "0.6", "fusion, not counted"),
+        (calls, "0.75", "calls, not counted"),
+    ):
+        axes.barh(positions, ms / whole, left=left, height=0.7, color=color, label=label)
+        left += ms / whole
+    axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(positions, [f"{each.network} {each.recipe}" for each in profiles])
     axes.invert_yaxis()
-    axes.set_xlabel("sum of the operations, relative to the whole file")
-    axes.legend(loc="lower right", fontsize="small")
+    axes.set_xlabel("time of the operations, relative to the whole file")
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
     return figure

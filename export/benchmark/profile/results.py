@@ -50,7 +50,7 @@ def document(archive: Archive, times: Times) -> dict[str, Any]:
     calls = len(archive.names)
     peaks: dict[str, float] = {}
     for (dtype, side, channels), ms in zip(PEAKS.values(), times.peaks_ms, strict=True):
-        rate = side**2 * channels**2 / max(ms - times.call_ms, 1e-6) / 1e6
+        rate = side**2 * channels**2 / max(ms - times.alone_call_ms, 1e-6) / 1e6
         peaks[dtype] = max(peaks.get(dtype, 0.0), rate)
     bandwidth = {
         str(2 * size): 2 * size / ms / 1e6 for size, ms in zip(COPIES, times.copies_ms, strict=True)
@@ -67,7 +67,7 @@ def document(archive: Archive, times: Times) -> dict[str, Any]:
                 **found,
                 "fused": [each.op for each in operator.fused],
                 "ms": own,
-                "alone_ms": max(alone_ms - times.call_ms, 0.0),
+                "alone_ms": max(alone_ms - times.alone_call_ms, 0.0),
                 "delegated": delegated,
                 "bound_ms": bound_ms(
                     operator.macs, operator.num_bytes, operator.kernel_dtype, peaks, bandwidth
@@ -75,11 +75,11 @@ def document(archive: Archive, times: Times) -> dict[str, Any]:
             }
         )
     alone = sum(row["alone_ms"] for row in rows if row["fused"])
-    separate = sum(max(ms - times.call_ms, 0.0) for ms in times.fused_ms)
+    separate = sum(max(ms - times.alone_call_ms, 0.0) for ms in times.fused_ms)
     return {
         "whole_ms": times.whole_ms,
         "sum_ms": sum(row["ms"] for row in rows) + times.call_ms,
-        "alone_sum_ms": sum(row["alone_ms"] for row in rows) + times.call_ms,
+        "alone_sum_ms": sum(row["alone_ms"] for row in rows) + times.alone_call_ms,
         "call_ms": times.call_ms,
         "calls_ms": times.call_ms * (calls - 1),
         "fusion_ms": max(separate - alone, 0.0),
@@ -113,10 +113,15 @@ def bound_ms(
         Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for
         multicore architectures", Communications of the ACM 52, 2009.
     """
-    peak = peaks["int8" if kernel_dtype in ("int8", "int4") else "float32"]
+    peak = peaks[arithmetic(kernel_dtype)]
     sizes = [float(size) for size in bandwidth]
     speed = float(np.interp(np.log(max(num_bytes, 1)), np.log(sizes), list(bandwidth.values())))
     return max(macs / peak, num_bytes / speed) / 1e6
+
+
+def arithmetic(kernel_dtype: str | None) -> str:
+    """Return the type of the peak that bounds an operation with a kernel of some type."""
+    return "int8" if kernel_dtype in ("int8", "int4") else "float32"
 
 
 def grouped(profile: dict[str, Any], by: Grouping) -> list[Operation]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cnn_keras.tables import escape, significant
 
-from .results import Grouping, Operation, grouped, stage_of
+from .results import Grouping, Operation, arithmetic, grouped, stage_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,19 +69,23 @@ def profile_figure(title: str, profile: dict[str, Any]) -> Figure:
 def _draw_roofline(axes: Any, profile: dict[str, Any]) -> None:
     """Draw the operations with multiply-adds, and the roof of each type."""
     points = [row for row in profile["operations"] if row["macs"] and row["ms"]]
+    intensities = [row["macs"] / row["num_bytes"] for row in points]
+    kernels = {arithmetic(row["kernel_dtype"]) for row in points}
     speeds = profile["bandwidth_gb_s"].values()
-    low, high = 1e-2, 1e4
-    for dtype, peak in profile["peak_gmac_s"].items():
-        color = "C2" if dtype == "int8" else "C3"
+    low, high = min(intensities, default=1) / 10, max(intensities, default=1) * 10
+    for dtype in sorted(kernels):
+        peak, color = profile["peak_gmac_s"][dtype], "C2" if dtype == "int8" else "C3"
         for speed, style, where in ((max(speeds), "-", "cache"), (min(speeds), "--", "memory")):
             line = [low * speed, peak, peak]
             axes.plot([low, peak / speed, high], line, style, c=color, label=f"{dtype}, {where}")
     axes.scatter(
-        [row["macs"] / row["num_bytes"] for row in points],
+        intensities,
         [row["macs"] / row["ms"] / 1e6 for row in points],
         s=12,
         color="C0",
+        zorder=3,
     )
+    axes.set_title("operations that multiply", fontsize="medium")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("multiply-adds per byte")

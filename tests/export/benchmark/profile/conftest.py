@@ -25,8 +25,9 @@ _ARCHIVE = Archive(
 )
 _TIMES = Times(
     whole_ms=0.70,
-    call_ms=0.01,
-    operations_ms=[0.21, 0.41, 0.11],
+    call_ms=0.02,
+    alone_call_ms=0.01,
+    operations_ms=[0.22, 0.42, 0.12],
     alone_ms=[0.11, 0.21, 0.01],
     fused_ms=[0.06, 0.12],
     delegated=[True, True, True],
