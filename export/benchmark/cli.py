@@ -141,14 +141,16 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
         from cnn_keras.report.figure_file import write_figure
 
         from .profile.results import conclusion
-        from .profile.tables import node_data, profile_figure, profile_table
+        from .profile.tables import native_table, node_data, profile_figure, profile_table
 
-        found = []
+        found: list[Any] = []
         for row in rows:
-            if "profile" not in row:
-                continue
             threads = "1 thread" if row["num_threads"] == 1 else f"{row['num_threads']} threads"
             title = f"{Path(row['file']).name}, {row['place']}, {threads}"
+            if "native_profile" in row:
+                found.append(native_table(f"{title}, by benchmark_model", row["native_profile"]))
+            if "profile" not in row:
+                continue
             found += [profile_table(title, row["profile"], self.by), conclusion(row["profile"])]
             if self.figure:
                 write_figure(profile_figure(title, row["profile"]), self.figure)
@@ -179,11 +181,15 @@ class Benchmark(LocalOptions, WebOptions, AdbOptions, SshOptions, DataDirOption,
             raise UsageError(f"An interval needs two --processes or more, not {self.processes}.")
         if self.max_processes is not None and self.max_processes < self.processes:
             raise UsageError(f"--max-processes must be at least --processes, {self.processes}.")
+        if self.benchmark_model and self.adb is None and not self.profile:
+            raise UsageError("--benchmark-model needs --adb or --profile.")
         if (self.figure or self.model_explorer) and not self.profile:
             raise UsageError("--figure and --model-explorer are for --profile.")
         require_suffix(self.figure)
         if self.profile and self.vs:
             raise UsageError("--profile and --vs are two commands.")
+        if (self.figure or self.model_explorer) and not self.places()[0].can_profile:
+            raise UsageError("--figure and --model-explorer need --local or --ssh.")
         if (self.figure or self.model_explorer) and len(self.files) * len(self.threads) > 1:
             raise UsageError("--figure and --model-explorer are for one file and --threads.")
         if self.sustained and self.vs:

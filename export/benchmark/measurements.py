@@ -22,7 +22,7 @@ from .comparison.compare import compare_all
 from .comparison.rounds import Repetitions
 from .inputs import Inputs, saved_inputs
 from .places import digest
-from .places.local import Local, LocalFile, measured_here, outputs_of
+from .places.local import Local, measured_here, outputs_of
 from .places.place import Job, LoadedFile, Place
 from .profile.archive import PEAKS, Archive
 from .profile.operator_runner import ProfileOptions
@@ -112,14 +112,13 @@ def measure_files(
     if options.vs and [place.name for place in places] != [Local.name]:
         raise UsageError("--vs compares files on this machine alone.")
     for place in places:
-        for option, wanted, can in (
-            ("--sustained", options.sustained_secs, place.can_sustain),
-            ("--profile", options.profile, place.can_profile),
-        ):
-            if wanted and not can:
-                raise UsageError(
-                    f"{option} works on this machine and over --ssh, not {place.name}."
-                )
+        if options.sustained_secs and not place.can_sustain:
+            raise UsageError(f"--sustained works on this machine and over --ssh, not {place.name}.")
+        if options.profile and not (place.can_profile or place.has_native_profile):
+            raise UsageError(
+                "--profile works on this machine, over --ssh and with --adb --benchmark-model, not "
+                f"{place.name}."
+            )
     _require_writable_results(files, options)
     session = _Session(options, alone=len(files) * len(places) == 1)
     readable = []
@@ -214,7 +213,7 @@ class _Session:
                     with self.failures_of(file=str(file), place=place.name):
                         each = replace(job, num_threads=num_threads)
                         loaded: AbstractContextManager[LoadedFile] = (
-                            nullcontext(LocalFile(process, each, host()))
+                            nullcontext(place.file(process, each, host()))
                             if isinstance(place, Local) and num_threads == 1
                             else place.load(each)
                         )
@@ -240,10 +239,13 @@ class _Session:
                     f"{job.file} is not timed at {place.name}: {error}."
                 ) from None
             measured = loaded.measure()
-        if self._options.profile:
+            if self._options.profile and place.has_native_profile:
+                native = {"native_profile": loaded.native_profile()}
+                measured = measured._replace(extra=measured.extra | native)
+        if self._options.profile and place.can_profile:
             log(f"{job.file}: time each operation")
             profile = _profile(place, job, self._options.profile_secs)
-            measured = measured._replace(extra={**measured.extra, "profile": profile})
+            measured = measured._replace(extra=measured.extra | {"profile": profile})
         untrained = job.file in self._options.untrained
         self._append(record(job, place.name, measured, compared, untrained=untrained))
 
@@ -363,11 +365,11 @@ def _profile(place: Place, job: Job, secs: float) -> dict[str, Any]:
         options = ProfileOptions(
             path,
             archive.names,
-            archive.fused_names,
             [*PEAKS],
             job.num_threads,
             secs,
             [*COPIES],
+            archive.fused_names,
         )
         return document(archive, place.profile(job, options))
 

@@ -14,6 +14,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from cnn_keras import __version__
 from cnn_keras.tables import escape, significant
 
 from .places.digest import Digest, Rule
@@ -59,7 +60,7 @@ def record(
         "untrained": untrained,
         "vs": vs,
         "host": measured.host,
-        "versions": measured.versions,
+        "versions": measured.versions | {"cnn-keras": __version__},
         **measured.extra,
     }
 

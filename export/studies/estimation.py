@@ -63,7 +63,7 @@ def estimation(
             "measured_ms": measured,
             "measured_over_estimated": errors,
         },
-        figure=_figure(errors, measured),
+        figure=_figure(errors),
         failed=failed,
     )
 
@@ -97,25 +97,24 @@ def claims(errors: Errors) -> list[Claim]:
     return found
 
 
-def _figure(errors: Errors, measured: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draw estimated against measured latencies."""
+def _figure(errors: Errors) -> Figure:
+    """Draw how far off the estimate of each network is."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    networks = list(dict.fromkeys(name for found in errors.values() for name in found))
+    figure = Figure(figsize=(7, 1.5 + 0.45 * len(networks)), layout="constrained")
     axes = figure.subplots()
-    for recipe, by_network in errors.items():
-        actual = [measured[recipe][network] for network in by_network]
-        estimated = [measured[recipe][network] / ratio for network, ratio in by_network.items()]
-        axes.scatter(actual, estimated, label=recipe)
-        for network, x, y in zip(by_network, actual, estimated, strict=True):
-            axes.annotate(
-                network, (x, y), fontsize="small", xytext=(4, -8), textcoords="offset points"
-            )
-    ends = np.array(axes.get_xlim())
-    axes.plot(ends, ends, color="0.7", zorder=0)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("measured latency, ms")
-    axes.set_ylabel("estimated from the other networks, ms")
-    axes.legend(fontsize="small")
+    for limit, color in ((MAX_ERROR, "0.93"), (MAX_MEDIAN_ERROR, "0.86")):
+        axes.axvspan(1 - limit, 1 + limit, color=color, zorder=0)
+    height = 0.8 / len(errors)
+    for index, (recipe, found) in enumerate(errors.items()):
+        positions = np.array([networks.index(name) for name in found])
+        offset = (index - (len(errors) - 1) / 2) * height
+        off = [1 / ratio - 1 for ratio in found.values()]
+        axes.barh(positions + offset, off, height, left=1, label=recipe)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(networks)), networks)
+    axes.invert_yaxis()
+    axes.set_xlabel("latency estimated from the other networks, relative to the measured one")
+    figure.legend(loc="outside upper center", ncols=len(errors), fontsize="small", frameon=False)
     return figure

@@ -181,6 +181,24 @@ def test_benchmark_model(
     assert phone.files() == []
 
 
+def test_profile_by_benchmark_model(
+    phone: Phone,
+    connect: Callable[..., str],
+    file: Path,
+    binary: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    connect(phone)
+    assert main(benchmark(file, "--adb", "--benchmark-model", binary, "--profile")) == 0
+    (row,) = rows(file)
+    assert row["native_profile"]["sum_ms"] == pytest.approx(0.697)
+    assert [each["op"] for each in row["native_profile"]["operations"]][-1] == "Add (ND, QU8)"
+    assert (row["latency_p50_ms"], "profile" in row) == (51.891, False)
+    assert "--enable_op_profiling" not in phone.started[-2]
+    assert phone.started[-1].endswith("--enable_op_profiling=true")
+    assert "Convolution (NHWC, QU8) IGEMM" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("program", [False, True], ids=["app", "benchmark_model"])
 def test_wrong_outputs_are_not_timed(
     phone: Phone,

@@ -37,6 +37,7 @@ class Phone(Place):
         self.name = f"adb:{serial}" if serial else "adb"
         self._serial = serial
         self._binary = benchmark_model
+        self.has_native_profile = benchmark_model is not None
         self._mask = mask
         self._version = ""
         self._folder = ""
@@ -148,10 +149,8 @@ class AdbOptions(PlaceOptions):
     adb: tuple[str, ...] | None = None
     """Measure on Android phones: their serial numbers, or none for the only phone that adb lists.
     The app of android_demo/ measures, or --benchmark-model."""
-    benchmark_model: Path | None = None
-    """With --adb: measure with this build of LiteRT's benchmark_model for Android, not the app."""
     taskset: str | None = None
-    """With --benchmark-model: hexadecimal mask of the cores to run on, such as f0."""
+    """With --adb and --benchmark-model: hexadecimal mask of the cores to run on, such as f0."""
 
     def places(self) -> list[Place]:
         """Return the places that the options name.
@@ -159,10 +158,10 @@ class AdbOptions(PlaceOptions):
         Raises:
             UsageError: An option lacks another, or the mask is not hexadecimal.
         """
-        if self.benchmark_model and self.adb is None:
-            raise UsageError("--benchmark-model needs --adb.")
-        if self.taskset and not self.benchmark_model:
-            raise UsageError("--taskset needs --benchmark-model; an app cannot choose its cores.")
+        if self.taskset and not (self.benchmark_model and self.adb is not None):
+            raise UsageError(
+                "--taskset needs --adb and --benchmark-model; an app cannot choose its cores."
+            )
         if self.taskset and not re.fullmatch("(0x)?[0-9a-fA-F]+", self.taskset):
             raise UsageError(f"--taskset is a hexadecimal mask such as f0, not '{self.taskset}'.")
         serials: tuple[str | None, ...] = () if self.adb is None else self.adb or (None,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.command import progress
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
 
 
 class Local(Place):
-    """This machine."""
+    """This machine.
+
+    Args:
+        benchmark_model: The program for this machine that profiles, too.
+    """
 
     name = "local"
     can_sustain = True
     can_profile = True
+
+    def __init__(self, benchmark_model: Path | None = None) -> None:
+        self.benchmark_model = benchmark_model
+        self.has_native_profile = benchmark_model is not None
 
     @contextmanager
     def load(self, job: Job) -> Iterator[LoadedFile]:
@@ -32,7 +41,11 @@ class Local(Place):
 
         machine = host()  # its load average is that before the process starts
         with RunnerProcess(job.load_options) as process:
-            yield LocalFile(process, job, machine)
+            yield self.file(process, job, machine)
+
+    def file(self, process: RunnerProcess, job: Job, machine: Host) -> LocalFile:
+        """Return a file that a process has loaded."""
+        return LocalFile(process, job, machine, self.benchmark_model)
 
     def profile(self, job: Job, options: ProfileOptions) -> Times:
         """Time the operations of a file in a fresh process; see `Place.profile`."""
@@ -48,12 +61,20 @@ class LocalFile(LoadedFile):
         process: The process that has loaded it.
         job: The measurement.
         machine: This machine.
+        benchmark_model: The program that profiles, too.
     """
 
-    def __init__(self, process: RunnerProcess, job: Job, machine: Host) -> None:
+    def __init__(
+        self,
+        process: RunnerProcess,
+        job: Job,
+        machine: Host,
+        benchmark_model: Path | None = None,
+    ) -> None:
         self._process = process
         self._job = job
         self._machine = machine
+        self._benchmark_model = benchmark_model
 
     def outputs(self) -> Outputs:
         """Run the images of the job; see `LoadedFile.outputs`."""
@@ -64,6 +85,13 @@ class LocalFile(LoadedFile):
         self._process.run(self._job.timing)
         extra = self._process.stability() | sustain(self._process, self._job)
         return measured_here(self._process.row(), self._machine)._replace(extra=extra)
+
+    def native_profile(self) -> dict[str, Any]:
+        """Profile the file by `benchmark_model`; see `LoadedFile.native_profile`."""
+        from .native_profile import profile_here
+
+        assert self._benchmark_model, "the place has a native profile"
+        return profile_here(self._benchmark_model, self._job)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +104,10 @@ class LocalOptions(PlaceOptions):
     def places(self) -> list[Place]:
         """Return the places that the options name, or this machine if they name none."""
         others = super().places()
-        return [Local(), *others] if self.local or not others else others
+        if others and not self.local:
+            return others
+        for_android = any(place.has_native_profile for place in others)
+        return [Local(None if for_android else self.benchmark_model), *others]
 
 
 def outputs_of(process: RunnerProcess) -> Outputs:

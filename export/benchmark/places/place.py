@@ -146,6 +146,16 @@ class LoadedFile(ABC):
             PlaceError: The place fails.
         """
 
+    def native_profile(self) -> dict[str, Any]:
+        """Return the latency of the operations within the whole file; see `native_profile`.
+
+        Only a file at a place that `has_native_profile` can.
+
+        Raises:
+            PlaceError: The place fails.
+        """
+        raise NotImplementedError
+
 
 class Place(ABC):
     """A machine, a phone or a browser that runs files.
@@ -156,11 +166,13 @@ class Place(ABC):
         name: The name in rows and messages, for example ``"ssh:pi@board"``.
         can_sustain: Whether a file can run there for longer; see `Job.sustained_secs`.
         can_profile: Whether single operations can be timed there; see `profile`.
+        has_native_profile: Whether `benchmark_model` times the operations there, within the file.
     """
 
     name: str
     can_sustain = False
     can_profile = False
+    has_native_profile = False
 
     @abstractmethod
     def load(self, job: Job) -> AbstractContextManager[LoadedFile]:
@@ -207,6 +219,10 @@ class PlaceOptions:
 
     Each place has a subclass with its own options, whose `places` extends that of the others.
     """
+
+    benchmark_model: Path | None = None
+    """A build of LiteRT's benchmark_model. With --adb, it is one for Android, which measures in
+    place of the app. With --profile, it also times the operations, within the whole file."""
 
     def places(self) -> list[Place]:
         """Return the places that the options name."""

@@ -45,20 +45,20 @@ class ProfileOptions(NamedTuple):
         archive: Path of a ZIP file with `<name>.tflite` and `<name>_<index>.npy`, its inputs, for
             `WHOLE`, `CALL`, each of the operations and each of the peaks.
         operations: Names of the operations, in the order of the file.
-        fused: Names of operations that are fused into these, each by itself.
         peaks: Names of files whose operation is as fast as any on this machine.
         num_threads: Threads that LiteRT may use.
         secs: Seconds of timed rounds.
         copies: Bytes of the arrays that are copied to measure the bandwidth of the memory.
+        fused: Names of operations that are fused into one of the file, each by itself.
     """
 
     archive: str
     operations: list[str]
-    fused: list[str]
     peaks: list[str]
     num_threads: int
     secs: float
     copies: list[int]
+    fused: Sequence[str] = ()
 
 
 class Times(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from cnn_keras.tables import escape, significant
+from cnn_keras.tables import escape, significant, table
 
 from .results import Grouping, Operation, arithmetic, grouped, stage_of
 
@@ -30,6 +30,25 @@ def profile_table(title: str, profile: dict[str, Any], by: Grouping) -> Table:
     for row in grouped(profile, by):
         result.add_row(escape(row.name), escape(row.ops), *_cells(row))
     return result
+
+
+def native_table(title: str, profile: dict[str, Any]) -> Any:
+    """Return the profile by `benchmark_model` by kind of operation, the slowest first.
+
+    Args:
+        title: Title of the table.
+        profile: See `places.native_profile.document`.
+    """
+    groups: dict[str, list[float]] = {}
+    for each in profile["operations"]:
+        groups.setdefault(each["op"], []).append(each["ms"])
+    total = profile["sum_ms"]
+    cells = [
+        (op, str(len(group)), significant(sum(group)), f"{sum(group) / total:.1%}" if total else "")
+        for op, group in sorted(groups.items(), key=lambda item: -sum(item[1]))
+    ]
+    line = f"The operations take {total:.4g} ms together, within the whole file."
+    return table(("op", "operations", "ms", "share"), cells, title, [line])
 
 
 def _cells(row: Operation) -> Sequence[str]:

@@ -134,16 +134,22 @@ def test_the_failure_of_the_only_file_at_the_only_place_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("option", "options"),
+    ("where", "options"),
     [
-        ("--sustained", QUICK._replace(sustained_secs=1)),
-        ("--profile", QUICK._replace(profile=True)),
+        (
+            "--sustained works on this machine and over --ssh",
+            QUICK._replace(sustained_secs=1),
+        ),
+        (
+            "--profile works on this machine, over --ssh and with --adb --benchmark-model",
+            QUICK._replace(profile=True),
+        ),
     ],
 )
 def test_a_place_that_lacks_an_option_is_refused(
-    option: str, options: MeasurementOptions, file: Callable[[str], Path]
+    where: str, options: MeasurementOptions, file: Callable[[str], Path]
 ) -> None:
-    with pytest.raises(UsageError, match=f"{option} works on this machine and over --ssh, not"):
+    with pytest.raises(UsageError, match=f"^{where}, not board"):
         measure_files([file("int8")], options, [Elsewhere("board")])
 
 

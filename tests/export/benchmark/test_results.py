@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from cnn_keras import __version__
 from cnn_keras.experiments.record import claims_table
 from cnn_keras.machine import host
 from export.benchmark import results
@@ -68,6 +69,13 @@ def test_brackets_of_names_are_no_markup(tmp_path: Path) -> None:
     claims = [{"claim": "[bold]net errs", "holds": True, "value": 1.0, "interval": None}]
     console.print(claims_table({"claims": claims}))
     assert console.export_text().count("[bold]net") == 3
+
+
+def test_a_record_has_the_version_of_this_package(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"content")
+    document = record(job(file), "local", measured(), DIGEST)
+    assert document["versions"] == {"python": "3", "cnn-keras": __version__}
 
 
 def test_a_record_states_what_a_row_was_compared_with(tmp_path: Path) -> None:

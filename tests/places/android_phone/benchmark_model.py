@@ -9,7 +9,7 @@ import numpy as np
 
 from export.tflite.interpreter import Interpreter, ModelFileError
 from tests.places.android_phone.app import outputs_of
-from tests.places.android_phone.recorded import FAILED, NOT_APPLIED, TIMED
+from tests.places.android_phone.recorded import FAILED, NOT_APPLIED, PROFILE, TIMED
 
 if TYPE_CHECKING:
     from tests.places.android_phone.phone import Phone
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FLAGS = {
     *("graph", "use_xnnpack", "num_threads", "num_runs", "min_secs", "max_secs", "warmup_runs"),
     *("warmup_min_secs", "input_layer", "input_layer_shape", "input_layer_value_files"),
-    "output_filepath",
+    *("output_filepath", "enable_op_profiling"),
 }
 
 
@@ -46,4 +46,5 @@ def run(phone: Phone, arguments: list[str], folder: Path) -> tuple[str, int]:
         output = outputs_of(phone, graph, image)
         (folder / flags["output_filepath"]).write_bytes(output.tobytes())
     text = TIMED if phone.uses_xnnpack else NOT_APPLIED
-    return text.format(graph=flags["graph"], threads=flags["num_threads"]), 0
+    profile = PROFILE if flags.get("enable_op_profiling") == "true" else ""
+    return text.format(graph=flags["graph"], threads=flags["num_threads"]) + profile, 0

@@ -6,6 +6,9 @@ and the runs are from a public log of the arm64 build for Android ("android_aarc
 --num_runs=1000"), the errors in `FAILED` too. Texts and order are those of LiteRT's
 ``tflite/tools/benchmark/benchmark_model.cc`` and ``benchmark_tflite_model.cc``.
 
+`PROFILE` is what ``--enable_op_profiling=true`` adds: four lines of the 127 operations in the
+documentation of Arm's Total Compute 2022 ("Expected test results", Mobile Object Localizer).
+
 The answers of Android are shortened outputs of public logs of a Pixel 8 (Android 14).
 """
 
@@ -66,6 +69,47 @@ delegate.
 """
     + _RUNS
 )
+
+_COLUMNS = "\t".join(
+    (
+        "\t                         [node type]",
+        "  [first]",
+        " [avg ms]",
+        "     [%]",
+        "  [cdf%]",
+        "  [mem KB]",
+        "[times called]",
+        "[Name]",
+    )
+)
+PROFILE = f"""\
+INFO: Profiling Info for Benchmark Initialization:
+============================== Run Order ==============================
+{_COLUMNS}
+\t             ModifyGraphWithDelegate\t   14.842\t   14.842\t 99.317%\t 99.317%\
+\t  3428.000\t        1\tModifyGraphWithDelegate/0
+
+Number of nodes executed: 2
+
+INFO: Operator-wise Profiling Info for Regular Benchmark Runs:
+============================== Run Order ==============================
+{_COLUMNS}
+\t       Convolution (NHWC, QU8) IGEMM\t    0.267\t    0.278\t  3.783%\t  3.783%\
+\t     0.000\t        1\tDelegate/Convolution (NHWC, QU8) IGEMM:0
+\t      Convolution (NHWC, QU8) DWConv\t    0.243\t    0.271\t  3.681%\t  7.464%\
+\t     0.000\t        1\tDelegate/Convolution (NHWC, QU8) DWConv:1
+\t        Convolution (NHWC, QU8) GEMM\t    0.089\t    0.097\t  1.314%\t  8.778%\
+\t     0.000\t        1\tDelegate/Convolution (NHWC, QU8) GEMM:2
+\t                       Add (ND, QU8)\t    0.051\t    0.051\t  0.693%\t 26.477%\
+\t     0.000\t        1\tDelegate/Add (ND, QU8):9
+
+============================== Top by Computation Time ==============================
+{_COLUMNS}
+\t        Convolution (NHWC, QU8) GEMM\t    0.324\t    0.338\t  4.598%\t 13.375%\
+\t     0.000\t        1\tDelegate/Convolution (NHWC, QU8) GEMM:3
+
+Number of nodes executed: 127
+"""
 
 FAILED = """\
 INFO: STARTING!

@@ -20,8 +20,9 @@ import numpy as np
 
 from cnn_keras.command import log, progress
 
+from ..benchmark_output import error, parse_delegated, parse_row, unknown_flags
+from ..native_profile import EXTRA_SECS, PROFILE_FLAG, document, flags, timing_flags
 from ..place import Job, LoadedFile, Measured, Outputs, PlaceError
-from .benchmark_output import error, parse_delegated, parse_row, unknown_flags
 from .client import Adb, Finished
 from .facts import Facts, read_state
 
@@ -31,7 +32,6 @@ FOLDER = "/data/local/tmp"
 INPUTS = "inputs.bin"
 _OUTPUTS = "outputs.bin"
 _SECS_PER_IMAGE = 60.0
-_EXTRA_SECS = 120.0  # beside the time of the benchmark
 
 # The machine in the header of an ELF file (elf.h) and Android's name of it.
 _MACHINES = {3: "x86", 40: "armeabi-v7a", 62: "x86_64", 183: "arm64-v8a", 243: "riscv64"}
@@ -103,7 +103,7 @@ class BenchmarkModelFile(LoadedFile):
             command=f"{once} --output_filepath=output.bin",
         )
         with progress(f"adb:{self._adb.serial}: outputs", len(images)) as advance:
-            seconds = _EXTRA_SECS + _SECS_PER_IMAGE * len(images)
+            seconds = EXTRA_SECS + _SECS_PER_IMAGE * len(images)
             found = self._adb.shell(
                 script, seconds, lambda line: advance() if line == "+" else None
             )
@@ -123,21 +123,9 @@ class BenchmarkModelFile(LoadedFile):
     def measure(self) -> Measured:
         """Time the first image."""
         timing = self._job.timing
-        command = self._command(
-            f"--num_runs={timing.num_runs}",
-            f"--min_secs={timing.min_secs:g}",
-            f"--max_secs={timing.max_secs:g}",
-            f"--warmup_min_secs={self._job.warmup_secs:g}",
-        )
-        script = _TIMING_SCRIPT.format(
-            folder=self._folder, bytes=self._job.raw_images()[0].nbytes, command=command
-        )
         log(f"adb:{self._adb.serial}: outputs computed; timing for {timing.min_secs:g} s or longer")
         before = read_state(self._adb)
-        # The warm-up may last as long as the timed runs.
-        seconds = _EXTRA_SECS + self._job.warmup_secs + 2 * timing.max_secs
-        found = self._adb.shell(script, seconds)
-        self._require(found)
+        found = self._time()
         row = parse_row(found.stdout)
         if row is None:
             raise PlaceError(
@@ -156,23 +144,35 @@ class BenchmarkModelFile(LoadedFile):
             extra | ({"taskset": self._mask} if self._mask else {}),
         )
 
-    def _command(self, *timing: str) -> str:
-        """Return the command, with the settings of `Interpreter` on this machine."""
-        shape = ",".join(map(str, self._job.loaded.input.shape))
-        return " ".join(
-            [
-                self._program,
-                f"--graph={shlex.quote(self._job.file.name)}",
-                "--use_xnnpack=true",
-                f"--num_threads={self._job.num_threads}",
-                "--warmup_runs=1",
-                # The name need not be that of the tensor.
-                "--input_layer=image",
-                f"--input_layer_shape={shape}",
-                "--input_layer_value_files=image:input.bin",
-                *timing,
-            ]
+    def native_profile(self) -> dict[str, Any]:
+        """Time the first image again, with its operations."""
+        log(f"adb:{self._adb.serial}: time each operation")
+        program = f"benchmark_model on the phone {self._adb.serial}"
+        return document(program, self._time(PROFILE_FLAG).stdout)
+
+    def _time(self, *more: str) -> Finished:
+        """Time the first image.
+
+        Args:
+            *more: Further flags.
+
+        Raises:
+            PlaceError: The program fails.
+        """
+        script = _TIMING_SCRIPT.format(
+            folder=self._folder,
+            bytes=self._job.raw_images()[0].nbytes,
+            command=self._command(*timing_flags(self._job), *more),
         )
+        # The warm-up may last as long as the timed runs.
+        seconds = EXTRA_SECS + self._job.warmup_secs + 2 * self._job.timing.max_secs
+        found = self._adb.shell(script, seconds)
+        self._require(found)
+        return found
+
+    def _command(self, *more: str) -> str:
+        """Return the command, with further flags."""
+        return f"{self._program} {shlex.join([*flags(self._job, self._job.file.name), *more])}"
 
     def _require(self, found: Finished) -> None:
         """Check that the program succeeded.

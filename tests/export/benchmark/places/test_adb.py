@@ -38,8 +38,8 @@ def test_options_reach_the_phone() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (AdbOptions(benchmark_model=Path("bm")), "--benchmark-model needs --adb."),
-        (AdbOptions(adb=(), taskset="f0"), "--taskset needs --benchmark-model; an app cannot"),
+        (AdbOptions(adb=(), taskset="f0"), "--taskset needs --adb and --benchmark-model; an app"),
+        (AdbOptions(benchmark_model=Path("bm"), taskset="f0"), "--taskset needs --adb and"),
         (
             AdbOptions(adb=(), benchmark_model=Path("bm"), taskset="4-7; reboot"),
             "--taskset is a hexadecimal mask such as f0, not '4-7; reboot'.",

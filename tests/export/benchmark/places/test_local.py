@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from export.benchmark.places.adb import AdbOptions
 from export.benchmark.places.local import Local, LocalOptions
 from export.benchmark.places.place import Place, PlaceOptions
 
@@ -19,7 +21,7 @@ class ElsewhereOptions(PlaceOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(LocalOptions, ElsewhereOptions):
+class Options(LocalOptions, AdbOptions, ElsewhereOptions):
     pass
 
 
@@ -30,3 +32,13 @@ def test_this_machine_is_the_place_unless_another_is_named() -> None:
     assert names(Options()) == ["local"]
     assert names(Options(elsewhere=True)) == ["elsewhere"]
     assert names(Options(elsewhere=True, local=True)) == ["local", "elsewhere"]
+
+
+def test_a_program_for_android_does_not_profile_here() -> None:
+    def profiled(**options: object) -> list[str]:
+        places = Options(benchmark_model=Path("bm"), **options).places()  # type: ignore[arg-type]
+        return [place.name for place in places if place.has_native_profile]
+
+    assert profiled() == ["local"]
+    assert profiled(elsewhere=True, local=True) == ["local"]
+    assert profiled(adb=(), local=True) == ["adb"]

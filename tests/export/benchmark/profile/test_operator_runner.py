@@ -22,11 +22,11 @@ def options(file: Path, folder: Path) -> ProfileOptions:
     return ProfileOptions(
         path,
         archive.names,
-        archive.fused_names,
         [*PEAKS],
         num_threads=1,
         secs=0.05,
         copies=[2**14, 2**20],
+        fused=archive.fused_names,
     )
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 from cnn_keras import build
 from cnn_keras.inspection import anatomy
+from export.benchmark.places.benchmark_output import parse_profile
 from export.benchmark.profile.operators import operators
 from export.conversion.convert import convert
 from export.conversion.quantize import quantize
@@ -16,6 +20,7 @@ from export.tflite.flatbuffer import parse
 from export.tflite.interpreter import Interpreter
 from export.tflite.raw_model import RawModel
 from tests.fixtures.tiny_files import SHAPE, tiny_files
+from tests.places import litert_profiler
 
 Float32 = Callable[[str, tuple[int, int, int]], tuple[Any, bytes]]
 
@@ -71,6 +76,19 @@ def test_a_padding_is_one_operation_with_its_only_convolution(padded: bytes, rec
     assert conv1.input_shapes[0] == (1, *SHAPE)
     assert [each.op for each in found].count("PAD") == 1
     check_outputs(content)
+
+
+@pytest.mark.parametrize("recipe", ["float32", "static_wi8_ai8", "dynamic_wi8_afp32"])
+def test_xnnpack_pads_where_the_operations_do(padded: bytes, recipe: str, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).uniform(-1, 1, (4, *SHAPE)).astype(np.float32)
+    path = tmp_path / "padded.tflite"
+    path.write_bytes(quantize(padded, recipe, images))
+    command = [sys.executable, litert_profiler.__file__, f"--graph={path}", "--num_runs=5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    run = [each.op for each in parse_profile(done.stdout)]
+    expected = [each.op for each in operators(parse(path.read_bytes()))].count("PAD")
+    assert sum("Pad" in op for op in run) == expected
+    assert sum(op.startswith("Convolution") for op in run) == 3
 
 
 def test_a_padding_before_dynamic_quantization_is_an_operation(padded: bytes) -> None:

@@ -17,7 +17,7 @@ def test_a_file_that_litert_cannot_run_is_one_line(
     path = tmp_path / "operations.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("whole.tflite", file("flex").read_bytes())
-    options = ProfileOptions(str(path), [], [], [], num_threads=1, secs=0.1, copies=[])
+    options = ProfileOptions(str(path), [], [], num_threads=1, secs=0.1, copies=[])
     with pytest.raises(ModelFileError) as caught:
         profile(Path("net.tflite"), options)
     assert len(str(caught.value).splitlines()) == 1

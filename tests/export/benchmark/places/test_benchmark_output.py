@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from export.benchmark.places.android.benchmark_output import (
+from export.benchmark.places.benchmark_output import (
     error,
     parse_delegated,
+    parse_profile,
     parse_row,
     unknown_flags,
 )
-from tests.places.android_phone.recorded import FAILED, NOT_APPLIED, TIMED
+from tests.places.android_phone.recorded import FAILED, NOT_APPLIED, PROFILE, TIMED
 
 
 def test_row() -> None:
@@ -57,6 +58,46 @@ def test_delegated_part() -> None:
     )
     assert parse_delegated(text) == (31, 29, 2)
     assert parse_delegated("") == (None, None, None)
+
+
+def test_profile() -> None:
+    found = parse_profile(TIMED + PROFILE)
+    assert [each.op for each in found] == [
+        "Convolution (NHWC, QU8) IGEMM",
+        "Convolution (NHWC, QU8) DWConv",
+        "Convolution (NHWC, QU8) GEMM",
+        "Add (ND, QU8)",
+    ]
+    assert found[0].name == "Delegate/Convolution (NHWC, QU8) IGEMM:0"
+    assert [each.ms for each in found] == pytest.approx([0.278, 0.271, 0.097, 0.051])
+    assert parse_profile(TIMED) == []
+
+
+def test_operations_that_share_a_name_are_added() -> None:
+    """The program prints the mean latency of a call, and the calls in one inference."""
+    found = parse_profile(PROFILE.replace("\t        1\tDelegate/Add", "\t        3\tDelegate/Add"))
+    assert found[-1].ms == pytest.approx(0.153)
+
+
+def test_profile_of_other_versions() -> None:
+    older = PROFILE.replace("\t  [first]", "\t  [start]\t  [first]").replace(
+        "\t    0.267", "\t    0.000\t    0.267"
+    )
+    assert parse_profile(older)[0].ms == pytest.approx(0.278)
+    newer = """\
+=================== Run Order ====================
+                    [node type]    [start]    [first]   [avg ms]        [%]     [cdf%]   [mem KB] \
+[times called]   [Name]
+  Delegate/Max Pooling (NHWC, S8)      0.000      0.034      0.038     0.291%     9.969%      0.000\
+            100   [Delegate]:2
+                  AllocateTensors      0.000      0.034      0.038     0.291%     9.969%      0.000\
+              0   AllocateTensors/0
+
+===== Top by Computation Time ======
+  Delegate/Max Pooling (NHWC, S8)      0.000      0.034      0.038     0.291%     9.969%      0.000\
+            100   [Delegate]:2
+"""
+    assert parse_profile(newer) == [("Max Pooling (NHWC, S8)", "[Delegate]:2", 0.038)]
 
 
 def test_errors() -> None:

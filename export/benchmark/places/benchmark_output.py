@@ -1,12 +1,14 @@
 """Read what LiteRT's `benchmark_model` prints.
 
 Reference:
-    LiteRT, ``tflite/tools/benchmark/benchmark_model.cc`` and ``benchmark_tflite_model.cc``, and
-    ``tflite/core/subgraph.cc`` for the number of delegated nodes. Times are in microseconds.
+    LiteRT, ``tflite/tools/benchmark/benchmark_model.cc`` and ``benchmark_tflite_model.cc``,
+    ``tflite/core/subgraph.cc`` for the number of delegated nodes, and
+    ``tflite/profiling/profile_summarizer.cc`` for the profile. Other times are in microseconds.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, NamedTuple
 
@@ -18,6 +20,10 @@ _REPLACED = re.compile(
 )
 _KERNELS = re.compile(r"\bpartially executed by the delegate w/ (\d+) delegate kernels")
 _FULLY, _NOT_APPLIED = "graph will be completely executed", "graph will not be executed"
+_PROFILE = re.compile("=+ Run Order =+")
+_OPERATION = re.compile(  # its kind, the mean latency of a call, the number of calls, its name
+    r"\s*(\S.*?)(?:\s+[\d.]+){1,2}\s+([\d.]+)(?:\s+[\d.]+%){2}\s+[\d.]+\s+(\d+)\s+(\S.*)"
+)
 _UNKNOWN_FLAGS = re.compile(r"^(?:WARN\w*: )?Unconsumed cmdline flags: (.+)$", re.MULTILINE)
 _ERROR = re.compile(r"^(?:ERROR|FATAL|F): (.+)$", re.MULTILINE)
 
@@ -34,6 +40,20 @@ class Delegated(NamedTuple):
     nodes: int | None
     delegated_nodes: int | None
     partitions: int | None
+
+
+class NativeOperation(NamedTuple):
+    """An operation of a profile.
+
+    Attributes:
+        op: The name of its kind by XNNPACK, or by TFLite if XNNPACK does not run it.
+        name: Its own name.
+        ms: Latency in one inference.
+    """
+
+    op: str
+    name: str
+    ms: float
 
 
 def parse_delegated(text: str) -> Delegated:
@@ -82,6 +102,27 @@ def parse_row(text: str) -> dict[str, Any] | None:
         **{name: _ms(values[key]) for name, key in fields.items()},
         **parse_delegated(text)._asdict(),
     }
+
+
+def parse_profile(text: str) -> list[NativeOperation]:
+    """Read the operations of a profile, in the order in which they run.
+
+    Returns:
+        Nothing if the output has no profile.
+    """
+    if not _PROFILE.search(text):
+        return []
+    *_, profile = _PROFILE.split(text)  # that of the initialization comes first
+    # After the operations in order, the same are printed sorted by time.
+    rows = itertools.takewhile(str.strip, profile.splitlines()[1:])
+    found = [match.groups() for row in rows if (match := _OPERATION.fullmatch(row.rstrip()))]
+    calls = [int(count) for _, _, count, _ in found if int(count)]
+    # Older versions count the calls in one inference, newer ones those in all.
+    return [
+        NativeOperation(op.removeprefix("Delegate/"), name, float(ms) * int(count) / min(calls))
+        for op, ms, count, name in found
+        if int(count)
+    ]
 
 
 def unknown_flags(text: str) -> str | None:
