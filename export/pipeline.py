@@ -230,7 +230,8 @@ def make_file(job: ExportJob, recipe: Recipe) -> MadeFile:
     """
     network = _network_for(job, recipe)
     content = _quantize(job, recipe, network.float32)
-    outputs = Interpreter(content)(job.images)
+    with progress(f"{job.source.name}: verify", len(job.images)) as advance:
+        outputs = Interpreter(content)(job.images, advance)
     return MadeFile(content, _check(job, recipe, content, outputs, network), outputs)
 
 

@@ -128,7 +128,8 @@ def measure_costs(job: ExportJob, trials: Trials, pure: Mapping[LayerType, Tried
     def divergences() -> list[dict[LayerType, float]]:
         float32 = job.float32
         ranges = calibrated(job, float32)
-        images, reference = _sample(job, sensitivity.NUM_IMAGES)
+        count = sensitivity.affordable_images(float32.content, trials.layers, job.images[:5])
+        images, reference = _sample(job, count)
         total = sum(len(layer.types) - 1 for layer in trials.layers)
         with progress("sensitivity of the layers", total) as advance:
             return sensitivity.sensitivities(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _OPTIONS: Mapping[Quantity, tuple[str, str, str]] = {
-    "accuracy": ("--max-drop", "loses least", "points"),
+    "accuracy": ("--max-drop", "most accurate", "points"),
     "latency": ("--max-ms", "fastest", "ms"),
     "size": ("--max-kb", "smallest", "kB"),
 }

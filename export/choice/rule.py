@@ -29,7 +29,7 @@ TOLERANCE: Mapping[Quantity, float] = {"latency": 0.05, "size": 0.01}
 differ by some percent, see `benchmark.comparison.compare`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Tried:
     """A file that was made, checked and timed.
 

@@ -7,6 +7,7 @@ values that they have in 8 or 4 bits, and what it computes to the 256 values of 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ from ..tflite.flatbuffer import dtype_name, is_constant, name_of, op_names, pack
 from ..tflite.interpreter import Interpreter
 from .layers import Layer, LayerType
 
-NUM_IMAGES = 256
+MAX_IMAGES, MIN_IMAGES = 256, 16
+MAX_SECS = 120.0
+"""Seconds that sensitivities may take, with more than `MIN_IMAGES`."""
 
 _WEIGHT_STEPS = {"int8": 127, "int4": 7}  # on either side of 0
 _ACTIVATION_STEPS = 255
@@ -55,6 +58,23 @@ def sensitivities(
                 advance()
         found.append(by_type)
     return found
+
+
+def affordable_images(float32: bytes, layers: Sequence[Layer], images: Float32Images) -> int:
+    """Return the number of images on which sensitivities can be measured in `MAX_SECS`.
+
+    Args:
+        float32: The float32 file.
+        layers: Its layers.
+        images: Some images, to time the file on.
+    """
+    interpreter = Interpreter(float32)
+    interpreter(images[:1])
+    start = time.perf_counter()
+    interpreter(images[1:5])
+    secs = (time.perf_counter() - start) / max(len(images[1:5]), 1)
+    files = sum(len(layer.types) - 1 for layer in layers)
+    return max(MIN_IMAGES, min(MAX_IMAGES, int(MAX_SECS / max(secs * files, 1e-9))))
 
 
 def divergence(reference: Probabilities, outputs: Probabilities) -> float:

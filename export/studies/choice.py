@@ -235,7 +235,7 @@ def _details(network: Network) -> dict[str, Any]:
                 "files_tried": len(each.tried),
                 "chosen": summary(each.found),
                 "best_of_the_others": summary(each.rival),
-                "same_file": each.found is not None and each.found == each.rival,
+                "same_file": bool(each.found and each.rival and each.found.name == each.rival.name),
                 "no_worse": each.no_worse,
             }
             for each in network.budgets

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import export
+from export.choice import sensitivity
 from export.choice.layers import Types, layers_of, mixed_recipe
 from export.choice.sensitivity import divergence, sensitivities
 from export.conversion.quantize import calibrate
@@ -34,3 +35,13 @@ def test_divergence_is_zero_for_equal_probabilities_and_finite_for_opposite_ones
     certain = np.array([[0.0, 1.0]], np.float32)
     assert divergence(same, same) == 0.0
     assert 1 < divergence(certain, certain[:, ::-1]) < 100
+
+
+def test_slow_networks_are_measured_on_fewer_images(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = layers_of(parse(trained.float32))
+    images = trained.images[:5]
+    assert sensitivity.affordable_images(trained.float32, layers, images) == 256
+    monkeypatch.setattr(sensitivity, "MAX_SECS", 0.0)
+    assert sensitivity.affordable_images(trained.float32, layers, images) == 16
