@@ -192,9 +192,10 @@ def figure(files: Sequence[Tried], limits: Limits, chosen: Tried | None) -> Figu
         if limits.max_ms is not None:
             axes.axvline(limits.max_ms, color="black", linewidth=0.8, linestyle="--")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("latency, ms")
         axes.set_ylabel(title)
-    panels[0].legend(fontsize="small")
+    panels[0].legend(fontsize="small", title="gray: beyond a limit", title_fontsize="small")
     return result
 
 

@@ -269,6 +269,7 @@ def _figure(networks: Sequence[Network]) -> Figure:
                 **style,
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("latency, ms")
         axes.set_ylabel("size, kB")
         axes.set_title(network.name)
