@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .timing import Timer
 FOLDER, FILE_NAME = "tried", "tried.json"
 
 _LAYER_MS = "layer_ms_of_"
+_NOT_MADE, _NOT_TIMED = "cannot be made", "cannot be timed"
 _PROCESSES = 3
 _LETTERS = {"float32": "f", "int8": "8", "int4": "4"}
 
@@ -136,7 +137,7 @@ class Trials:
         except OSError:
             raise
         except Exception as error:
-            return replace(file, reasons=(f"cannot be made: {failure_reason(error).rstrip('.')}",))
+            return replace(file, reasons=(f"{_NOT_MADE}: {failure_reason(error).rstrip('.')}",))
         write_atomic(self._path_of(file), made.content)
         expected = (
             self._job.reference.argmax(axis=1) if self._job.labels is None else self._job.labels
@@ -161,7 +162,7 @@ class Trials:
         except PlaceError:
             raise
         except (Error, ModelFileError) as error:
-            return replace(file, reasons=(f"cannot be timed: {failure_reason(error).rstrip('.')}",))
+            return replace(file, reasons=(f"{_NOT_TIMED}: {failure_reason(error).rstrip('.')}",))
         return replace(file, latencies_ms=(*file.latencies_ms, latency))
 
     def _path_of(self, file: Tried) -> Path:
@@ -191,16 +192,14 @@ class Trials:
         if known.get("made_of") != new["made_of"]:
             log(f"{self._path} is of another network or other versions, and is replaced")
             return new
+        files = [row for row in known["files"] if not _failed(row)]  # those are tried again
         if known.get("timed_at") != new["timed_at"]:
             log(f"{self._path} is of another place or machine; its files are timed again")
-            files = [{**row, "latencies_ms": []} for row in known["files"]]
-            return {
-                **{key: value for key, value in known.items() if not key.startswith(_LAYER_MS)},
-                "timed_at": new["timed_at"],
-                "files": files,
-            }
-        log(f"{len(known['files'])} files are known from {self._path}")
-        return known
+            known = {key: value for key, value in known.items() if not key.startswith(_LAYER_MS)}
+            files = [{**row, "latencies_ms": []} for row in files]
+        else:
+            log(f"{len(files)} files are known from {self._path}")
+        return {**known, "timed_at": new["timed_at"], "files": files}
 
     def _made_of(self) -> dict[str, Any]:
         """Return what the content of the files and their accuracy depend on."""
@@ -217,3 +216,8 @@ class Trials:
     def _timed_at(self) -> dict[str, Any]:
         machine = host()._asdict()
         return {"place": self._timer.name, **{key: machine[key] for key in MACHINE}}
+
+
+def _failed(row: Mapping[str, Any]) -> bool:
+    """Return whether a file could not be made or timed, which may have been for once."""
+    return any(reason.startswith((_NOT_MADE, _NOT_TIMED)) for reason in row["reasons"])

@@ -72,3 +72,5 @@ def test_a_file_that_cannot_be_made_or_run_is_refused_with_the_reason(
         (broken,) = trials.time([made], 1)
         assert broken.reasons[0].startswith("cannot be timed: ")
         assert not broken.usable
+    with opened_trials(job, Local(), 1, tmp_path) as trials:
+        assert trials.files == []  # both are tried again
