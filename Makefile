@@ -57,7 +57,7 @@ test-places: setup .venv/places
 
 # Many trainings on a local Ray cluster, by submitit, and chosen by Optuna.
 test-executors: setup .venv/executors
-	$(BIN)/python -m pytest -m executors tests/executors tests/cnn_keras/sweep
+	$(BIN)/python -m pytest -m executors tests/executors tests/cnn_keras/sweep tests/cnn_keras/experiments
 
 # With the parts of the page of `benchmark --web`, so that it needs no npm where it is installed.
 wheel: setup

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ...command import failure_reason, log
+from ...command import failure_reason, log, start_keras
 from ...data.loading.options import FROM_FILES, Loading
 from ...errors import UsageError
 from ...training.config import Training
 from ...training.run_folder import Run
 from ...training.train import is_finished, train
+from .threads import set_threads
 
 Answer = str | UsageError | OSError | None
 """Why a training failed; an error that stops all trainings; or None."""
@@ -40,6 +41,14 @@ class Task:
     def name(self) -> str:
         """Name of the run folder."""
         return self.out.name
+
+    def absolute(self) -> Task:
+        """Return the same task with absolute paths, for another working directory."""
+        loading = self.loading
+        if loading.cache:
+            loading = replace(loading, cache=loading.cache.resolve())
+        data_dir = self.data_dir and self.data_dir.resolve()
+        return replace(self, out=self.out.resolve(), data_dir=data_dir, loading=loading)
 
     def is_finished(self) -> bool:
         """Return whether nothing is left to train.
@@ -71,6 +80,17 @@ class Task:
         except Exception as error:
             return failure_reason(error)
         return None
+
+
+def train_task(task: Task, threads: int) -> Answer:
+    """Start Keras in a new process with a number of threads, and train.
+
+    Raises:
+        KeyboardInterrupt: The training was interrupted.
+    """
+    start_keras()
+    set_threads(threads)
+    return task.train()
 
 
 class Result(NamedTuple):

@@ -18,23 +18,40 @@ class ExecutorOptions:
     jobs: int = 1
     """Train this many networks at a time, each in its own process."""
     threads: int | None = None
-    """Threads of each training; by default those of TensorFlow, and with --jobs the cores divided
-    by it. Trainings are equal bit for bit only with the same number."""
+    """Threads of each training; by default those of TensorFlow, with --jobs the cores divided by
+    it, and 1 on a cluster. Trainings are equal bit for bit only with the same number."""
+    ray: str | None = None
+    """Train on the Ray cluster at this address, HOST:PORT, ray://HOST:PORT or auto, as many
+    networks at a time as it has room for. All machines need the same folder of the runs."""
+    gpus: int = 0
+    """GPUs of each training on a cluster."""
 
     def executor(self) -> Executor:
         """Return what trains the networks.
 
         Raises:
-            UsageError: A number is not above 0.
+            UsageError: A number is not above 0, or options exclude each other.
+            Error: A cluster cannot be reached.
         """
         from .executor import IN_ORDER
         from .processes import Processes
         from .threads import divided_threads
 
-        for name in ("jobs", "threads"):
+        for name, least in (("jobs", 1), ("threads", 1), ("gpus", 0)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name} must be 1 or more, not {value}.")
+            if value is not None and value < least:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} must be {least} or more, not {value}.")
+        if self.ray is not None:
+            if self.jobs > 1:
+                raise UsageError("--jobs is for this machine: leave it out on a cluster.")
+            from .ray_cluster import RayCluster
+
+            cluster = RayCluster(self.ray, self.threads or 1, self.gpus)
+            cluster.require_cluster()
+            return cluster
+        if self.gpus:
+            raise UsageError("--gpus is for a cluster: leave it out.")
         if self.jobs == 1 and self.threads is None:
             return IN_ORDER
         return Processes(self.jobs, self.threads or divided_threads(self.jobs))

@@ -12,9 +12,8 @@ import sys
 import threading
 from typing import NamedTuple
 
-from ...command import interruption, log, start_keras, terminable
-from .executor import Task
-from .threads import set_threads
+from ...command import interruption, log, terminable
+from .executor import Task, train_task
 
 
 class Request(NamedTuple):
@@ -38,9 +37,7 @@ def main() -> int:
     try:
         with terminable():
             threading.Thread(target=_end_with_parent, daemon=True).start()
-            start_keras()
-            set_threads(threads)
-            answer = task.train()
+            answer = train_task(task, threads)
     except KeyboardInterrupt as error:
         how, exit_code = interruption(error)
         log(f"{how.capitalize()}; the same command resumes it {error}".rstrip() + ".")

@@ -12,6 +12,7 @@ import keras
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from .epoch_line import epoch_line
 from .logs import main_logs
 from .throughput import Throughput
 
@@ -85,16 +86,8 @@ class ProgressBar(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Print the results of the epoch."""
         self.seconds_between_epochs = time.perf_counter() - self.throughput.end
-        row = self.history[-1]
-        rate = row["images_per_second"]
-        speed = "" if math.isnan(rate) else f"  {rate:,.0f} images/s"
-        self.bar.console.print(
-            f"epoch {epoch + 1}/{self.epochs}  loss {row['loss']:.4f}  accuracy "
-            f"{row['accuracy']:.4f}  validation accuracy {row['val_accuracy']:.4f}  "
-            f"{row['seconds']:.1f} s{speed}  learning rate {row['learning_rate']:.3g}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        line = epoch_line(self.history[-1], epoch + 1, self.epochs)
+        self.bar.console.print(line, highlight=False, soft_wrap=True)
 
     def _speed(self) -> str:
         """Return the images per second, and the time until the whole training ends."""

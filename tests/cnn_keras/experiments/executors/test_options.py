@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cnn_keras.errors import UsageError
@@ -16,7 +18,17 @@ def test_the_options_choose_an_executor() -> None:
     assert ExecutorOptions(threads=1).executor() == Processes(1, 1)
 
 
-@pytest.mark.parametrize("name", ["jobs", "threads"])
-def test_numbers_are_above_0(name: str) -> None:
-    with pytest.raises(UsageError, match=f"--{name} must be 1 or more, not 0"):
-        ExecutorOptions(**{name: 0}).executor()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "--jobs must be 1 or more, not 0"),
+        ({"threads": 0}, "--threads must be 1 or more, not 0"),
+        ({"gpus": -1}, "--gpus must be 0 or more, not -1"),
+        ({"gpus": 1}, "--gpus is for a cluster"),
+        ({"jobs": 2, "ray": "auto"}, "--jobs is for this machine"),
+        ({"ray": "head"}, "--ray takes HOST:PORT"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ExecutorOptions(**options).executor()
