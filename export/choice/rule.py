@@ -26,7 +26,7 @@ QUANTITIES: tuple[Quantity, ...] = ("accuracy", "latency", "size")
 
 TOLERANCE: Mapping[Quantity, float] = {"latency": 0.05, "size": 0.01}
 """Ratios to the least latency or size up to which others are equal to it. Processes of one file
-differ by some percent, see `benchmark.comparison.compare`."""
+differ by some percent, see `benchmark.comparison.rounds`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
