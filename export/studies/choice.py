@@ -142,16 +142,16 @@ def limits_of(trials: Trials, whole: bool) -> list[Limits]:
         whole: Whether all mixes are measured, so that searches take no time.
     """
     int8, int4 = (trials.try_types(uniform(trials.layers, of)) for of in ("int8", "int4"))
-    max_ms = 1.25 * int8.value("latency")
     most, least = (file.value("size") for file in (int8, int4))
     half, tight = (least + most) / 2, least + (most - least) / 50
     limits = [
         Limits(max_drop=MAX_DROP),
         Limits(max_kb=half),
         Limits(max_kb=half, max_drop=MAX_DROP),
-        Limits(max_ms=max_ms, max_kb=half, max_drop=MAX_DROP),
+        Limits(max_ms=2 * int8.value("latency"), max_kb=half, max_drop=MAX_DROP),
     ]
     if whole:
+        max_ms = 1.25 * int8.value("latency")
         limits += [
             Limits(max_ms=max_ms),
             Limits(max_ms=max_ms, max_kb=half),
