@@ -16,6 +16,7 @@ from .search import LayerCosts
 from .trials import Trials
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _OPTIONS: Mapping[Quantity, tuple[str, str, str]] = {
@@ -77,9 +78,7 @@ def document(
 
 def label(file: Tried, layers: Sequence[Layer]) -> str:
     """Return what a file is: its recipe, or the types of its layers."""
-    if file.types is None or set(file.types) == {"int8"}:
-        return file.name
-    return describe(layers, file.types)
+    return file.name if file.is_recipe or not file.types else describe(layers, file.types)
 
 
 def ranked(files: Sequence[Tried], limits: Limits, chosen: Tried | None) -> list[Tried]:
@@ -169,7 +168,7 @@ def figure(files: Sequence[Tried], limits: Limits, chosen: Tried | None) -> Figu
     )
     for axes, (quantity, title) in zip(panels, shown, strict=True):
         for mixed, marker, name in ((False, "s", "recipe"), (True, "o", "mix of types by layer")):
-            drawn = [f for f in usable if (f.types is not None and len({*f.types}) > 1) == mixed]
+            drawn = [file for file in usable if file.is_recipe != mixed]
             axes.scatter(
                 [file.value("latency") for file in drawn],
                 [file.value(quantity) for file in drawn],
@@ -191,12 +190,21 @@ def figure(files: Sequence[Tried], limits: Limits, chosen: Tried | None) -> Figu
             axes.axhline(limit, color="black", linewidth=0.8, linestyle="--")
         if limits.max_ms is not None:
             axes.axvline(limits.max_ms, color="black", linewidth=0.8, linestyle="--")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("latency, ms")
+        show_latency(axes)
         axes.set_ylabel(title)
     panels[0].legend(fontsize="small", title="gray: beyond a limit", title_fontsize="small")
     return result
+
+
+def show_latency(axes: Axes) -> None:
+    """Give a panel a logarithmic x-axis of latencies with plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("latency, ms")
 
 
 def _row(

@@ -59,6 +59,11 @@ class Tried:
     latencies_ms: tuple[float, ...] = ()
 
     @property
+    def is_recipe(self) -> bool:
+        """Whether it is of a recipe that stores all layers alike, as opposed to a mix."""
+        return self.types is None or set(self.types) == {"int8"}
+
+    @property
     def usable(self) -> bool:
         """Whether it is accepted, and was timed."""
         return not self.reasons and bool(self.latencies_ms)

@@ -15,7 +15,7 @@ from cnn_keras.unpack import trained_name
 from ..benchmark.places.local import Local
 from ..choice.choose import find_best, measure_costs, opened_trials
 from ..choice.layers import combinations, uniform
-from ..choice.results import label
+from ..choice.results import label, show_latency
 from ..choice.rule import Limits, Tried, best, best_in
 from ..choice.search import Search
 from ..choice.trials import Trials
@@ -176,8 +176,7 @@ def _compare_with_recipes(
     search, found = find_best(job, trials, limits, recipes, MAX_FILES - 1)
     measured = {file.name: file for file in trials.files}  # the best were timed again
     tried = [measured[file.name] for file in search.files]
-    pure = [file for file in tried if file.types is None or set(file.types) == {"int8"}]
-    return budget(limits, tried, found, pure)
+    return budget(limits, tried, found, [file for file in tried if file.is_recipe])
 
 
 def budget(
@@ -254,8 +253,8 @@ def _figure(networks: Sequence[Network]) -> Figure:
         files = [file for file in network.trials.files if file.usable]
         chosen = [each.found for each in network.budgets if each.found]
         for shown, style, text in (
-            ([f for f in files if f.types], {"c": "0.6", "s": 12}, "mix of types by layer"),
-            ([f for f in files if not f.types], {"c": "C0", "marker": "s"}, "recipe"),
+            ([f for f in files if not f.is_recipe], {"c": "0.6", "s": 12}, "mix of types by layer"),
+            ([f for f in files if f.is_recipe], {"c": "C0", "marker": "s"}, "recipe"),
             (
                 chosen,
                 {"facecolors": "none", "edgecolors": "C3", "s": 120},
@@ -268,9 +267,7 @@ def _figure(networks: Sequence[Network]) -> Figure:
                 label=text,
                 **style,
             )
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("latency, ms")
+        show_latency(axes)
         axes.set_ylabel("size, kB")
         axes.set_title(network.name)
         axes.legend(fontsize="small")
