@@ -199,15 +199,21 @@ def quiet(*descriptors: int) -> Iterator[None]:
             os.close(copy)
 
 
-def start_keras() -> None:
+def start_keras(backend: str | None = None) -> None:
     """Import Keras and TensorFlow without their messages, with oneDNN enabled.
 
     TensorFlow disables oneDNN on CPUs without VNNI or AMX, although it trains ResNet-20 about 1.6
     times as fast there. The variables are read once, at import; those that a user has set stay.
 
+    Args:
+        backend: Keras' backend; by default that of the user's configuration. With another one than
+            TensorFlow, TensorFlow only loads images, and leaves the GPUs alone.
+
     Raises:
         Error: Keras cannot start with its configuration.
     """
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet(1, 2):
@@ -222,6 +228,8 @@ def start_keras() -> None:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # no warnings about retracing
+        if keras.backend.backend() != "tensorflow":
+            tf.config.set_visible_devices([], "GPU")
         tf.config.list_physical_devices()  # prints what the search for a GPU finds
 
 

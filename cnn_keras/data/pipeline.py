@@ -14,6 +14,7 @@ from .augmentation.augment import Augmentation, augmenter
 from .augmentation.mixing import Mixing, mix
 from .augmentation.random_numbers import sample_seeds
 from .loading.image_files import AnySplit, FileSplit
+from .loading.share import WHOLE, Share
 from .loading.shuffled import shuffled_batches
 from .preprocessing import Preprocessing, UInt8Images
 from .splits import Labels, Split
@@ -36,6 +37,7 @@ def training_batches(
     first_epoch: int = 0,
     first_step: int = 0,
     workers: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Return the batches of a training, shuffled and augmented, from any of them on.
 
@@ -53,9 +55,11 @@ def training_batches(
         first_step: Batch of that epoch at which it resumes, counted from 0.
         workers: Number of worker processes that decode image files; with 0, threads do. They change
             nothing but the speed.
+        share: The images of each batch that this process loads.
 
     Returns:
-        Batches of images `(batch, height, width, channels)` float32 and labels `(batch,)`.
+        Batches of images `(batch, height, width, channels)` float32 and labels `(batch,)`; of each
+        batch only the images of the share.
     """
     import tensorflow as tf
 
@@ -78,10 +82,11 @@ def training_batches(
             step,
             crop=augmentation.crop,
             workers=workers,
+            share=share,
         )
-        batches = _generated(files, (batch_size, *split.shape), 2)
+        batches = _generated(files, (share.size(batch_size), *split.shape), 2)
     else:
-        batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step)
+        batches = _shuffled_batches(split, batch_size, epochs, seed, first_epoch, first_step, share)
     return prefetched(batches.map(augmented, num_parallel_calls=2, deterministic=True))
 
 
@@ -106,7 +111,13 @@ def _without_autotuning(batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _shuffled_batches(
-    split: Split, batch_size: int, epochs: int, seed: int, first_epoch: int, first_step: int
+    split: Split,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    first_epoch: int,
+    first_step: int,
+    share: Share,
 ) -> tf.data.Dataset:
     """Return batches of pixels uint8, labels and samples; see `training_batches`.
 
@@ -123,13 +134,12 @@ def _shuffled_batches(
         )
         start = tf.where(epoch == first_epoch, first_step * batch_size, 0)
         indices = tf.data.Dataset.from_tensor_slices(order[start:])
-        return indices.batch(batch_size, drop_remainder=True).map(
-            lambda chosen: (
-                tf.gather(images, chosen),
-                tf.gather(labels, chosen),
-                epoch * count + chosen,
-            )
-        )
+
+        def load(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            chosen = batch[share.rows(batch_size)]
+            return tf.gather(images, chosen), tf.gather(labels, chosen), epoch * count + chosen
+
+        return indices.batch(batch_size, drop_remainder=True).map(load)
 
     return tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_batches)
 
@@ -233,7 +243,11 @@ def label_probabilities(
 
 
 def mixed_batches(
-    batches: tf.data.Dataset, mixing: Mixing, seed: int, first_step: int = 0
+    batches: tf.data.Dataset,
+    mixing: Mixing,
+    seed: int,
+    first_step: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Return training batches whose images and labels are mixed with others.
 
@@ -242,13 +256,14 @@ def mixed_batches(
         mixing: How images are mixed.
         seed: Together with a batch's number it determines how the batch is mixed.
         first_step: Number of the first batch, counted from the start of the training.
+        share: The images of each batch that this process loads, and mixes with each other.
     """
     import tensorflow as tf
 
     def mixed(step: tf.Tensor, batch: tuple[Any, ...]) -> tuple[Any, ...]:
         images, labels, *weights = batch
         # Both are below 0, so that they differ from the seeds of `training_batches`.
-        step_seed = tf.stack([-1 - seed, -1 - step])
+        step_seed = tf.stack([-1 - seed, -1 - step * share.count - share.process])
         if not weights:
             return mix(images, labels, mixing, step_seed)
         # The loss is linear in the labels: so each of the two classes keeps its own weight.

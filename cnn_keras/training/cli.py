@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +23,9 @@ from ..tables import table
 
 if TYPE_CHECKING:
     from ..data.preprocessing import UInt8Images
+    from .config import Training
     from .evaluate import Probabilities
+    from .hosts.cluster import Cluster
     from .predict import Classifier
 
 
@@ -77,13 +80,103 @@ class Train(
     cache: Path | None = None
     """Folder for a file of the decoded images, from which the epochs and later trainings read
     them."""
+    backend: Literal["tensorflow", "jax"] | None = None
+    """Backend of Keras, by default tensorflow. With jax, each batch is divided among all
+    accelerators, of this host and of others."""
+    hosts: int | None = None
+    """Number of processes that train together, usually one on each host. All are started with the
+    same command; SLURM, MPI, Kubernetes and Cloud TPU give this and the next two options to them.
+    Needs --backend jax."""
+    process_id: int | None = None
+    """Number of this process, from 0. Process 0 alone writes the run folder."""
+    coordinator: str | None = None
+    """Host and port at which process 0 waits for the others, for example node1:6006."""
+    local_processes: int | None = None
+    """Start this many processes here that train together, to try a training on several hosts."""
+    join_timeout: float = 300.0
+    """Seconds in which all processes must have come."""
 
     def __call__(self) -> Outcome:
-        from ..data.loading.options import Loading
-        from .config import Training
-        from .train import train
+        training = self._training()
+        clusters = self._clusters()
+        if clusters:
+            from .hosts.setup import Setup
+            from .hosts.supervisor import supervise
 
-        loading = Loading(self.workers, self.skip_broken, self.cache)
+            same = ("save_every", "skip_broken", "local_processes", "hosts", "tensorboard")
+            options = json.loads(json.dumps(training.to_dict()))
+            setup = Setup.of(options | {name: getattr(self, name) for name in same})
+            return supervise(self.run_process, clusters, setup, self.join_timeout)
+        start_keras(self.backend)
+        if self.backend == "jax":
+            from .hosts.devices import distribute
+
+            distribute()
+        try:
+            return self._train(training, self.out)
+        except KeyboardInterrupt as error:
+            return self._interrupted(error)
+
+    def run_process(self, cluster: Cluster, coordinator: str, folder: Path) -> Outcome:
+        """Train as one of several processes; see `hosts.worker`."""
+        from .hosts.devices import distribute, join_cluster, leave_cluster
+
+        training = self._training()
+        start_keras("jax")
+        join_cluster(cluster, coordinator)
+        distribute()
+        try:
+            outcome = self._train(training, folder / "run" if cluster.process else self.out)
+        except KeyboardInterrupt as error:
+            if not error.args:  # before all processes can agree to stop
+                raise
+            outcome = self._interrupted(error)
+        leave_cluster()
+        return outcome
+
+    def _clusters(self) -> list[Cluster]:
+        """Return the processes that are started here to train together, or none.
+
+        Raises:
+            UsageError: Options do not fit together.
+            Error: A package is missing.
+        """
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in ("hosts", "process_id", "coordinator", "local_processes")
+            if getattr(self, name) is not None
+        ]
+        if self.backend != "jax":
+            if given:
+                raise UsageError(f"{given[0]} needs --backend jax.")
+            return []
+        require_package("jax", "pip install 'cnn-keras[jax]'")
+        from .hosts.cluster import Cluster, find_cluster
+
+        if self.local_processes is None:
+            found = find_cluster(self.hosts, self.process_id, self.coordinator)
+            clusters = [found] if found else []
+        else:
+            count = self.local_processes
+            if count < 1 or len(given) > 1:
+                raise UsageError(
+                    "--local-processes must be 1 or more, and without --hosts, --process-id and "
+                    "--coordinator."
+                )
+            clusters = [Cluster(count, index, "", (index,)) for index in range(count)]
+        if clusters and self.tensorboard:
+            raise UsageError("--tensorboard is for a training in one process: leave it out.")
+        return clusters
+
+    def _training(self) -> Training:
+        """Return what to train.
+
+        Raises:
+            UsageError: An option is wrong.
+            Error: A package is missing.
+        """
+        from .config import Training
+
         training = Training.of(
             self.name,
             self.data,
@@ -100,21 +193,29 @@ class Train(
         if self.save_every is not None and self.save_every < 1:
             raise UsageError(f"--save-every must be 1 or more, not {self.save_every}.")
         if self.tensorboard:
-            require_tensorboard()
-        start_keras()
-        try:
-            run = train(
-                training,
-                self.out,
-                self.data_dir,
-                self.tensorboard,
-                loading,
-                save_every=self.save_every or 0,
-            )
-        except KeyboardInterrupt as error:
-            how, exit_code = interruption(error)
-            log(f"{how.capitalize()}; the same command resumes {self.out} {error}".rstrip() + ".")
-            return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code)
+            require_package("tensorboard", "pip install tensorboard")
+        return training
+
+    def _interrupted(self, error: KeyboardInterrupt) -> Outcome:
+        how, exit_code = interruption(error)
+        log(f"{how.capitalize()}; the same command resumes {self.out} {error}".rstrip() + ".")
+        return Outcome({"run": str(self.out), "interrupted": True}, "", exit_code)
+
+    def _train(self, training: Training, out: Path) -> Outcome:
+        from ..data.loading.options import Loading
+        from .train import train
+
+        loading = Loading(self.workers, self.skip_broken, self.cache)
+        run = train(
+            training,
+            out,
+            self.data_dir,
+            self.tensorboard,
+            loading,
+            save_every=self.save_every or 0,
+        )
+        if not run.saves_models:  # another process has the results
+            return Outcome({"run": str(self.out)}, "")
         metrics = run.metrics
         text = (
             f"{self.out}: test accuracy {metrics['test']['accuracy']:.4f} on "
@@ -279,13 +380,17 @@ class Predict(Command):
         )
 
 
-def require_tensorboard() -> None:
-    """Check that TensorBoard is installed.
+def require_package(name: str, command: str) -> None:
+    """Check that an optional package is installed.
+
+    Args:
+        name: The package.
+        command: Installs it.
 
     Raises:
-        Error: It is not.
+        Error: It is not installed.
     """
     from importlib.util import find_spec
 
-    if find_spec("tensorboard") is None:
-        raise Error("This needs tensorboard: pip install tensorboard.")
+    if find_spec(name) is None:
+        raise Error(f"This needs {name}: {command}.")

@@ -15,6 +15,8 @@ from ..data.preprocessing import Preprocessing, UInt8Images
 from ..data.splits import Split
 from ..errors import Error, keras_reason
 from .evaluate import Probabilities
+from .hosts import devices
+from .hosts.evaluation import predict_together
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +53,8 @@ def predict(
     """
     if isinstance(images, np.ndarray):
         images = Split(images, np.zeros(len(images), np.int64))
+    if devices.distribution() is not None:
+        return np.concatenate([*predict_together(model, preprocessing, images)])
     parts = []
     for batch in map(preprocessing, images.chunks(inference_batch_size(preprocessing))):
         try:

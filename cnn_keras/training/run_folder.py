@@ -35,10 +35,11 @@ from ..data.loading.image_files import AnySplit
 from ..data.preprocessing import Preprocessing, UInt8Images
 from ..errors import Error
 from ..model_files import saved_model
-from ..model_files.keras_file import import_custom_objects, load_model
+from ..model_files.keras_file import import_custom_objects, load_model, save_model
 from ..trained.table import TRAINED
 from ..unpack import run_path
 from .evaluate import Probabilities
+from .hosts import devices
 from .predict import predict
 from .probabilities import with_probabilities
 
@@ -60,10 +61,13 @@ class Run:
     Attributes:
         path: The folder.
         model_file: Another `.keras` file of its network, to use instead of `model.keras`.
+        saves_models: Whether `save_model` writes files. Of the processes of a training, the first
+            one does.
     """
 
     path: Path
     model_file: Path | None = None
+    saves_models: bool = True
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -121,6 +125,12 @@ class Run:
     def write_json(self, name: str, document: object) -> None:
         """Write one of the folder's JSON files."""
         write_atomic(self.path / name, to_json(document))
+
+    def save_model(self, model: keras.Model, name: str, comment: str = "") -> None:
+        """Write a `.keras` file of the folder; see `model_files.keras_file.save_model`."""
+        if self.saves_models:
+            with devices.not_distributed():
+                save_model(model, self.path / name, comment)
 
     def describe(
         self, config: dict[str, Any], preprocessing: Preprocessing, classes: Sequence[str]

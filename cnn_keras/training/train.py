@@ -31,19 +31,21 @@ from ..data.pipeline import (
 from ..data.preprocessing import Preprocessing
 from ..errors import Error, UsageError
 from ..machine import hardware, versions
-from ..model_files.keras_file import save_model
 from ..model_files.layer_weights import load_by_name, main_network
 from ..model_files.precision import in_float32
 from .augmentation import training_augmentation
 from .config import Training
 from .evaluate import evaluate_splits
 from .fine_tuning import Pretrained, freeze_until
+from .hosts import devices
+from .hosts.evaluation import evaluate_together
+from .hosts.folder_copies import first_process_first
 from .optimization.compile import compile_model
 from .optimization.cropped_kernels import crop_kernels
 from .optimization.fused_batch_norm import fuse_batch_norms
 from .optimization.fused_sgd import fuse_sgd
 from .predict import predict
-from .preparation.training_data import load_training_data, steps_per_epoch
+from .preparation.training_data import describe_run, load_training_data, steps_per_epoch
 from .recipe_file import recipe_toml
 from .recipes import OMITTED
 from .run_folder import Run, can_start_run, lock_run
@@ -83,17 +85,19 @@ def train(
 
     Raises:
         UsageError: The network has no such option, `out` has a training with another
-            configuration, or the pretrained weights do not fit.
+            configuration, the pretrained weights do not fit, or a batch cannot be divided among
+            the devices.
         Error: The loss is not finite, the data set cannot be loaded, or another process is
             training in `out`.
         KeyboardInterrupt: The training was interrupted; it can be resumed.
     """
     training = _with_parsed_options(training)
-    run = Run(out)
-    if not is_finished(training, out, until_epoch):
+    devices.require_divisible(training.recipe.batch_size)
+    run = Run(out, saves_models=devices.share().process == 0)
+    if not devices.anywhere(is_finished(training, out, until_epoch)):
         with lock_run(out):
             # By another process, before this one had the lock.
-            if not is_finished(training, out, until_epoch):
+            if not devices.anywhere(is_finished(training, out, until_epoch)):
                 last_epoch = _last_epoch(training, until_epoch)
                 _train(run, training, data_dir, tensorboard, loading, save_every, last_epoch)
     return run
@@ -143,32 +147,23 @@ def _train(
     remove_leftovers(run.path)
     keras.utils.set_random_seed(training.seed)
     last = run.path / "last.keras"
-    pretrained = None
-    if training.weights is not None and not last.is_file():
-        pretrained = Pretrained.open(Path(training.weights))
-    data = load_training_data(run, training, pretrained, data_dir, loading)
-    dataset, preprocessing, skipped = data
-    steps = steps_per_epoch(training, dataset)
+    with first_process_first(run.path):
+        pretrained = None
+        if training.weights is not None and not last.is_file():
+            pretrained = Pretrained.open(Path(training.weights))
+        data = load_training_data(run, training, pretrained, data_dir, loading)
+        steps = steps_per_epoch(training, data.dataset)
+        describe_run(run, _config(training), data)
+    dataset = data.dataset
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
         model, start = load_checkpoint(run, steps)
         log(f"Resume {start} of {training.recipe.epochs}.")
     else:
         start = Progress(0)
-        model = _build(training, preprocessing, dataset.classes, pretrained)
+        model = _build(training, data.preprocessing, dataset.classes, pretrained)
         row = zoo.network(training.network)
         compile_model(model, training.recipe, steps, row.loss_weights)
-    if not run.is_described:
-        # "contents" is the key of the fingerprint in the runs of all versions.
-        contents: dict[str, Any] = (
-            {} if dataset.fingerprint is None else {"contents": dataset.fingerprint}
-        )
-        if skipped:
-            contents["skipped_files"] = skipped
-        config = _config(training)
-        if training.class_weights is None:
-            del config["class_weights"]  # as in the runs of earlier versions
-        run.describe(config | contents, preprocessing, dataset.classes)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
     crop_kernels(model)
@@ -208,17 +203,17 @@ def _fit(
     last_epoch: int,
 ) -> None:
     """Train a compiled model for its remaining epochs, and record them in the run folder."""
+    from .checkpoints.agreed_stop import stop_request
     from .checkpoints.recorder import Recorder, finish_epoch
-    from .checkpoints.stop_request import StopRequest
     from .monitoring.progress_bar import ProgressBar
     from .monitoring.throughput import Throughput
     from .optimization.gradient_sums import ordered_gradient_sums
 
-    recipe = training.recipe
+    recipe, share = training.recipe, devices.share()
     first_epoch = start.epoch
     if first_epoch >= last_epoch:
         return
-    stop = StopRequest()
+    stop = stop_request()
     recorder = Recorder(run, training.seed, start, steps_per_epoch, stop, average, save_every)
     throughput = Throughput(recipe.batch_size)
     first_step = first_epoch * steps_per_epoch + start.step
@@ -234,6 +229,7 @@ def _fit(
         first_epoch=first_epoch,
         first_step=start.step,
         workers=workers,
+        share=share,
     )
     batches = _label_every_output(batches, model)
     if training.class_weights is not None:
@@ -244,12 +240,14 @@ def _fit(
         batches = label_probabilities(batches, len(run.classes), recipe.label_smoothing)
         held_out = label_probabilities(held_out, len(run.classes))
     if any(mixing := Mixing(recipe.mixup, recipe.cutmix)):
-        batches = prefetched(mixed_batches(batches, mixing, training.seed, first_step))
+        batches = prefetched(mixed_batches(batches, mixing, training.seed, first_step, share))
     if tensorboard:
         from .monitoring.tensorboard import tensorboard_callbacks
 
         callbacks += tensorboard_callbacks(run, batches, validation, average, recipe.epochs)
     held_out = _label_every_output(held_out, model)
+    if devices.distribution() is not None:
+        evaluate_together(model, run.preprocessing, dataset.validation)
     # Otherwise Keras creates the variables of the optimizer and of the metrics while it traces the
     # first step, and traces the step again without their creation. A training that resumes within
     # an epoch restores the metrics.
@@ -400,7 +398,7 @@ def _finish(run: Run, model: keras.Model, dataset: Dataset, average: WeightAvera
     """Save the network and its results; the test split is used here only."""
     average.apply()
     model = main_network(model)
-    save_model(model, run.path / "model.keras")
+    run.save_model(model, "model.keras")
     model = in_float32(model)  # as `evaluate` and `export` load it
     probabilities = {
         name: predict(model, run.preprocessing, dataset.split(name))

@@ -15,6 +15,7 @@ from ..preprocessing import Box, ChooseBox, UInt8Images
 from ..splits import Labels
 from .image_files import PART, FileSplit
 from .parallel import in_order
+from .share import WHOLE, Share
 
 # Random numbers are those of Philox, whose bits numpy never changes: keys are a training's seed and
 # the number of what is random. A sample's number is `epoch * images + index`; those of the epochs'
@@ -57,6 +58,7 @@ def shuffled_batches(
     *,
     crop: Crop | None = None,
     workers: int = 0,
+    share: Share = WHOLE,
 ) -> Iterator[Batch]:
     """Yield the batches of all epochs from any step on.
 
@@ -69,17 +71,18 @@ def shuffled_batches(
         crop: How images are cropped at random; by default at the center.
         workers: Number of worker processes that decode images; with 0, threads do. They do not
             change the batches.
+        share: The images of each batch that this process loads; the others are not decoded.
 
     Raises:
         Error: A file is broken or no image; the message names it.
     """
-    order = _Order(split, batch_size, seed, crop)
+    order = _Order(split, batch_size, seed, crop, share)
     steps = epochs * (len(split.paths) // batch_size)
     parts = order.parts_per_batch
     with in_order(order, steps * parts, first_step * parts, workers) as decoded:
         for _ in range(first_step, steps):
             batch = _joined(list(islice(decoded, parts)), split)
-            if len(batch.labels) < batch_size:
+            if len(batch.labels) < share.size(batch_size):
                 return  # another thread has closed the elements
             yield batch
 
@@ -99,18 +102,20 @@ class _Order:
     batch_size: int
     seed: int
     crop: Crop | None
+    share: Share
 
     @property
     def parts_per_batch(self) -> int:
-        return -(-self.batch_size // PART)
+        return -(-self.share.size(self.batch_size) // PART)
 
     def __call__(self, part: int) -> tuple[UInt8Images, NDArray[np.int64]]:
         """Return some images of a batch, and their samples."""
         count = len(self.split.paths)
         step, place = divmod(part, self.parts_per_batch)
         epoch, step = divmod(step, count // self.batch_size)
-        start, stop = step * self.batch_size + PART * place, (step + 1) * self.batch_size
-        indices = _epoch_order(count, self.seed, epoch)[start : min(start + PART, stop)]
+        first = step * self.batch_size
+        batch = _epoch_order(count, self.seed, epoch)[first : first + self.batch_size]
+        indices = batch[self.share.rows(self.batch_size)][PART * place : PART * (place + 1)]
         samples = epoch * count + indices
         found = self.split.decode(indices.tolist(), self._choose_boxes(samples))
         for error in found.broken.values():

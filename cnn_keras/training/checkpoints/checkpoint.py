@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...command import log
 from ...errors import Error
-from ...model_files.keras_file import load_model, save_model
+from ...model_files.keras_file import load_model
 from ..optimization.optimizers import num_batches_seen
 from ..run_folder import Run
 
@@ -61,7 +61,7 @@ def save_checkpoint(run: Run, model: keras.Model, progress: Progress) -> None:
         values = progress._asdict()
         del values["epoch"]  # follows from the batches that the optimizer has seen
         comment = json.dumps(values)
-    save_model(model, run.path / "last.keras", comment)
+    run.save_model(model, "last.keras", comment)
 
 
 def load_checkpoint(run: Run, steps_per_epoch: int) -> tuple[keras.Model, Progress]:

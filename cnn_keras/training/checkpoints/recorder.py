@@ -14,7 +14,6 @@ import keras
 
 from ...command import write_atomic
 from ...errors import Error, first_line
-from ...model_files.keras_file import save_model
 from ...model_files.layer_weights import main_network
 from ..monitoring.logs import main_logs
 from ..optimization.averaging import WeightAverage
@@ -83,7 +82,7 @@ class Recorder(keras.callbacks.Callback):
         if self.step == self.steps_per_epoch > batch + 1:
             self.model.stop_training = True  # `fit` expects a whole epoch after a resumed one, too
         total = self.epoch * self.steps_per_epoch + self.step
-        if self.stop.received or (self.save_every and total % self.save_every == 0):
+        if self.stop.after_step() or (self.save_every and total % self.save_every == 0):
             self._save(self._progress())
         self._stop_if_requested()
 
@@ -93,7 +92,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """End the validation if the training is to stop."""
-        if self.stop.received:
+        if self.stop.after_step():
             self.model.stop_evaluating = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -120,7 +119,7 @@ class Recorder(keras.callbacks.Callback):
             self._write_history()
             if logs["val_accuracy"] > best:
                 with self.average.in_network():
-                    save_model(main_network(self.model), self.run.path / "best.keras")
+                    self.run.save_model(main_network(self.model), "best.keras")
         self._save(Progress(epoch + 1))
         self._stop_if_requested()
 

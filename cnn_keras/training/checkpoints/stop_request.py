@@ -33,6 +33,10 @@ class StopRequest:
         """Whether a signal has arrived."""
         return self._signal is not None
 
+    def after_step(self) -> bool:
+        """Return whether to stop now; a training calls this after each step."""
+        return self.received
+
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,7 +57,7 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _defer(self, number: int, frame: FrameType | None) -> None:
-        if self.received:
+        if self._signal is not None:
             self._handlers[number](number, frame)
         self._signal = number
 

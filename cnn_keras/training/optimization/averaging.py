@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,27 @@ class WeightAverage(keras.callbacks.Callback):
         self.stack.close()
 
 
+def _in_training(model: keras.Model) -> Callable[[NDArray[np.float32]], None]:
+    """Return a function that runs a network as in training, which updates its statistics."""
+    if keras.backend.backend() != "jax":
+        return lambda images: model(images, training=True)
+    import jax
+
+    def run(images: NDArray[np.float32]) -> None:
+        values = ([v.value for v in each] for each in (model.trainable_variables, others))
+        for variable, value in zip(others, compiled(*values, images), strict=True):
+            variable.assign(value)
+
+    # The variables of a network on several hosts are not for single operations.
+    compiled = jax.jit(
+        lambda trainable, values, images: model.stateless_call(
+            trainable, values, images, training=True
+        )[1]
+    )
+    others = model.non_trainable_variables
+    return run
+
+
 def _statistics(
     model: keras.Model, layers: Sequence[keras.layers.BatchNormalization], batches: Iterable[Any]
 ) -> list[NDArray[np.float64]]:
@@ -129,8 +150,9 @@ def _statistics(
     try:
         for layer in layers:
             layer.momentum = 0.0  # the moving statistics become those of the last batch
+        run = _in_training(model)
         for images, *_ in batches:
-            model(images, training=True)
+            run(np.asarray(images))
             counts.append(len(images))
             means.append([np.array(layer.moving_mean, np.float64) for layer in layers])
             variances.append([np.array(layer.moving_variance, np.float64) for layer in layers])

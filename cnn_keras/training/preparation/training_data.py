@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ... import zoo
 from ...command import log
@@ -86,6 +86,26 @@ def load_training_data(
             f"{run.path} to train again."
         )
     return TrainingData(dataset, run.preprocessing, [])
+
+
+def describe_run(run: Run, config: dict[str, Any], data: TrainingData) -> None:
+    """Describe a new run in its folder.
+
+    Args:
+        run: The run.
+        config: What is trained, see `Training.to_dict`.
+        data: What the training reads.
+    """
+    if run.is_described:
+        return
+    dataset, preprocessing, skipped = data
+    if dataset.fingerprint is not None:
+        config["contents"] = dataset.fingerprint  # its key in the runs of all versions
+    if skipped:
+        config["skipped_files"] = skipped
+    if config["class_weights"] is None:
+        del config["class_weights"]  # as in the runs of earlier versions
+    run.describe(config, preprocessing, dataset.classes)
 
 
 def steps_per_epoch(training: Training, dataset: Dataset) -> int:

@@ -1,0 +1,1 @@
+"""One training on many devices and hosts, with the JAX backend."""
