@@ -263,7 +263,7 @@ def mixed_batches(
     def mixed(step: tf.Tensor, batch: tuple[Any, ...]) -> tuple[Any, ...]:
         images, labels, *weights = batch
         # Both are below 0, so that they differ from the seeds of `training_batches`.
-        step_seed = tf.stack([-1 - seed, -1 - step * share.count - share.process])
+        step_seed = tf.stack([-1 - seed, -1 - step * share.num_processes - share.process])
         if not weights:
             return mix(images, labels, mixing, step_seed)
         # The loss is linear in the labels: so each of the two classes keeps its own weight.

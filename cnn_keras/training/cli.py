@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -102,11 +103,13 @@ class Train(
         if clusters:
             from .hosts.setup import Setup
             from .hosts.supervisor import supervise
+            from .hosts.worker import Work
 
-            same = ("save_every", "skip_broken", "local_processes", "hosts", "tensorboard")
             options = json.loads(json.dumps(training.to_dict()))
-            setup = Setup.of(options | {name: getattr(self, name) for name in same})
-            return supervise(self.run_process, clusters, setup, self.join_timeout)
+            options["hosts"] = clusters[0].num_processes
+            options |= {name: getattr(self, name) for name in ("save_every", "skip_broken")}
+            work = Work(partial(start_keras, "jax"), self.train_together)
+            return supervise(work, clusters, Setup.of(options), self.join_timeout)
         start_keras(self.backend)
         if self.backend == "jax":
             from .hosts.devices import distribute
@@ -117,12 +120,11 @@ class Train(
         except KeyboardInterrupt as error:
             return self._interrupted(error)
 
-    def run_process(self, cluster: Cluster, coordinator: str, folder: Path) -> Outcome:
-        """Train as one of several processes; see `hosts.worker`."""
+    def train_together(self, cluster: Cluster, coordinator: str, folder: Path) -> Outcome:
+        """Train as one of several processes; see `hosts.worker.Work`."""
         from .hosts.devices import distribute, join_cluster, leave_cluster
 
         training = self._training()
-        start_keras("jax")
         join_cluster(cluster, coordinator)
         distribute()
         try:

@@ -10,15 +10,15 @@ class Share(NamedTuple):
 
     Attributes:
         process: Number of this process.
-        count: Number of processes, which divides the size of a batch.
+        num_processes: Number of processes, which divides the size of a batch.
     """
 
     process: int = 0
-    count: int = 1
+    num_processes: int = 1
 
     def size(self, batch_size: int) -> int:
         """Return the number of its images in a batch."""
-        return batch_size // self.count
+        return batch_size // self.num_processes
 
     def rows(self, batch_size: int) -> slice:
         """Return the places of its images in a batch.

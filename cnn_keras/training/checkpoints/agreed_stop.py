@@ -31,4 +31,4 @@ class AgreedStop(StopRequest):
 
 def stop_request() -> StopRequest:
     """Return the request to stop of a training in this process, or in several ones."""
-    return AgreedStop() if devices.share().count > 1 else StopRequest()
+    return AgreedStop() if devices.share().num_processes > 1 else StopRequest()

@@ -22,13 +22,13 @@ class Cluster(NamedTuple):
     """The processes that train one network together.
 
     Attributes:
-        count: Number of processes.
+        num_processes: Number of processes.
         process: Number of this process, counted from 0.
         coordinator: Host and port at which process 0 waits for the others.
         local_devices: The accelerators of this host that this process uses; all by default.
     """
 
-    count: int
+    num_processes: int
     process: int
     coordinator: str
     local_devices: tuple[int, ...] | None = None

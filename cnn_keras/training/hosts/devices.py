@@ -33,7 +33,7 @@ def join_cluster(cluster: Cluster, coordinator: str) -> None:
     jax.config.update("jax_enable_preemption_service", False)
     jax.distributed.initialize(
         coordinator,
-        cluster.count,
+        cluster.num_processes,
         cluster.process,
         local_device_ids=cluster.local_devices,
         cluster_detection_method="deactivate",
@@ -143,7 +143,7 @@ def agree(value: int) -> int:
 
 def anywhere(value: bool) -> bool:
     """Return whether a value is true in any process; all processes call this."""
-    return bool(agree(value)) if share().count > 1 else value
+    return bool(agree(value)) if share().num_processes > 1 else value
 
 
 def broadcast(data: bytes) -> bytes:

@@ -29,7 +29,7 @@ def first_process_first(folder: Path) -> Iterator[None]:
         folder: The run folder; that of another process than the first is temporary.
     """
     share = devices.share()
-    if share.count == 1:
+    if share.num_processes == 1:
         yield
         return
     if share.process:

@@ -138,15 +138,16 @@ class Link:
             ) from error
         try:
             async with asyncio.timeout(timeout):
-                while len(self.peers) < self.cluster.count - 1:
+                while len(self.peers) < self.cluster.num_processes - 1:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            missing = [str(i) for i in range(1, self.cluster.count) if i not in self.peers]
+            count = self.cluster.num_processes
+            missing = [str(index) for index in range(1, count) if index not in self.peers]
             line = (
-                f"Not all of the {self.cluster.count} processes have come within {timeout:.0f} s: "
-                f"{', '.join(missing)} of 0 to {self.cluster.count - 1} did not reach process 0 at "
-                f"{self.cluster.coordinator}. Start them all, or raise --join-timeout."
+                f"{len(missing)} of {count} processes did not reach process 0 at "
+                f"{self.cluster.coordinator} within {timeout:.0f} s: those with the numbers "
+                f"{', '.join(missing)}. Start them all, or raise --join-timeout."
             )
             self.send_failure(line, 1)
             raise Error(line) from None
@@ -166,10 +167,10 @@ class Link:
         except (KeyError, TypeError, ValueError, TimeoutError):
             writer.close()
             return
-        if index in self.peers or not 0 < index < self.cluster.count:
+        if index in self.peers or not 0 < index < self.cluster.num_processes:
             line = (
                 f"{peer.name} is the second one with this number, or beyond the "
-                f"{self.cluster.count} processes: give each process its own --process-id."
+                f"{self.cluster.num_processes} processes: give each process its own --process-id."
             )
             peer.send(failed=line, exit_code=UsageError.exit_code)
             writer.close()
@@ -188,7 +189,7 @@ class Link:
                 )
                 break
             except OSError as error:  # also a timeout
-                if time.monotonic() + 1 > deadline:
+                if time.monotonic() + 0.5 > deadline:
                     raise Error(
                         f"Process {self.cluster.process} cannot reach process 0 at "
                         f"{self.cluster.coordinator} within {timeout:.0f} s "

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 from ...command import Outcome, Terminated
 from ...errors import Error, UsageError
@@ -27,7 +28,7 @@ from .worker import Report, Work, run_worker
 
 # A process whose error may be that of another one waits for this long for the cause.
 _GRACE = SILENCE + 3 * BEAT
-_START = 120.0  # seconds until a worker that imports its modules sends its first heartbeat
+_START = 300.0  # seconds in which a worker imports its packages, perhaps from a slow disk
 
 
 def supervise(work: Work, clusters: Sequence[Cluster], setup: Setup, timeout: float) -> Outcome:
@@ -93,12 +94,16 @@ class _Worker:
             how = f"has ended with exit code {code}"
             if code is not None and code < 0:
                 how = f"was killed by {signal.Signals(-code).name}"
-            # JAX aborts a process when it loses another one.
-            output = (self.folder / "output.txt").read_text("utf-8", "replace")
-            is_cause = code != -signal.SIGABRT
-            return Report(None, f"{self.name} {how}", is_cause=is_cause, details=output)
+            output = self.folder / "output.txt"
+            return Report(
+                None,
+                f"{self.name} {how}",
+                is_cause=code != -signal.SIGABRT,  # by JAX, when it loses another process
+                details=output.read_text("utf-8", "replace") if output.is_file() else "",
+            )
         if self.report.outcome is None:
-            return self.report._replace(line=f"{self.name}: {self.report.line}")
+            colon = "" if self.report.is_interrupted else ":"
+            return self.report._replace(line=f"{self.name}{colon} {self.report.line}")
         return None
 
 
@@ -109,7 +114,7 @@ class _Supervisor:
         self.work, self.clusters, self.folder = work, clusters, folder
         self.workers: list[_Worker] = []
         self.signals: list[int] = []
-        is_alone = len(clusters) == clusters[0].count
+        is_alone = len(clusters) == clusters[0].num_processes
         self.link = None if is_alone else Link(clusters[0], setup, self._fail)
 
     async def run(self, timeout: float) -> Outcome:
@@ -148,7 +153,8 @@ class _Supervisor:
             KeyboardInterrupt: A signal has arrived.
         """
         joined = asyncio.ensure_future(link.join(timeout))
-        await asyncio.wait([joined, self.end], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Future[Any]] = [joined, self.end]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if joined.done():
             return joined.result()
         joined.cancel()
@@ -222,7 +228,7 @@ class _Supervisor:
             Error: A process has failed.
             KeyboardInterrupt: A second signal has arrived.
         """
-        if len(self.signals) > 1:
+        if self.signals and failure.is_interrupted:
             raise self._interruption()
         if failure.exit_code == UsageError.exit_code:
             raise UsageError(failure.line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,8 +21,21 @@ from ...errors import keras_reason
 from .cluster import Cluster
 from .link import BEAT
 
-Work = Callable[[Cluster, str, Path], Outcome]
-"""Trains: takes the processes, the address of JAX's coordinator, and a temporary folder."""
+# How errors of XLA begin. A collective operation fails in all processes if one of them ends.
+_STATUS = re.compile("(ABORTED|CANCELLED|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|UNKNOWN): ")
+
+
+class Work(NamedTuple):
+    """What a worker does.
+
+    Attributes:
+        start: Imports packages. Meanwhile the worker sends no heartbeats.
+        train: Trains: takes the processes, the address of JAX's coordinator, and a temporary
+            folder.
+    """
+
+    start: Callable[[], None]
+    train: Callable[[Cluster, str, Path], Outcome]
 
 
 class Report(NamedTuple):
@@ -41,6 +55,11 @@ class Report(NamedTuple):
     is_cause: bool = True
     details: str = ""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal has ended the process before it trained."""
+        return self.exit_code > 128
+
 
 def run_worker(
     work: Work, cluster: Cluster, coordinator: str, folder: Path, connection: Connection
@@ -57,19 +76,25 @@ def run_worker(
     os.setsid()  # Ctrl-C reaches the supervisor alone, which passes it on
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _redirect_output(folder / "output.txt", keep_stderr=cluster.process == 0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = threading.Lock()
-    for target, arguments in ((_beat, (connection, lock)), (_end_with_parent, ())):
-        threading.Thread(target=target, args=arguments, daemon=True).start()
-    report = _report(work, cluster, coordinator, folder)
+
+    def run() -> Outcome:
+        work.start()
+        threading.Thread(target=_beat, args=(connection, lock), daemon=True).start()
+        return work.train(cluster, coordinator, folder)
+
+    report = _report(run)
     with lock:
         connection.send(report)
     os._exit(0)  # the threads of JAX, which may wait for a process that has ended
 
 
-def _report(work: Work, cluster: Cluster, coordinator: str, folder: Path) -> Report:
+def _report(run: Callable[[], Outcome]) -> Report:
+    """Return how something has ended."""
     try:
         with terminable():
-            return Report(work(cluster, coordinator, folder))
+            return Report(run())
     except KeyboardInterrupt as error:
         how, exit_code = interruption(error)
         return Report(None, f"was {how} before it trained", exit_code)
@@ -77,10 +102,9 @@ def _report(work: Work, cluster: Cluster, coordinator: str, folder: Path) -> Rep
         if isinstance(error, OSError) or hasattr(error, "exit_code"):
             details = getattr(error, "details", "")
             return Report(None, str(error), getattr(error, "exit_code", 1), details=details)
-        # A collective operation fails in all processes if one of them ends.
         line = f"{type(error).__name__}: {keras_reason(error)}"
         details = "".join(traceback.format_exception(error))
-        return Report(None, line, is_cause=False, details=details)
+        return Report(None, line, is_cause=not _STATUS.match(str(error)), details=details)
 
 
 def _redirect_output(path: Path, *, keep_stderr: bool) -> None:

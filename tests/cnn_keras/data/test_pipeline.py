@@ -10,6 +10,7 @@ from cnn_keras.data import datasets
 from cnn_keras.data.augmentation.augment import Augmentation
 from cnn_keras.data.augmentation.mixing import Mixing
 from cnn_keras.data.loading.image_files import AnySplit, FileSplit
+from cnn_keras.data.loading.share import WHOLE, Share
 from cnn_keras.data.pipeline import (
     errors_of_files,
     evaluation_batches,
@@ -38,7 +39,12 @@ def test_every_epoch_shows_every_image_in_another_order() -> None:
 
 
 def augmented_batches(
-    split: AnySplit, batch_size: int, epochs: int, first_epoch: int = 0, first_step: int = 0
+    split: AnySplit,
+    batch_size: int,
+    epochs: int,
+    first_epoch: int = 0,
+    first_step: int = 0,
+    share: Share = WHOLE,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     found = training_batches(
         split,
@@ -49,6 +55,7 @@ def augmented_batches(
         seed=1,
         first_epoch=first_epoch,
         first_step=first_step,
+        share=share,
     )
     return list(found.as_numpy_iterator())
 
@@ -64,6 +71,17 @@ def test_batches_start_anywhere(epoch: int, step: int) -> None:
     for (x, y), (expected_x, expected_y) in zip(rest, undisturbed, strict=True):
         np.testing.assert_array_equal(x, expected_x)
         np.testing.assert_array_equal(y, expected_y)
+
+
+def test_processes_load_the_batches_of_one_process() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 1), np.uint8)
+    split = Split(images, np.arange(70, dtype=np.int64))
+    first, second = (augmented_batches(split, 16, 2, share=Share(number, 2)) for number in (0, 1))
+    for parts, (x, y) in zip(
+        zip(first, second, strict=True), augmented_batches(split, 16, 2), strict=True
+    ):
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), x)
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), y)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from cnn_keras.data import datasets
 from cnn_keras.data.loading.image_files import FileSplit
 from cnn_keras.data.loading.parallel import close_all
+from cnn_keras.data.loading.share import WHOLE, Share
 from cnn_keras.data.loading.shuffled import Batch, Crop, shuffled_batches
 from cnn_keras.data.preprocessing import Box
 from cnn_keras.errors import Error
@@ -36,10 +37,18 @@ class RandomCrop:
 
 
 def batches(
-    split: FileSplit, size: int = BATCH, seed: int = SEED, first: int = 0, workers: int = 0
+    split: FileSplit,
+    size: int = BATCH,
+    seed: int = SEED,
+    first: int = 0,
+    workers: int = 0,
+    share: Share = WHOLE,
 ) -> list[Batch]:
     crop: Crop = RandomCrop()
-    return list(shuffled_batches(split, size, EPOCHS, seed, first, crop=crop, workers=workers))
+    found = shuffled_batches(
+        split, size, EPOCHS, seed, first, crop=crop, workers=workers, share=share
+    )
+    return list(found)
 
 
 def require_equal(found: list[Batch], expected: list[Batch]) -> None:
@@ -105,3 +114,13 @@ def test_the_broken_file_is_named(split: FileSplit, tmp_path: Path) -> None:
     for workers in (0, 1):
         with pytest.raises(Error, match=f"^{path} is not an image that Pillow can read"):
             batches(broken, size=21, workers=workers)
+
+
+def test_processes_load_the_images_of_one_process_each_once(split: FileSplit) -> None:
+    parts = [batches(split, size=42, share=Share(process, 2)) for process in range(2)]
+    joined = [
+        Batch(*(np.concatenate(arrays) for arrays in zip(*pair, strict=True)))
+        for pair in zip(*parts, strict=True)
+    ]
+    require_equal(joined, batches(split, size=42))
+    assert all(len(set(batch.samples.tolist())) == 42 for batch in joined)
