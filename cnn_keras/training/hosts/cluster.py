@@ -25,7 +25,8 @@ class Cluster(NamedTuple):
         num_processes: Number of processes.
         process: Number of this process, counted from 0.
         coordinator: Host and port at which process 0 waits for the others.
-        local_devices: The accelerators of this host that this process uses; all by default.
+        local_devices: The accelerators of this host that this process uses; by default all, or
+            those in JAX_LOCAL_DEVICE_IDS.
     """
 
     num_processes: int
@@ -57,16 +58,15 @@ def find_cluster(
     """
     if hosts == 1:
         return None
-    devices = None
+    devices, is_given = None, (hosts, process_id, coordinator) != (None, None, None)
     if None in (hosts, process_id, coordinator):
         process, count = _from_variables(os.environ)
         process_id = process if process_id is None else process_id
         hosts = count if hosts is None else hosts
     if None in (hosts, process_id, coordinator):
         coordinator, hosts, process_id, devices = _from_jax(coordinator, hosts, process_id)
-    if hosts is None and process_id is None and coordinator is None:
-        return None
-    if hosts == 1:
+    # Also pods that train different networks have numbers.
+    if hosts == 1 or not (is_given or hosts or coordinator):
         return None
     options = {"--hosts": hosts, "--process-id": process_id, "--coordinator": coordinator}
     if missing := [name for name, value in options.items() if value is None]:
@@ -121,4 +121,6 @@ def _from_jax(
             f"{first_line(error)}): give --hosts, --process-id and --coordinator."
         ) from error
     *others, devices = found
-    return *others, None if devices is None else tuple(devices)
+    if devices is None or "JAX_LOCAL_DEVICE_IDS" in os.environ:  # which JAX reads later
+        return *others, None
+    return *others, tuple(devices)

@@ -17,7 +17,7 @@ from .cluster import Cluster
 if TYPE_CHECKING:
     import keras
 
-_START_TIMEOUT = 120  # seconds until all processes must have imported JAX
+_START_TIMEOUT = 600  # seconds until all processes must have imported their packages
 
 
 def join_cluster(cluster: Cluster, coordinator: str) -> None:

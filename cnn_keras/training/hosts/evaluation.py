@@ -34,8 +34,7 @@ def predict_together(
     found, share = devices.distribution(), devices.share()
     assert found is not None
     count, replicas = len(split.labels), found.num_model_replicas
-    most = max(1, inference_batch_size(preprocessing) // replicas)  # images for each device
-    size = replicas * min(most, -(-count // replicas))
+    size = replicas * min(inference_batch_size(preprocessing), -(-count // replicas))
     forward = _forward(model)
     places = np.minimum(np.arange(-(-count // size) * size), count - 1).reshape(-1, size)
     own = split.take(places[:, share.rows(size)].ravel())

@@ -29,7 +29,14 @@ KUBERNETES = {"JOB_COMPLETION_INDEX": "2", "KUBERNETES_SERVICE_HOST": "10.96.0.1
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {**SLURM, **OPEN_MPI_4, **MPICH, **KUBERNETES, "JAX_COORDINATOR_PORT": ""}:
+    for name in {
+        **SLURM,
+        **OPEN_MPI_4,
+        **MPICH,
+        **KUBERNETES,
+        "JAX_COORDINATOR_PORT": "",
+        "JAX_LOCAL_DEVICE_IDS": "",
+    }:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -81,6 +88,16 @@ def test_open_mpi_4_gives_the_coordinator_too(monkeypatch: pytest.MonkeyPatch) -
 def test_kubernetes_gives_the_number_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, KUBERNETES)
     assert find_cluster(4, coordinator="train-0.train:6006") == Cluster(4, 2, "train-0.train:6006")
+
+
+def test_a_pod_that_trains_another_network_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, KUBERNETES)
+    assert find_cluster() is None
+
+
+def test_accelerators_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, SLURM | {"JAX_LOCAL_DEVICE_IDS": "2,3"})
+    assert find_cluster() == Cluster(5, 3, "node007:61445")
 
 
 def test_a_broken_environment_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
