@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ...command import log
 from ...errors import Error, UsageError
 from .cluster import Cluster
 from .setup import Setup, difference
@@ -86,6 +87,10 @@ class Link:
             UsageError: A process has another setup.
             Error: Not all processes came in time, or process 0 cannot be reached.
         """
+        log(
+            f"Process {self.cluster.process} of {self.cluster.num_processes}: wait for the others "
+            f"at {self.cluster.coordinator}."
+        )
         if self.cluster.process == 0:
             await self._wait_for_others(timeout)
             host, _ = self.cluster.address

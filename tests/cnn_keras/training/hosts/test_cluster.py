@@ -25,18 +25,12 @@ OPEN_MPI_4 = {
 MPICH = {"PMI_SIZE": "2", "PMI_RANK": "1"}
 # https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 KUBERNETES = {"JOB_COMPLETION_INDEX": "2", "KUBERNETES_SERVICE_HOST": "10.96.0.1"}
+JAX = ("JAX_COORDINATOR_PORT", "JAX_LOCAL_DEVICE_IDS")
 
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {
-        **SLURM,
-        **OPEN_MPI_4,
-        **MPICH,
-        **KUBERNETES,
-        "JAX_COORDINATOR_PORT": "",
-        "JAX_LOCAL_DEVICE_IDS": "",
-    }:
+    for name in (*SLURM, *OPEN_MPI_4, *MPICH, *KUBERNETES, *JAX):
         monkeypatch.delenv(name, raising=False)
 
 

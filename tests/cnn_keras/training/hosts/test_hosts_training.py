@@ -59,7 +59,8 @@ def assert_close(found: Run, expected: Run) -> None:
 def last_line(process: subprocess.Popen[str]) -> str:
     """Wait for the end of a process that fails, and return its only line about that."""
     stdout, stderr = process.communicate(timeout=2 * LIMIT)
-    lines = [line for line in stderr.splitlines() if not line.startswith("epoch ")]
+    progress = ("epoch ", "Process 0 of 2: wait ", "Process 1 of 2: wait ")
+    lines = [line for line in stderr.splitlines() if not line.startswith(progress)]
     assert stdout == ""
     assert len(lines) == 1, stderr
     return lines[0]
