@@ -1,15 +1,19 @@
-"""The networks of the zoo, which the tests of networks share."""
+"""The networks of the zoo and two processes of JAX, which several test files share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import keras
 import pytest
 
 import cnn_keras
 from cnn_keras.inspection.anatomy import build_uninitialized
+from cnn_keras.training.hosts.setup import Setup
+from cnn_keras.training.hosts.supervisor import supervise
+from tests.fixtures.hosts.processes import clusters, jax_work
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,9 @@ def model_of() -> Callable[[str], keras.Model]:
         return build_uninitialized(lambda: cnn_keras.build(name))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def joint() -> Any:
+    """What process 0 of two finds, see `jax_work`."""
+    return supervise(jax_work(), clusters(2), Setup({}, {}), 60).document

@@ -138,9 +138,11 @@ def _start(iterator: Any, workers: int) -> None:
 
 def _import_grain() -> Any:
     """Import Grain without its warning that there is no JAX, whose profiler it would use."""
-    from absl import logging
+    from absl import flags, logging
 
     logging.set_verbosity(logging.ERROR)
+    if not flags.FLAGS.is_parsed():  # with JAX, Grain reads options of the command line
+        flags.FLAGS.mark_as_parsed()
     import grain
 
     return grain

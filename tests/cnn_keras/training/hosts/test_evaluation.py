@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.training.evaluate import scores
-from tests.fixtures.joint_processes import COUNT, PREPROCESSING, split
+from tests.fixtures.hosts.processes import COUNT, PREPROCESSING, split
 
 
 def test_uneven_splits_are_evaluated_exactly(joint: dict[str, Any]) -> None:

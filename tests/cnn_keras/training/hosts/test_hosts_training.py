@@ -20,9 +20,9 @@ from cnn_keras.training.hosts.link import free_port
 from cnn_keras.training.hosts.setup import Setup
 from cnn_keras.training.hosts.supervisor import supervise
 from cnn_keras.training.run_folder import Run
+from tests.fixtures.hosts.processes import clusters
+from tests.fixtures.hosts.trainings import digest_work, run, start, start_hosts, worker_of
 from tests.fixtures.interruptions import assert_same_training, wait_for_epoch
-from tests.fixtures.joint_processes import clusters
-from tests.fixtures.joint_trainings import digest_work, run, start, start_hosts, worker_of
 
 EPOCHS = 3
 LIMIT = 60  # seconds in which the failure of a process ends the others

@@ -160,6 +160,7 @@ def test_strangers_and_second_processes_are_kept_out() -> None:
         reader, writer = await asyncio.open_connection(*found[0].cluster.address)
         writer.write(b"GET / HTTP/1.1\n")
         assert await reader.read() == b""
+        writer.close()
         again = Link(found[1].cluster._replace(process=0), found[1].setup, lambda *_: None)
         again.cluster = Cluster(3, 2, found[0].cluster.coordinator)  # beyond the two processes
         with pytest.raises(UsageError, match="give each process its own --process-id"):

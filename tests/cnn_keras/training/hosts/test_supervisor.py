@@ -14,7 +14,7 @@ from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.hosts import supervisor
 from cnn_keras.training.hosts.setup import Setup
 from cnn_keras.training.hosts.supervisor import supervise
-from tests.fixtures.joint_processes import clusters, light_work
+from tests.fixtures.hosts.processes import clusters, light_work
 
 NOTHING = Setup({}, {})
 
