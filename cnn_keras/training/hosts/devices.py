@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -59,17 +60,19 @@ def distribute() -> None:
 
 def distribution() -> keras.distribution.DataParallel | None:
     """Return how Keras distributes batches; None if it does not."""
-    import keras
-
-    return keras.distribution.distribution()
+    keras = sys.modules.get("keras")  # a training that is finished does not import it
+    return keras.distribution.distribution() if keras else None
 
 
 @contextmanager
 def not_distributed() -> Iterator[None]:
     """Let a process create variables of its own, as Keras does while it saves a model."""
+    found = distribution()
+    if found is None:
+        yield
+        return
     import keras
 
-    found = distribution()
     keras.distribution.set_distribution(None)
     try:
         yield
