@@ -147,13 +147,13 @@ def _train(
     remove_leftovers(run.path)
     keras.utils.set_random_seed(training.seed)
     last = run.path / "last.keras"
-    with first_process_first(run.path):
+    with first_process_first(run.path) as description:
         pretrained = None
         if training.weights is not None and not last.is_file():
             pretrained = Pretrained.open(Path(training.weights))
         data = load_training_data(run, training, pretrained, data_dir, loading)
         steps = steps_per_epoch(training, data.dataset)
-        describe_run(run, _config(training), data)
+        describe_run(Run(description), _config(training), data)
     dataset = data.dataset
     if last.is_file():
         zoo.import_builder(zoo.network(training.network))
@@ -164,6 +164,7 @@ def _train(
         model = _build(training, data.preprocessing, dataset.classes, pretrained)
         row = zoo.network(training.network)
         compile_model(model, training.recipe, steps, row.loss_weights)
+    describe_run(run, _config(training), data)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
     crop_kernels(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,28 +23,30 @@ _NAMES = (
 
 
 @contextmanager
-def first_process_first(folder: Path) -> Iterator[None]:
+def first_process_first(folder: Path) -> Iterator[Path]:
     """Let the other processes do something after the first one, with a copy of its run folder.
 
     Args:
         folder: The run folder; that of another process than the first is temporary.
+
+    Yields:
+        A temporary folder for files that the run folder may lack, and which the copies have.
     """
     share = devices.share()
-    if share.num_processes == 1:
-        yield
-        return
     if share.process:
         with tarfile.open(fileobj=io.BytesIO(devices.broadcast(b""))) as archive:
             archive.extractall(folder, filter="data")
-    yield
-    if not share.process:
-        devices.broadcast(_archive(folder))
+    with tempfile.TemporaryDirectory(prefix="cnn-keras-") as others:
+        yield Path(others)
+        if share.num_processes > 1 and not share.process:
+            devices.broadcast(_archive(folder, Path(others)))
 
 
-def _archive(folder: Path) -> bytes:
+def _archive(*folders: Path) -> bytes:
+    """Return the files of several folders; the first one that has a file counts."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         for name in _NAMES:
-            if (folder / name).is_file():
-                archive.add(folder / name, name)
+            for path in [folder / name for folder in folders if (folder / name).is_file()][:1]:
+                archive.add(path, name)
     return data.getvalue()
