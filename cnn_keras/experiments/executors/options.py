@@ -23,6 +23,10 @@ class ExecutorOptions:
     ray: str | None = None
     """Train on the Ray cluster at this address, HOST:PORT, ray://HOST:PORT or auto, as many
     networks at a time as it has room for. All machines need the same folder of the runs."""
+    submitit: str | None = None
+    """Train on this partition of a SLURM cluster, each network in a job."""
+    job_minutes: int = 60
+    """Time limit of a SLURM job. A training saves itself before, and another job resumes it."""
     gpus: int = 0
     """GPUs of each training on a cluster."""
 
@@ -37,21 +41,34 @@ class ExecutorOptions:
         from .processes import Processes
         from .threads import divided_threads
 
-        for name, least in (("jobs", 1), ("threads", 1), ("gpus", 0)):
+        for name, least in (("jobs", 1), ("threads", 1), ("job_minutes", 1), ("gpus", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} must be {least} or more, not {value}.")
-        if self.ray is not None:
-            if self.jobs > 1:
-                raise UsageError("--jobs is for this machine: leave it out on a cluster.")
-            from .ray_cluster import RayCluster
-
-            cluster = RayCluster(self.ray, self.threads or 1, self.gpus)
-            cluster.require_cluster()
-            return cluster
+        if self.ray is not None or self.submitit is not None:
+            return self._cluster()
         if self.gpus:
             raise UsageError("--gpus is for a cluster: leave it out.")
         if self.jobs == 1 and self.threads is None:
             return IN_ORDER
         return Processes(self.jobs, self.threads or divided_threads(self.jobs))
+
+    def _cluster(self) -> Executor:
+        if self.jobs > 1:
+            raise UsageError("--jobs is for this machine: leave it out on a cluster.")
+        threads = self.threads or 1
+        if self.ray is not None:
+            if self.submitit is not None:
+                raise UsageError("Give either --ray or --submitit.")
+            from .ray_cluster import RayCluster
+
+            ray = RayCluster(self.ray, threads, self.gpus)
+            ray.require_cluster()
+            return ray
+        assert self.submitit is not None
+        from .slurm import Slurm
+
+        slurm = Slurm(self.submitit, threads, self.gpus, self.job_minutes)
+        slurm.require_slurm()
+        return slurm

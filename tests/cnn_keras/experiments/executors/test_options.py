@@ -23,9 +23,11 @@ def test_the_options_choose_an_executor() -> None:
     [
         ({"jobs": 0}, "--jobs must be 1 or more, not 0"),
         ({"threads": 0}, "--threads must be 1 or more, not 0"),
+        ({"job_minutes": 0}, "--job-minutes must be 1 or more, not 0"),
         ({"gpus": -1}, "--gpus must be 0 or more, not -1"),
         ({"gpus": 1}, "--gpus is for a cluster"),
         ({"jobs": 2, "ray": "auto"}, "--jobs is for this machine"),
+        ({"ray": "auto", "submitit": "debug"}, "Give either --ray or --submitit"),
         ({"ray": "head"}, "--ray takes HOST:PORT"),
     ],
 )
