@@ -126,21 +126,39 @@ def time_round(
         loads: The files.
         block: How long each block is.
         num_blocks: Blocks of each process.
-        seed: Seed of the orders.
+        seed: Seed of the orders, the number of the round.
 
     Raises:
         ModelFileError: A file is not a runnable classifier, or it crashed its process.
     """
     with ExitStack() as stack:
         workers = [stack.enter_context(start()) for _ in loads]  # they import at the same time
-        processes = [
-            stack.enter_context(RunnerProcess(load, worker))
-            for load, worker in zip(loads, workers, strict=True)
-        ]
+        started = {
+            index: stack.enter_context(RunnerProcess(loads[index], worker))
+            for index, worker in zip(start_order(len(loads), seed), workers, strict=True)
+        }
+        processes = [started[index] for index in range(len(loads))]
         calls = [lambda each=each: each.run(block) for each in processes]
         medians = interleave(calls, num_blocks, seed)
         warmups = [process.stability()["warmup"] for process in processes]
         return Round(medians, [process.row() for process in processes], warmups)
+
+
+def start_order(count: int, seed: int) -> list[int]:
+    """Return the order in which the processes of a round start, the next one for the next seed.
+
+    The first process to start may get another core and other memory than the last one, in each
+    round alike. Each file is therefore the first one equally often.
+
+    Args:
+        count: Number of files.
+        seed: Number of the round.
+
+    Example:
+        >>> start_order(3, seed=0), start_order(3, seed=1)
+        ([0, 1, 2], [1, 2, 0])
+    """
+    return [(seed + place) % count for place in range(count)]
 
 
 def time_rounds(

@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark.comparison.rounds import Repetitions, interleave, time_rounds
+from export.benchmark.comparison.rounds import (
+    Repetitions,
+    interleave,
+    start_order,
+    time_round,
+    time_rounds,
+)
 from export.benchmark.runner import LoadOptions, TimingOptions
 
 File = Callable[[str], Path]
@@ -44,3 +50,16 @@ def test_rounds_end_when_the_interval_is_narrow_enough(
     assert found.rows[0].num_runs >= 20
     assert found.warmups[0]["secs"] >= 0.01 * number / 2
     assert list(found.ratios) == [(0, 1)]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_each_file_starts_equally_often_at_each_place(count: int) -> None:
+    orders = [start_order(count, seed) for seed in range(count)]
+    assert all(sorted(places) == list(range(count)) for places in zip(*orders, strict=True))
+
+
+def test_a_round_has_the_order_of_the_files(file: File) -> None:
+    """In the second round, the second file starts first."""
+    loads = [LoadOptions(str(file(name)), warmup_secs=0.0) for name in ("int8", "float32")]
+    found = time_round(loads, TIMING, num_blocks=1, seed=1)
+    assert [row.file for row in found.rows] == [load.file for load in loads]
