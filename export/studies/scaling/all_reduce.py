@@ -7,7 +7,6 @@ over the loopback device of Linux meanwhile.
 
 from __future__ import annotations
 
-import socket
 import statistics
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cnn_keras.errors import Error
+from cnn_keras.training.hosts.link import free_port
 
 from ...worker import Worker, WorkerError, serve
 
@@ -50,9 +50,7 @@ def all_reduce(parameters: int) -> AllReduce:
     """
     if not _SENT.is_file():
         raise Error(f"The bytes of an all-reduce are read from {_SENT}, which only Linux has.")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(__name__)) for _ in range(PROCESSES)]
         for index, worker in enumerate(workers):

@@ -14,9 +14,11 @@ from cnn_keras.studies.options import StudyCommand
 from cnn_keras.tables import table
 from cnn_keras.zoo import network
 
+from .accelerators import Accelerators
+
 
 @dataclass(frozen=True, kw_only=True)
-class ScalingStudy(StudyCommand):
+class ScalingStudy(Accelerators, StudyCommand):
     """Simulate trainings on ImageNet on many accelerators.
 
     Measures on this machine how fast a core decodes images, how large a checkpoint is, how long it
@@ -28,26 +30,6 @@ class ScalingStudy(StudyCommand):
     """Numbers of accelerators."""
     networks: tuple[str, ...] = ("resnet50", "vgg16")
     """Networks, as `list` names them."""
-    per_host: int = 8
-    """Accelerators in a host."""
-    float32_images_per_s: float = 938.0
-    """Images of ResNet-50 that one accelerator trains on per second, in float32. The default is
-    published by NVIDIA for an A100 in TF32. Other networks take time in proportion to their
-    multiply-adds."""
-    bfloat16_images_per_s: float = 2470.0
-    """The same in bfloat16; published by NVIDIA for mixed precision."""
-    link_gb_s: float = 300.0
-    """Bandwidth between the accelerators of a host, in 10⁹ bytes per second and direction."""
-    network_gbit_s: float = 100.0
-    """Bandwidth of the network of a host, in 10⁹ bits per second."""
-    latency_us: float = 20.0
-    """Time until a message arrives, in microseconds."""
-    cores_per_host: int = 96
-    """Cores of a host that decode images."""
-    storage_gb_s: float = 2.0
-    """Bandwidth at which all hosts together read image files, in 10⁹ bytes per second."""
-    batch_per_accelerator: int = 256
-    """Images of an accelerator in a step."""
     images: int = 500
     """JPEG files that are decoded for the measurement."""
     repetitions: int = 3
@@ -57,20 +39,19 @@ class ScalingStudy(StudyCommand):
         from rich.console import Group
 
         from .measurements import MIN_IMAGES
-        from .study import Accelerators, scaling
+        from .study import scaling
 
         require_unique(accelerators=self.accelerators, networks=self.networks)
         require_at_least(MIN_IMAGES, images=self.images)
         require_at_least(1, repetitions=self.repetitions, accelerators=min(self.accelerators))
         for name in self.networks:
             network(name)
-        names = [field.name for field in fields(Accelerators)]
-        for name in names:
-            if getattr(self, name) <= 0:
-                raise UsageError(f"--{name.replace('_', '-')} must be above 0.")
+        for field in fields(Accelerators):
+            if getattr(self, field.name) <= 0:
+                raise UsageError(f"--{field.name.replace('_', '-')} must be above 0.")
         document = scaling(
             self.out,
-            Accelerators(**{name: getattr(self, name) for name in names}),
+            self,
             counts=self.accelerators,
             networks=self.networks,
             images=self.images,

@@ -155,9 +155,23 @@ def all_reduce_seconds(num_bytes: float, cluster: Cluster) -> float:
         (cluster.in_host, cluster.link_gb_s * 1e9),
         (cluster.hosts, cluster.network_gbit_s * 1e9 / 8),
     ):
-        messages = 2 * (members - 1)
-        seconds += messages * (num_bytes / members / bytes_per_s + cluster.latency_us / 1e6)
+        seconds += ring_bytes(num_bytes, members) / bytes_per_s
+        seconds += 2 * (members - 1) * cluster.latency_us / 1e6
     return seconds
+
+
+def ring_bytes(num_bytes: float, members: int) -> float:
+    """Return the bytes that each member of a ring sends in an all-reduce.
+
+    Args:
+        num_bytes: Bytes of the gradients.
+        members: Number of members.
+
+    Example:
+        >>> ring_bytes(100, members=1), ring_bytes(100, members=4)
+        (0.0, 150.0)
+    """
+    return 2 * (members - 1) / members * num_bytes
 
 
 def _buckets(
@@ -245,7 +259,7 @@ def train(layers: Sequence[Layer], cluster: Cluster, training: Training) -> Resu
         hours=training.epochs * epoch_secs / 3600,
         cores_per_accelerator=cluster.images_per_s / cluster.decoded_per_core_s,
         read_gb_s=images_per_s * IMAGE_BYTES / 1e9,
-        network_gb=2 * (cluster.hosts - 1) / cluster.hosts * gradients / 1e9,
+        network_gb=ring_bytes(gradients, cluster.hosts) / 1e9,
         all_reduce_ms=1e3 * step.all_reduce,
         exposed_ms=1e3 * step.exposed,
         checkpoint_share=training.checkpoint_secs / epoch_secs,

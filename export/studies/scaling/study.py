@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +12,10 @@ from cnn_keras.command import log
 from cnn_keras.experiments.record import Claim, write_record
 from cnn_keras.machine import host
 
+from .accelerators import Accelerators
 from .all_reduce import PROCESSES, AllReduce, all_reduce
 from .measurements import checkpoint, decoded_per_core_s, layers
-from .simulation import TRAIN_IMAGES, Cluster, Layer, Result, Training, train
+from .simulation import TRAIN_IMAGES, Cluster, Layer, Training, ring_bytes, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,57 +26,6 @@ MOST_ACCELERATORS = 1024
 MAX_PUBLISHED_DIFFERENCE = 0.2
 MAX_BYTES_DIFFERENCE = 0.05
 REFERENCE = "resnet50"  # whose images/s describe an accelerator
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accelerators:
-    """Accelerators in hosts, and how they read images.
-
-    Attributes:
-        per_host: Accelerators in a host.
-        float32_images_per_s: Images of ResNet-50 that an accelerator trains on per second.
-        bfloat16_images_per_s: The same in half precision.
-        link_gb_s: See `Cluster`; likewise the others.
-        network_gbit_s: See `Cluster`.
-        latency_us: See `Cluster`.
-        cores_per_host: See `Cluster`.
-        storage_gb_s: See `Cluster`.
-        batch_per_accelerator: Images of an accelerator in a step.
-    """
-
-    per_host: int
-    float32_images_per_s: float
-    bfloat16_images_per_s: float
-    link_gb_s: float
-    network_gbit_s: float
-    latency_us: float
-    cores_per_host: int
-    storage_gb_s: float
-    batch_per_accelerator: int
-
-    def images_per_s(self) -> dict[str, float]:
-        """Return the images of ResNet-50 per second, by precision."""
-        return {"float32": self.float32_images_per_s, "bfloat16": self.bfloat16_images_per_s}
-
-    def cluster(self, count: int, images_per_s: float, decoded: float) -> Cluster:
-        """Return a cluster of these accelerators.
-
-        Args:
-            count: Number of accelerators.
-            images_per_s: Of the network, on one of them.
-            decoded: Images that a core decodes per second.
-        """
-        return Cluster(
-            accelerators=count,
-            per_host=self.per_host,
-            images_per_s=images_per_s,
-            link_gb_s=self.link_gb_s,
-            network_gbit_s=self.network_gbit_s,
-            latency_us=self.latency_us,
-            cores_per_host=self.cores_per_host,
-            decoded_per_core_s=decoded,
-            storage_gb_s=self.storage_gb_s,
-        )
 
 
 class Published(NamedTuple):
@@ -143,7 +93,7 @@ def scaling(
     """
     log("decode images")
     decoded = decoded_per_core_s(images, repetitions)
-    of_network = {name: layers(name) for name in (*networks, REFERENCE)}
+    of_network = {name: layers(name) for name in dict.fromkeys((*networks, REFERENCE))}
     checkpoints, transfers = {}, {}
     for name in networks:
         log(f"{name}: checkpoint and all-reduce")
@@ -159,20 +109,17 @@ def scaling(
                 4 if precision == "float32" else 2,
                 checkpoints[name].seconds,
             )
-
-            def run(count: int, shared: bool = True) -> Result:
-                cluster = accelerators.cluster(count, speed, decoded)  # noqa: B023 (called here)
-                if not shared:
-                    cluster = cluster._replace(storage_gb_s=math.inf)
-                return train(of_network[name], cluster, training)  # noqa: B023
-
+            cluster = accelerators.cluster(speed, decoded)
+            clusters = {"shared": cluster, "local": cluster._replace(storage_gb_s=math.inf)}
+            for count in counts:
+                result = train(of_network[name], cluster._replace(accelerators=count), training)
+                rows.append({"network": name, "precision": precision, **result._asdict()})
             key = f"{name}, {precision}"
-            rows += [{"network": name, "precision": precision, **run(n)._asdict()} for n in counts]
             curves[key] = {
-                label: [(n, run(n, shared).efficiency) for n in _powers_of_two()]
-                for label, shared in (("shared", True), ("local", False))
+                storage: _efficiencies(of_network[name], each, training)
+                for storage, each in clusters.items()
             }
-            most[key] = {label: _most(curve) for label, curve in curves[key].items()}
+            most[key] = {storage: _most(curve) for storage, curve in curves[key].items()}
     comparisons = [_compare(published, of_network[REFERENCE]) for published in PUBLISHED]
     return write_record(
         out / "scaling.json",
@@ -183,7 +130,9 @@ def scaling(
         budget={"images": images, "repetitions": repetitions},
         details={
             "host": host()._asdict(),
-            "accelerators": accelerators.__dict__,
+            "accelerators": {
+                field.name: getattr(accelerators, field.name) for field in fields(Accelerators)
+            },
             "measured": {
                 "decoded_per_core_s": decoded,
                 "checkpoints": {name: each._asdict() for name, each in checkpoints.items()},
@@ -211,7 +160,7 @@ def claims(
         for row in comparisons
     ]
     for name, each in transfers.items():
-        expected = 2 * (PROCESSES - 1) / PROCESSES * 4 * each.parameters
+        expected = ring_bytes(4 * each.parameters, PROCESSES)
         found.append(
             Claim(
                 f"an all-reduce of the gradients of {name} sends the bytes that are simulated, to "
@@ -251,6 +200,16 @@ def _macs(of_network: Sequence[Layer]) -> int:
     return sum(layer.macs for layer in of_network)
 
 
+def _efficiencies(
+    of_network: Sequence[Layer], cluster: Cluster, training: Training
+) -> list[tuple[int, float]]:
+    """Return the efficiency by the number of accelerators."""
+    return [
+        (count, train(of_network, cluster._replace(accelerators=count), training).efficiency)
+        for count in _powers_of_two()
+    ]
+
+
 def _powers_of_two() -> list[int]:
     return [2**power for power in range(MOST_ACCELERATORS.bit_length())]
 
@@ -280,7 +239,7 @@ def _figure(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> 
     axes.set_xticks(_powers_of_two(), [str(count) for count in _powers_of_two()])
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("accelerators")
-    axes.set_ylabel("share of their speed without waiting")
+    axes.set_ylabel("efficiency")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small")
     return figure

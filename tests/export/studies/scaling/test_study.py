@@ -6,26 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from export.studies.scaling.accelerators import Accelerators
 from export.studies.scaling.all_reduce import PROCESSES, AllReduce
-from export.studies.scaling.study import Accelerators, claims, scaling
-
-ACCELERATORS = Accelerators(
-    per_host=8,
-    float32_images_per_s=938.0,
-    bfloat16_images_per_s=2470.0,
-    link_gb_s=300.0,
-    network_gbit_s=100.0,
-    latency_us=20.0,
-    cores_per_host=96,
-    storage_gb_s=2.0,
-    batch_per_accelerator=256,
-)
+from export.studies.scaling.study import claims, scaling
 
 
 def test_trainings_are_simulated_and_recorded(tmp_path: Path) -> None:
     cores = os.sched_getaffinity(0)
     record = scaling(
-        tmp_path, ACCELERATORS, counts=(1, 64), networks=("lenet5",), images=32, repetitions=1
+        tmp_path, Accelerators(), counts=(1, 64), networks=("lenet5",), images=32, repetitions=1
     )
     assert os.sched_getaffinity(0) == cores
     assert record["measured"]["decoded_per_core_s"] > 1
