@@ -13,7 +13,7 @@ from ..command import write_together
 from ..errors import Error
 from ..tables import table
 from ..training.recipe_file import recipe_toml
-from .trials import Trial, value_text
+from .trials import Trial, value_text, values_text
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
@@ -110,8 +110,7 @@ def results_table(results: dict[str, Any]) -> Any:
         for row in ranked
     ]
     remarks = [
-        f"{','.join(f'{k}={value_text(v)}' for k, v in row['values'].items())} failed: "
-        f"{row['reason']}"
+        f"{values_text(row['values'])} failed: {row['reason']}"
         for row in ranked
         if row["state"] == "failed"
     ]

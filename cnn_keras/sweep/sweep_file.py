@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..data.loading.options import Loading
-from ..errors import Error, UsageError, unknown
+from ..errors import UsageError, unknown
 from ..training.config import Training
-from ..training.recipe_file import field_value
+from ..training.recipe_file import field_value, read_toml
 from .space import Choices, Range, parse_space
 
 Objective = Literal["last", "best"]
@@ -132,12 +131,7 @@ def read_sweep(path: Path) -> SweepFile:
         UsageError: A key is unknown or missing, or a value is wrong.
         Error: The file cannot be read, or is not TOML.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Error(f"The sweep {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # of TOML or UTF-8
-        raise Error(f"{path} is not valid TOML: {error}.") from error
+    document = read_toml(path, "sweep")
     _check(document, _KEYS, str(path))
     for key in ("network", "data", "space"):
         if key not in document:

@@ -107,16 +107,21 @@ class Trial:
 
 
 def trial_name(values: Mapping[str, Any]) -> str:
-    """Return values as text, for the names of run folders.
+    """Return values as text, shortened for the names of run folders.
 
     Example:
         >>> trial_name({"learning_rate": 0.05, "flip": True, "milestones": (0.5, 0.75)})
         'learning_rate=0.05,flip=true,milestones=0.5-0.75'
     """
-    name = ",".join(f"{key}={value_text(value)}" for key, value in values.items())
+    name = values_text(values)
     if len(name) <= _MAX_NAME:
         return name
     return f"{name[:_MAX_NAME]},{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Return values with their names as text."""
+    return ",".join(f"{key}={value_text(value)}" for key, value in values.items())
 
 
 def value_text(value: Any) -> str:

@@ -75,13 +75,26 @@ def read_recipe_values(path: Path) -> dict[str, Any]:
         UsageError: A key is not a field, or a value has another type.
         Error: The file cannot be read, or is not TOML.
     """
+    document = read_toml(path, "recipe")
+    return {key: field_value(key, value, str(path)) for key, value in document.items()}
+
+
+def read_toml(path: Path, content: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+        content: What it contains, for messages.
+
+    Raises:
+        Error: The file cannot be read, or is not TOML.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Error(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        raise Error(f"The {content} {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # of TOML or UTF-8
         raise Error(f"{path} is not valid TOML: {error}.") from error
-    return {key: field_value(key, value, str(path)) for key, value in document.items()}
 
 
 def field_value(key: str, value: Any, where: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -165,3 +165,13 @@ def unfinished(tasks: Iterable[Task]) -> list[Task]:
     """
     by_folder = {task.out.resolve(): task for task in tasks}
     return [task for task in by_folder.values() if not task.is_finished()]
+
+
+def results_of(tasks: Iterable[Task], reasons: Mapping[Path, str | None]) -> list[Result]:
+    """Return the results of tasks.
+
+    Args:
+        tasks: The tasks.
+        reasons: Why trainings failed, by the absolute path of the run folder.
+    """
+    return [Result(Run(task.out), reasons.get(task.out.resolve())) for task in tasks]

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...command import log
-from ...training.run_folder import Run
-from .executor import Answer, Result, Task, checked, unfinished
+from .executor import Answer, Result, Task, checked, results_of, unfinished
 from .worker import Request
 
 _WORKER = [sys.executable, "-m", f"{__package__}.worker"]
@@ -49,7 +48,7 @@ class Processes:
             workers.stop()
             raise
         pool.shutdown()
-        return [Result(Run(task.out), reasons.get(task.out.resolve())) for task in tasks]
+        return results_of(tasks, reasons)
 
 
 class Workers:

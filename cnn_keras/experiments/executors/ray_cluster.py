@@ -16,8 +16,7 @@ from typing import Any
 
 from ...command import log
 from ...errors import Error, UsageError, first_line
-from ...training.run_folder import Run
-from .executor import Answer, Result, Task, checked, train_task, unfinished
+from .executor import Answer, Result, Task, checked, results_of, train_task, unfinished
 from .followed import Followed, require_visible
 
 _CONNECT_SECONDS = 5.0
@@ -100,7 +99,7 @@ class RayCluster:
         if left:
             with self.connected() as ray:
                 reasons = self._train(ray, left)
-        return [Result(Run(task.out), reasons.get(task.out.resolve())) for task in tasks]
+        return results_of(tasks, reasons)
 
     def _train(self, ray: Any, tasks: Sequence[Task]) -> dict[Path, str | None]:
         """Train networks, and return why each failed, by run folder."""

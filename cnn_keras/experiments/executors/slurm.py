@@ -16,8 +16,7 @@ from typing import Any
 
 from ...command import log
 from ...errors import Error, first_line
-from ...training.run_folder import Run
-from .executor import Answer, Result, Task, checked, train_task, unfinished
+from .executor import Answer, Result, Task, checked, results_of, train_task, unfinished
 from .followed import Followed, require_visible
 
 FOLDER = ".submitit"
@@ -99,7 +98,7 @@ class Slurm:
                 self._stop(list(running))
                 raise
             followed.log_new_epochs()
-        return [Result(Run(task.out), reasons.get(task.out.resolve())) for task in tasks]
+        return results_of(tasks, reasons)
 
     def _submit(self, tasks: Sequence[Task]) -> dict[Any, Task]:
         """Submit trainings as one job array, and return them by their jobs.
