@@ -27,7 +27,7 @@ from .option_checks import (
     require_unique,
 )
 from .options import RunsOption, StudyCommand, TrainingStudyCommand
-from .training.cli import ClassWeightsStudy, TrainingRecipesStudy
+from .training.cli import ClassWeightsStudy, ProcessesStudy, TrainingRecipesStudy
 
 if TYPE_CHECKING:
     from ..training.config import Training
@@ -369,6 +369,7 @@ STUDIES: dict[str, type[Command]] = {
     "identity": IdentityStudy,
     "lesion": LesionStudy,
     "paths": PathsStudy,
+    "processes": ProcessesStudy,
     "shuffle": ShuffleStudy,
     "training-recipes": TrainingRecipesStudy,
 }

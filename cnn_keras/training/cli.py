@@ -122,19 +122,16 @@ class Train(
 
     def train_together(self, cluster: Cluster, coordinator: str, folder: Path) -> Outcome:
         """Train as one of several processes; see `hosts.worker.Work`."""
-        from .hosts.devices import distribute, join_cluster, leave_cluster
+        from .hosts.devices import joined
 
         training = self._training()
-        join_cluster(cluster, coordinator)
-        distribute()
-        try:
-            outcome = self._train(training, folder / "run" if cluster.process else self.out)
-        except KeyboardInterrupt as error:
-            if not error.args:  # before all processes can agree to stop
-                raise
-            outcome = self._interrupted(error)
-        leave_cluster()
-        return outcome
+        with joined(cluster, coordinator):
+            try:
+                return self._train(training, folder / "run" if cluster.process else self.out)
+            except KeyboardInterrupt as error:
+                if not error.args:  # before all processes can agree to stop
+                    raise
+                return self._interrupted(error)
 
     def _clusters(self) -> list[Cluster]:
         """Return the processes that are started here to train together, or none.
@@ -153,7 +150,7 @@ class Train(
                 raise UsageError(f"{given[0]} needs --backend jax.")
             return []
         require_package("jax", "pip install 'cnn-keras[jax]'")
-        from .hosts.cluster import Cluster, find_cluster
+        from .hosts.cluster import find_cluster, local_clusters
 
         if self.local_processes is None:
             found = find_cluster(self.hosts, self.process_id, self.coordinator)
@@ -165,7 +162,7 @@ class Train(
                     "--local-processes must be 1 or more, and without --hosts, --process-id and "
                     "--coordinator."
                 )
-            clusters = [Cluster(count, index, "", (index,)) for index in range(count)]
+            clusters = local_clusters(count)
         if clusters and self.tensorboard:
             raise UsageError("--tensorboard is for a training in one process: leave it out.")
         return clusters

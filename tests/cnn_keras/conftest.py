@@ -11,9 +11,10 @@ import pytest
 
 import cnn_keras
 from cnn_keras.inspection.anatomy import build_uninitialized
+from cnn_keras.training.hosts.cluster import local_clusters
 from cnn_keras.training.hosts.setup import Setup
 from cnn_keras.training.hosts.supervisor import supervise
-from tests.fixtures.hosts.processes import clusters, jax_work
+from tests.fixtures.hosts.processes import jax_work
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +31,4 @@ def model_of() -> Callable[[str], keras.Model]:
 @pytest.fixture(scope="session")
 def joint() -> Any:
     """What process 0 of two finds, see `jax_work`."""
-    return supervise(jax_work(), clusters(2), Setup({}, {}), 60).document
+    return supervise(jax_work(), local_clusters(2), Setup({}, {}), 60).document

@@ -58,6 +58,16 @@ class Task:
         """
         return is_finished(self.training, self.out, self.until_epoch)
 
+    def run(self) -> None:
+        """Start or resume the training; see `training.train.train`."""
+        train(
+            self.training,
+            self.out,
+            self.data_dir,
+            loading=self.loading,
+            until_epoch=self.until_epoch,
+        )
+
     def train(self) -> Answer:
         """Start or resume the training.
 
@@ -68,13 +78,7 @@ class Task:
             KeyboardInterrupt: The training was interrupted.
         """
         try:
-            train(
-                self.training,
-                self.out,
-                self.data_dir,
-                loading=self.loading,
-                until_epoch=self.until_epoch,
-            )
+            self.run()
         except (UsageError, OSError) as error:
             return error
         except Exception as error:

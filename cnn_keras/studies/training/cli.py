@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ...command import Outcome, start_keras
 from ...errors import UsageError
 from ...experiments.record import record_outcome
-from ...options import RecipeOptions, TrainingDataOptions
+from ...options import BaseRecipeOption, RecipeOptions, TrainingDataOptions
+from ...training.cli import require_package
 from ..option_checks import require_paired_seeds
 from ..options import RunsOption, StudyCommand, TrainingStudyCommand
 
@@ -129,5 +130,67 @@ class ClassWeightsStudy(TrainingStudyCommand):
             out=self.out,
             data_dir=self.data_dir,
             executor=self.executor(),
+        )
+        return record_outcome(document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessesStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, StudyCommand):
+    """Train a network in one process and in several, as several hosts do, and compare the results.
+
+    All are processes of JAX on this machine, which train with the same images in each batch. A
+    training ends with an error if the weights of its processes are not equal bit for bit after an
+    epoch. The study shows that several hosts train correctly, not how fast they are. Finished runs
+    are skipped, so that the same command resumes an interrupted study.
+    """
+
+    network: str = "resnet20"
+    """Network, as `list` names it."""
+    data: str = "fashion_mnist"
+    """Data set, as `train` names it."""
+    processes: tuple[int, ...] = (1, 2, 4)
+    """Numbers of processes; the first one is compared with the others."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Train once with each number of processes for each seed; two or more."""
+    recipe: str = "fast"
+    """Recipe, as `train` takes it."""
+    train_images: int | None = 2_000
+    """Train on this many images, a seeded stratified sample; 0 for all."""
+    epochs: int | None = 3
+    """Passes over the training images; the schedule is stretched to them."""
+    tolerance: float = 0.01
+    """Claimed largest relative difference of the losses after any epoch."""
+    runs: Path = Path("runs/studies")
+    """Folder of the run folders; finished runs are skipped."""
+
+    def __call__(self) -> Outcome:
+        from ...training.config import Training
+
+        require_paired_seeds(self.seeds)
+        counts = self.processes
+        if len(set(counts)) < max(2, len(counts)) or min(counts) < 1:
+            given = " ".join(map(str, counts)) or "none"
+            raise UsageError(
+                f"--processes takes two or more different numbers above 0, not {given}."
+            )
+        training = Training.of(
+            self.network,
+            self.data,
+            recipe=self.recipe_overrides(),
+            base_recipe=self.recipe,
+            train_images=self.train_images or None,
+            image_size=self.image_size,
+        )
+        require_package("jax", "pip install 'cnn-keras[jax]'")
+        from .processes import processes
+
+        document = processes(
+            training,
+            self.seeds,
+            counts=counts,
+            tolerance=self.tolerance,
+            runs=self.runs,
+            out=self.out,
+            data_dir=self.data_dir,
         )
         return record_outcome(document)

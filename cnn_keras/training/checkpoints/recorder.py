@@ -15,6 +15,7 @@ import keras
 from ...command import write_atomic
 from ...errors import Error, first_line
 from ...model_files.layer_weights import main_network
+from ..hosts.devices import require_equal_weights
 from ..monitoring.logs import main_logs
 from ..optimization.averaging import WeightAverage
 from ..run_folder import Run
@@ -99,13 +100,14 @@ class Recorder(keras.callbacks.Callback):
         """Save the history, the model if it is the best so far, and the state for resuming.
 
         Raises:
-            Error: The disk is full.
+            Error: The disk is full, or the weights of several processes differ.
             KeyboardInterrupt: The training is to stop.
         """
         self.model.stop_training = False
         if self.model.stop_evaluating:  # the validation is repeated when the training resumes
             self._save(self.trained)
             self._stop_if_requested()
+        require_equal_weights(self.model)
         logs = main_logs(logs, self.model)
         seconds = time.perf_counter() - self.start_time
         best = max((row["val_accuracy"] for row in self.history), default=-1.0)

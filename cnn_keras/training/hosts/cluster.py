@@ -41,6 +41,15 @@ class Cluster(NamedTuple):
         return host.strip("[]"), int(port)
 
 
+def local_clusters(count: int) -> list[Cluster]:
+    """Return the place of each of several processes of this machine, with one device each.
+
+    Args:
+        count: Number of processes.
+    """
+    return [Cluster(count, index, "", (index,)) for index in range(count)]
+
+
 def find_cluster(
     hosts: int | None = None, process_id: int | None = None, coordinator: str | None = None
 ) -> Cluster | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...command import quiet
 from ...data.loading.share import WHOLE, Share
-from ...errors import UsageError
+from ...errors import Error, UsageError
 from .cluster import Cluster
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 _START_TIMEOUT = 600  # seconds until all processes must have imported their packages
 
 
-def join_cluster(cluster: Cluster, coordinator: str) -> None:
-    """Connect this process with the other ones of a training, before any computation.
+@contextmanager
+def joined(cluster: Cluster, coordinator: str) -> Iterator[None]:
+    """Connect this process with the other ones of a training, and let Keras distribute batches.
+
+    It begins before any computation. If all processes reach its end, they are disconnected.
 
     Args:
         cluster: The processes, and which of them this one is.
@@ -40,12 +44,8 @@ def join_cluster(cluster: Cluster, coordinator: str) -> None:
         cluster_detection_method="deactivate",
         initialization_timeout=_START_TIMEOUT,
     )
-
-
-def leave_cluster() -> None:
-    """Disconnect from the other processes, when all have finished."""
-    import jax
-
+    distribute()
+    yield
     jax.distributed.shutdown()
 
 
@@ -147,6 +147,31 @@ def agree(value: int) -> int:
 def anywhere(value: bool) -> bool:
     """Return whether a value is true in any process; all processes call this."""
     return bool(agree(value)) if share().num_processes > 1 else value
+
+
+def require_equal_weights(model: keras.Model) -> None:
+    """Check that the weights of a model are equal in all processes, bit for bit.
+
+    All processes call this.
+
+    Raises:
+        Error: They differ.
+    """
+    if share().num_processes == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        digest.update(np.asarray(variable).tobytes())
+    own = np.frombuffer(digest.digest(), np.uint8)
+    digests = np.asarray(multihost_utils.process_allgather(own))
+    differing = np.flatnonzero((digests != digests[0]).any(axis=1))
+    if differing.size:
+        raise Error(
+            f"The weights of process {differing[0]} differ from those of process 0: one of their "
+            "devices may be faulty."
+        )
 
 
 def broadcast(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cnn_keras.errors import UsageError
-from cnn_keras.studies.training.cli import TrainingRecipesStudy
+from cnn_keras.studies.training.cli import ProcessesStudy, TrainingRecipesStudy
 
 
 def test_options_replace_values_of_all_recipes(tmp_path: Path) -> None:
@@ -34,3 +34,11 @@ def test_differences_need_two_seeds(seeds: tuple[int, ...], tmp_path: Path) -> N
     study = TrainingRecipesStudy(recipes=("paper", "modern"), seeds=seeds, out=tmp_path)
     with pytest.raises(UsageError, match="--seeds takes two or more different numbers"):
         study()
+
+
+@pytest.mark.parametrize("processes", [(), (1,), (2, 2), (0, 2)])
+def test_numbers_of_processes_must_differ(processes: tuple[int, ...], tmp_path: Path) -> None:
+    study = ProcessesStudy(processes=processes, out=tmp_path, runs=tmp_path / "runs")
+    with pytest.raises(UsageError, match="--processes takes two or more different numbers"):
+        study()
+    assert not list(tmp_path.iterdir())

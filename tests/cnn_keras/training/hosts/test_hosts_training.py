@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnn_keras.training.hosts.cluster import local_clusters
 from cnn_keras.training.hosts.link import free_port
 from cnn_keras.training.hosts.setup import Setup
 from cnn_keras.training.hosts.supervisor import supervise
 from cnn_keras.training.run_folder import Run
-from tests.fixtures.hosts.processes import clusters
 from tests.fixtures.hosts.trainings import digest_work, run, start, start_hosts, worker_of
 from tests.fixtures.interruptions import assert_same_training, wait_for_epoch
 
@@ -97,7 +97,7 @@ def test_a_killed_process_ends_the_other_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_train_as_one(count: int, alone: Run, tmp_path: Path) -> None:
     work = digest_work(tmp_path / "run", EPOCHS, tmp_path / "digests")
-    supervise(work, clusters(count), Setup({}, {}), 60)
+    supervise(work, local_clusters(count), Setup({}, {}), 60)
     assert_close(Run(tmp_path / "run"), alone)
     digests = [json.loads(path.read_text()) for path in (tmp_path / "digests").iterdir()]
     assert len(digests) == count
