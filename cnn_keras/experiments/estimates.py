@@ -23,8 +23,12 @@ def wilson(accuracy: float, num_images: int) -> tuple[float, float]:
     return (center - spread) / scale, (center + spread) / scale
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+def mean_interval(values: Sequence[float], comparisons: int = 1) -> tuple[float, float, float]:
     """Return the mean of results over seeds and its 95 % confidence interval (Student's t).
+
+    Args:
+        values: One for each seed.
+        comparisons: Number of intervals that contain their means with 95 % together (Bonferroni).
 
     Raises:
         ValueError: There are fewer than two values.
@@ -35,7 +39,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
         raise ValueError("An interval over seeds needs two values or more.")
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(t.ppf(0.975, len(values) - 1)) * error
+    reach = float(t.ppf(1 - 0.025 / comparisons, len(values) - 1)) * error
     return mean, mean - reach, mean + reach
 
 
@@ -64,17 +68,18 @@ class Estimate(NamedTuple):
         return (self.interval or (self.value,))[-1] < bound
 
 
-def mean(values: Sequence[float]) -> Estimate:
-    """Estimate a mean from one value per seed."""
+def mean(values: Sequence[float], comparisons: int = 1) -> Estimate:
+    """Estimate a mean from one value per seed; see `mean_interval`."""
     if len(values) == 1:
         return Estimate(float(values[0]), None)
-    middle, low, high = mean_interval(values)
+    middle, low, high = mean_interval(values, comparisons)
     return Estimate(middle, (low, high))
 
 
-def difference(values: Sequence[float], others: Sequence[float]) -> Estimate:
-    """Estimate the mean difference of paired values."""
-    return mean([value - other for value, other in zip(values, others, strict=True)])
+def difference(values: Sequence[float], others: Sequence[float], comparisons: int = 1) -> Estimate:
+    """Estimate the mean difference of paired values; see `mean_interval`."""
+    differences = [value - other for value, other in zip(values, others, strict=True)]
+    return mean(differences, comparisons)
 
 
 def geometric_mean(values: Sequence[float]) -> Estimate:

@@ -152,14 +152,15 @@ class ProcessesStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, Study
     """Numbers of processes; the first one is compared with the others."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Train once with each number of processes for each seed; two or more."""
-    recipe: str = "fast"
-    """Recipe, as `train` takes it."""
     train_images: int | None = 2_000
     """Train on this many images, a seeded stratified sample; 0 for all."""
-    epochs: int | None = 3
+    epochs: int | None = 5
     """Passes over the training images; the schedule is stretched to them."""
+    learning_rate: float | None = 0.01
+    """Learning rate before the first milestone. At a high rate, differences by rounding grow
+    tenfold or more with each of the first steps."""
     tolerance: float = 0.01
-    """Claimed largest relative difference of the losses after any epoch."""
+    """Claimed largest relative difference of the training loss of an epoch."""
     runs: Path = Path("runs/studies")
     """Folder of the run folders; finished runs are skipped."""
 

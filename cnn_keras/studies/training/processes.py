@@ -41,7 +41,7 @@ def processes(
         training: The training; its seed is replaced.
         seeds: The network is trained once for each seed with each number of processes.
         counts: Numbers of processes; the first one is compared with the others.
-        tolerance: Claimed largest relative difference of the losses after any epoch.
+        tolerance: Claimed largest relative difference of the training loss of an epoch.
         runs: Folder of the run folders.
         out: Folder of the record and its figure, named after the network and the data.
         data_dir: Folder that is searched for the data set first.
@@ -96,9 +96,11 @@ def claims(
 ) -> list[Claim]:
     """Return the claims that several processes train as the first number of them.
 
+    The intervals of the accuracies contain the true differences with 95 % together.
+
     Args:
         training: One of the trainings.
-        tolerance: Claimed largest relative difference of the losses.
+        tolerance: Claimed largest relative difference of the training loss of an epoch.
         losses: Curves by name `(seeds, epochs)`, by the number of processes.
         accuracies: Test accuracy for each seed, by the number of processes.
     """
@@ -106,18 +108,16 @@ def claims(
     made = []
     for count, found in others:
         what = f"in {count} processes instead of {first}, {training.network} on {training.data}"
-        largest = max(
-            float(np.max(np.abs(np.divide(found[name], expected[name]) - 1))) for name in LOSSES
-        )
+        largest = float(np.max(np.abs(np.divide(found["loss"], expected["loss"]) - 1)))
         made.append(
             Claim(
-                f"{what} has the same training and validation loss up to {100 * tolerance:g} % "
-                f"after each of {training.recipe.epochs} epochs",
+                f"{what} has the same training loss up to {100 * tolerance:g} % in each of "
+                f"{training.recipe.epochs} epochs ({len(accuracies[first])} seeds)",
                 largest <= tolerance,
                 largest,
             )
         )
-        change = estimates.difference(accuracies[count], accuracies[first])
+        change = estimates.difference(accuracies[count], accuracies[first], len(others))
         low, high = change.interval or (change.value, change.value)
         made.append(
             Claim(

@@ -54,7 +54,7 @@ def test_equal_curves_and_accuracies_hold(record: dict[str, Any]) -> None:
 
 
 def test_claims_fail_where_a_curve_or_the_accuracies_differ() -> None:
-    other = {**CURVES, "val_loss": [[2.0, 1.0], [2.0, 1.0], [2.0, 0.98]]}
+    other = {**CURVES, "loss": [[1.0, 0.5], [1.0, 0.5], [1.0, 0.49]]}
     accuracies = {1: [0.60, 0.62, 0.64], 4: [0.61, 0.63, 0.651]}
     losses, accuracy = claims(TRAINING, 0.01, {1: CURVES, 4: other}, accuracies)
     assert not losses.holds
@@ -62,6 +62,13 @@ def test_claims_fail_where_a_curve_or_the_accuracies_differ() -> None:
     assert "in 4 processes instead of 1" in losses.claim
     assert not accuracy.holds
     assert claims(TRAINING, 0.03, {1: CURVES, 4: other}, accuracies)[0].holds
+
+
+def test_the_intervals_hold_together() -> None:
+    found = claims(TRAINING, 0.01, dict.fromkeys((1, 2, 4), CURVES), {**ACCURACIES, 4: [0.7] * 3})
+    expected = ttest_rel(ACCURACIES[2], ACCURACIES[1]).confidence_interval(0.975)
+    assert found[1].interval == pytest.approx([expected.low, expected.high])
+    assert [each.holds for each in found] == [True, True, True, False]
 
 
 def test_another_training_in_a_folder_is_refused(record: dict[str, Any], tmp_path: Path) -> None:
