@@ -22,7 +22,8 @@ def documents() -> list[dict[str, Any]]:
 
 
 def _document(trained: TrainedNetwork) -> dict[str, Any]:
-    config, test = trained.read_json("config.json"), trained.read_json("metrics.json")["test"]
+    config, metrics = trained.read_json("config.json"), trained.read_json("metrics.json")
+    test = metrics["test"]
     return {
         "name": trained.name,
         "network": trained.network,
@@ -40,6 +41,7 @@ def _document(trained: TrainedNetwork) -> dict[str, Any]:
         "train_images": config["train_images"],
         "seed": config["seed"],
         "sha256": trained.sha256,
+        "remarks": metrics.get("remarks", []),
     }
 
 
@@ -68,7 +70,10 @@ def table(rows: list[dict[str, Any]]) -> Any:
             )
             for row in rows
         ],
-        remarks=(f"The recipes are the files recipe.toml in the folders of {FOLDER}.",),
+        remarks=(
+            *(f"{row['name']}: {remark}" for row in rows for remark in row["remarks"]),
+            f"The recipes are the files recipe.toml in the folders of {FOLDER}.",
+        ),
     )
 
 

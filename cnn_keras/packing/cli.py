@@ -22,6 +22,9 @@ class PackWeights(DataDirOption, Command):
 
     run: tyro.conf.Positional[Path]
     """Run folder of a training on a data set that has a name."""
+    remark: str | None = None
+    """A sentence about the images or the training, which the list of the networks and the card
+    show."""
 
     def __call__(self) -> Outcome:
         from ..trained.table import FOLDER
@@ -33,7 +36,7 @@ class PackWeights(DataDirOption, Command):
         start_keras()
         from .pack import pack
 
-        packed = pack(run, FOLDER, self.data_dir)
+        packed = pack(run, FOLDER, self.data_dir, self.remark)
         name, sha256 = packed.trained.name, packed.trained.sha256
         accuracy, before = (
             metrics["test"]["accuracy"] for metrics in (packed.metrics, run.metrics)

@@ -34,7 +34,7 @@ class Packed(NamedTuple):
     metrics: dict[str, Any]
 
 
-def pack(run: Run, folder: Path, data_dir: Path | None = None) -> Packed:
+def pack(run: Run, folder: Path, data_dir: Path | None = None, remark: str | None = None) -> Packed:
     """Write the files of a trained network from a run folder.
 
     The results in its `metrics.json` are those of the packed weights.
@@ -43,6 +43,7 @@ def pack(run: Run, folder: Path, data_dir: Path | None = None) -> Packed:
         run: The run.
         folder: Folder of the trained networks.
         data_dir: Folder to search for the data set first.
+        remark: A sentence about the images or the training, for the list and the card.
 
     Raises:
         UsageError: The run is not a finished training on a data set with a name.
@@ -60,6 +61,8 @@ def pack(run: Run, folder: Path, data_dir: Path | None = None) -> Packed:
         for name in ("validation", "test")
     }
     metrics = run.metrics | evaluate_splits(probabilities, dataset)
+    if remark is not None:
+        metrics["remarks"] = [remark]
     name = f"{config['network']}:{config['data']}"
     trained = TrainedNetwork(name, hashlib.sha256(content).hexdigest())
     out = folder / trained.folder.name

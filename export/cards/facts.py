@@ -187,9 +187,10 @@ class ModelCard:
 
     @property
     def remarks(self) -> list[str]:
-        """The remarks on an import and on an export."""
+        """The remarks on an import, on the images of the training, and on an export."""
+        run = [*self.run.config.get("remarks", ()), *self.metrics.get("remarks", ())]
         exported = self.exported.document["remarks"] if self.exported else []
-        return list(dict.fromkeys([*self.run.config.get("remarks", ()), *exported]))
+        return list(dict.fromkeys([*run, *exported]))
 
     @property
     def command(self) -> str | None:

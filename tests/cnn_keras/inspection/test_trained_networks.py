@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cnn_keras.inspection.trained_networks import documents, table
 from cnn_keras.trained.table import TRAINED
 from cnn_keras.training.config import Training
 from tests.fixtures.command_line import run_main
@@ -25,6 +26,12 @@ def test_the_list_has_the_results_and_the_recipe(capsys: pytest.CaptureFixture[s
     config = json.loads((Path(digits["recipe"]).parent / "config.json").read_bytes())
     assert json.loads(json.dumps(training.recipe.to_dict())) == config["recipe"]
     assert digits["recipe_changes"]["schedule"] == "cosine"
+
+
+def test_remarks_stand_below_the_table() -> None:
+    rows = documents()
+    rows[0]["remarks"] = ["Scans of 1998."]
+    assert table(rows).caption.startswith(f"{rows[0]['name']}: Scans of 1998.\nThe recipes are")
 
 
 def test_the_table_shows_the_hash_and_the_interval(capsys: pytest.CaptureFixture[str]) -> None:

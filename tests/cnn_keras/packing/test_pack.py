@@ -29,7 +29,7 @@ def copied_run(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def packed(copied_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    return pack(copied_run, tmp_path_factory.mktemp("trained"))
+    return pack(copied_run, tmp_path_factory.mktemp("trained"), remark="Scans of 1998.")
 
 
 def test_metrics_are_those_of_the_packed_weights(packed: Packed, copied_run: Run) -> None:
@@ -44,6 +44,7 @@ def test_metrics_are_those_of_the_packed_weights(packed: Packed, copied_run: Run
     assert metrics["test"]["accuracy"] == (predicted == test.labels).mean() > 0.95
     assert np.trace(metrics["confusion_matrix"]) == (predicted == test.labels).sum()
     assert metrics["train_seconds"] == copied_run.metrics["train_seconds"]
+    assert metrics["remarks"] == ["Scans of 1998."]
 
 
 def test_the_other_files_are_those_of_the_run(packed: Packed, copied_run: Run) -> None:

@@ -121,11 +121,12 @@ def test_refused_files_and_remarks_are_named(folder: Path) -> None:
     row = document["files"][1]
     row |= {"accepted": False, "file": None, "reasons": ["the drop is 3.00 points"]}
     path.write_text(json.dumps(document | {"remarks": ["A remark."]}))
+    rewrite(folder, "metrics.json", remarks=["Scans of 1998."])
     text = card_of(folder)
     assert f"- {row['recipe']}: the drop is 3.00 points\n" in text
     assert "- dynamic_wi8_afp32 and weight_only_wi8_afp32: A remark on two.\n" in text
     assert f"| {row['recipe']} |" not in text
-    assert "- A remark.\n" in text
+    assert "- Scans of 1998.\n- A remark.\n" in text
 
 
 def test_pretrained_weights_and_own_images(folder: Path) -> None:
