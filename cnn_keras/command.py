@@ -90,6 +90,18 @@ def interruption(error: KeyboardInterrupt) -> tuple[str, int]:
     return "interrupted", 128 + signal.SIGINT
 
 
+def ending(exit_code: int) -> str:
+    """Describe how a process has ended.
+
+    Example:
+        >>> ending(-9), ending(1)
+        ('was ended by SIGKILL', 'ended with exit code 1')
+    """
+    if exit_code < 0:
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
+
+
 def log(message: str) -> None:
     """Print a line about the work on stderr; stdout is for results."""
     # One write, so that the lines of several threads do not mix.

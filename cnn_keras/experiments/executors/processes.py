@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...command import log
+from ...command import ending, log
 from .executor import Answer, Result, Task, checked, results_of, unfinished
 from .worker import Request
 
@@ -126,15 +125,3 @@ class Workers:
             for process in running:
                 process.kill()
             raise
-
-
-def ending(exit_code: int) -> str:
-    """Describe how a process has ended.
-
-    Example:
-        >>> ending(-9), ending(1)
-        ('was ended by SIGKILL', 'ended with exit code 1')
-    """
-    if exit_code < 0:
-        return f"was ended by {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"

@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from ...command import Outcome, Terminated
+from ...command import Outcome, Terminated, ending
 from ...errors import Error, UsageError
 from .cluster import Cluster
 from .link import BEAT, SILENCE, Link, free_port, process_name
@@ -91,9 +91,7 @@ class _Worker:
         """Return how the process has failed after its end; None if it has not."""
         if self.report is None:
             code = self.process.exitcode
-            how = f"has ended with exit code {code}"
-            if code is not None and code < 0:
-                how = f"was killed by {signal.Signals(-code).name}"
+            how = "has closed its connection" if code is None else ending(code)
             output = self.folder / "output.txt"
             return Report(
                 None,

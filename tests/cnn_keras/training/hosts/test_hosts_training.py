@@ -177,7 +177,7 @@ def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "victim", "line"),
     [
-        (signal.SIGKILL, 0, "was killed by SIGKILL"),
+        (signal.SIGKILL, 0, "was ended by SIGKILL"),
         (signal.SIGSTOP, 1, "has not answered for 30 s"),
     ],
     ids=["killed", "stopped"],

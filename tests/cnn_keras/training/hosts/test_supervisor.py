@@ -28,8 +28,8 @@ def test_the_outcome_is_that_of_process_0() -> None:
 @pytest.mark.parametrize(
     ("ending", "line"),
     [
-        ("killed", "was killed by SIGKILL"),
-        ("failed together", "was killed by SIGKILL"),
+        ("killed", "was ended by SIGKILL"),
+        ("failed together", "was ended by SIGKILL"),
         ("error", ": ValueError: an unexpected error"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_usage_error_stays_one() -> None:
 
 def test_an_abort_waits_for_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_GRACE", 0.5)
-    with pytest.raises(Error, match=r"Process 1 on .* was killed by SIGABRT"):
+    with pytest.raises(Error, match=r"Process 1 on .* was ended by SIGABRT"):
         supervise(light_work("aborted"), local_clusters(2), NOTHING, 1)
 
 
