@@ -31,7 +31,7 @@ class Together:
         """Train the networks; see `executor.Executor`."""
         reasons: dict[Path, str | None] = {}
         for task in unfinished(tasks):
-            log(f"{task.name}: {self.count} process(es)")
+            log(task.name)
             reasons[task.out.resolve()] = checked(task, self._answer(task))
         return results_of(tasks, reasons)
 

@@ -140,18 +140,18 @@ def _figure(
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     *curves, pairs = figure.subplots(1, 3)
-    for axes, name, label in zip(curves, LOSSES, ("training", "validation"), strict=True):
+    for axes, name, split in zip(curves, LOSSES, ("training", "validation"), strict=True):
         for index, (count, of_count) in enumerate(losses.items()):
             # Curves of several processes lie on each other: the later are narrower.
             style = {"color": f"C{index}", "linewidth": 2 * (len(losses) - index)}
             for values in of_count[name]:
-                title = f"{count} process(es)" if values is of_count[name][0] else None
-                axes.plot(range(1, len(values) + 1), values, label=title, **style)
+                label = count if values is of_count[name][0] else None
+                axes.plot(range(1, len(values) + 1), values, label=label, **style)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(f"{label} loss, a line for each seed")
+        axes.set_ylabel(f"{split} loss, a line for each seed")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    curves[0].legend()
+    curves[0].legend(title="processes")
     draw_pairs(pairs, {str(count): values for count, values in accuracies.items()}, seeds)
     pairs.set_xlabel("processes")
     pairs.set_ylabel("test accuracy, %")
