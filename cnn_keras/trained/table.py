@@ -128,6 +128,7 @@ SHA256 = {
     "lenet5:digits": "905ca242254b86787402d8cd3f73e2ef8698d5e5b0cf2f7f4df110080468c9d7",
     "lenet5:fashion_mnist": "22e7b8fcc020453abb66306c253b7b02bba25a58f50129a88b93b50b87e6ef5f",
     "lenet5:mnist": "7c1b7bb018389784a10a738042934903229b198e7dd1260613eb19231eb05409",
+    "resnet20:fashion_mnist": "63565a519491a80fe4695360e23a40bad88a43fd9b0a9edbbbc08cb08353853f",
 }
 
 TRAINED = {name: TrainedNetwork(name, sha256) for name, sha256 in SHA256.items()}
