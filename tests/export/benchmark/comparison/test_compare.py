@@ -58,7 +58,9 @@ def test_each_two_of_three_files_are_compared(file: File) -> None:
     for (first, second), pair in found.pairs.items():
         assert (pair.row.file, pair.other.file) == (loads[first].file, loads[second].file)
         assert pair.ratio.confidence == pytest.approx(1 - 0.01 / 3)
-    assert found.pairs[0, 1].verdict == found.pairs[0, 2].verdict == "slower"  # reference kernels
+        assert pair.verdict == verdict(pair.ratio, 0.01)
+    # By reference kernels. Two processes do not always show it with so much confidence.
+    assert min(found.pairs[0, 1].ratio.value, found.pairs[0, 2].ratio.value) > 1
 
 
 def test_bad_second_file(file: File) -> None:
