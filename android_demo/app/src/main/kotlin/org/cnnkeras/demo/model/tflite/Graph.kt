@@ -143,6 +143,11 @@ internal class GraphReader(private val model: Table) {
         val quantization = table.table(Schema.Tensor.QUANTIZATION)
         val scales = quantization?.floats(Schema.Quantization.SCALE) ?: FloatArray(0)
         val zeroPoints = quantization?.longs(Schema.Quantization.ZERO_POINT) ?: LongArray(0)
+        // Filters that training has reduced to nothing have tiny scales, by which kernels only multiply.
+        val smallest = if (constant == null) SMALLEST_SCALE else java.lang.Float.MIN_NORMAL
+        requireIntact(scales.all { it.isFinite() && it >= smallest && it <= LARGEST_SCALE }) {
+            "a scale is not valid"
+        }
         if (quantization != null) checkQuantization(quantization, type, shape, scales, zeroPoints)
         return Tensor(name, type, shape, signature, constant, scales, zeroPoints)
     }
@@ -191,9 +196,6 @@ internal class GraphReader(private val model: Table) {
         val perChannel = dimension in shape.indices && scales.size == shape[dimension]
         requireIntact(scales.size == 1 || perChannel) { "scales are missing" }
         requireIntact(zeroPoints.size == scales.size) { "zero points are missing" }
-        requireIntact(scales.all { it.isFinite() && it >= SMALLEST_SCALE && it <= LARGEST_SCALE }) {
-            "a scale is not valid"
-        }
         val limits = type.limits ?: return
         requireIntact(zeroPoints.all { it in limits }) { "a zero point is out of range" }
     }
@@ -304,7 +306,8 @@ internal class GraphReader(private val model: Table) {
         const val MAX_ACTIVATION_BYTES = 1L shl 30
         const val TOO_MANY = 1L shl 31
 
-        // Kernels multiply and divide scales; within these limits no product overflows a float.
+        // Kernels multiply by scales, and divide by those of activations; within these limits nothing
+        // overflows a float.
         const val SMALLEST_SCALE = 1e-12f
         const val LARGEST_SCALE = 1e12f
     }
