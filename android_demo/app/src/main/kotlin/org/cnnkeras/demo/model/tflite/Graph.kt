@@ -143,7 +143,7 @@ internal class GraphReader(private val model: Table) {
         val quantization = table.table(Schema.Tensor.QUANTIZATION)
         val scales = quantization?.floats(Schema.Quantization.SCALE) ?: FloatArray(0)
         val zeroPoints = quantization?.longs(Schema.Quantization.ZERO_POINT) ?: LongArray(0)
-        // Filters that training has reduced to nothing have tiny scales, by which kernels only multiply.
+        // Filters that training has reduced to nothing have tiny scales, which divide nothing.
         val smallest = if (constant == null) SMALLEST_SCALE else java.lang.Float.MIN_NORMAL
         requireIntact(scales.all { it.isFinite() && it >= smallest && it <= LARGEST_SCALE }) {
             "a scale is not valid"
@@ -306,8 +306,8 @@ internal class GraphReader(private val model: Table) {
         const val MAX_ACTIVATION_BYTES = 1L shl 30
         const val TOO_MANY = 1L shl 31
 
-        // Kernels multiply by scales, and divide by those of activations; within these limits nothing
-        // overflows a float.
+        // Kernels multiply by scales, and divide by those of activations: within these limits
+        // nothing overflows a float.
         const val SMALLEST_SCALE = 1e-12f
         const val LARGEST_SCALE = 1e12f
     }
