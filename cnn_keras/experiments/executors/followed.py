@@ -1,14 +1,16 @@
-"""The log of trainings on other machines, read from their run folders."""
+"""Waits for trainings on other machines, and logs their epochs from the run folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from ...command import log
 from ...errors import Error
 from ...training.monitoring.epoch_line import epoch_line
 from ...training.run_folder import Run
-from .executor import Task
+from .executor import Answer, Task, checked
 
 
 class Followed:
@@ -33,6 +35,43 @@ class Followed:
                 line = epoch_line(row, int(row["epoch"]), task.training.recipe.epochs)
                 log(f"{task.name}: {line}")
             self._logged[index] = max(self._logged[index], len(history))
+
+
+def follow(
+    running: dict[Any, Task],
+    ended: Callable[[list[Any]], list[Any]],
+    answer: Callable[[Any], Answer],
+    stop: Callable[[list[Any]], None],
+) -> dict[Path, str | None]:
+    """Wait for trainings on other machines, and log their epochs.
+
+    Args:
+        running: The trainings by their handles on the cluster; those that have ended are removed.
+        ended: Waits for a second, and returns which of the handles have ended.
+        answer: Returns the answer of a training that has ended.
+        stop: Lets trainings save themselves and end.
+
+    Returns:
+        Why trainings failed, by the absolute path of the run folder; None for the others.
+
+    Raises:
+        UsageError: The answer of a training is one.
+        OSError: The answer of a training is one.
+    """
+    followed = Followed(list(running.values()))
+    reasons: dict[Path, str | None] = {}
+    try:
+        while running:
+            handles = ended(list(running))
+            followed.log_new_epochs()
+            for handle in handles:
+                task = running.pop(handle)
+                reason = checked(task, answer(handle) or require_visible(task))
+                reasons[task.out.resolve()] = reason
+    except BaseException:
+        stop(list(running))
+        raise
+    return reasons
 
 
 def require_visible(task: Task) -> str | None:

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...command import log
 from ...errors import Error, UsageError, first_line
-from .executor import Answer, Result, Task, checked, results_of, train_task, unfinished
-from .followed import Followed, require_visible
+from .executor import Answer, Result, Task, results_of, train_task, unfinished
+from .followed import follow
 
 _CONNECT_SECONDS = 5.0
 _RETRIES = 3  # of a training whose process or node is lost; it resumes
@@ -103,7 +104,6 @@ class RayCluster:
 
     def _train(self, ray: Any, tasks: Sequence[Task]) -> dict[Path, str | None]:
         """Train networks, and return why each failed, by run folder."""
-        followed = Followed(tasks)
         remote = ray.remote(
             num_cpus=self.threads,
             num_gpus=self.gpus,
@@ -111,19 +111,12 @@ class RayCluster:
             max_retries=_RETRIES,
         )(train_task)
         running = {remote.remote(task.absolute(), self.threads): task for task in tasks}
-        reasons: dict[Path, str | None] = {}
-        try:
-            while running:
-                done, _ = ray.wait(list(running), timeout=1)
-                followed.log_new_epochs()
-                for reference in done:
-                    task = running.pop(reference)
-                    answer = _answer(ray, reference) or require_visible(task)
-                    reasons[task.out.resolve()] = checked(task, answer)
-        except BaseException:
-            _stop(ray, list(running))
-            raise
-        return reasons
+        return follow(
+            running,
+            ended=lambda references: ray.wait(references, timeout=1)[0],
+            answer=partial(_answer, ray),
+            stop=partial(_stop, ray),
+        )
 
 
 def _answer(ray: Any, reference: Any) -> Answer:

@@ -16,8 +16,8 @@ from typing import Any
 
 from ...command import log
 from ...errors import Error, first_line
-from .executor import Answer, Result, Task, checked, results_of, train_task, unfinished
-from .followed import Followed, require_visible
+from .executor import Answer, Result, Task, results_of, train_task, unfinished
+from .followed import follow
 
 FOLDER = ".submitit"
 """Folder of submitit's files and the logs of the jobs, beside the run folders."""
@@ -84,20 +84,7 @@ class Slurm:
         left = unfinished(tasks)
         reasons: dict[Path, str | None] = {}
         if left:
-            running = self._submit(left)
-            followed = Followed(left)
-            try:
-                while running:
-                    time.sleep(1)
-                    followed.log_new_epochs()
-                    for job in [job for job in running if job.done()]:
-                        task = running.pop(job)
-                        answer = _answer(job) or require_visible(task)
-                        reasons[task.out.resolve()] = checked(task, answer)
-            except BaseException:
-                self._stop(list(running))
-                raise
-            followed.log_new_epochs()
+            reasons = follow(self._submit(left), _ended, _answer, self._stop)
         return results_of(tasks, reasons)
 
     def _submit(self, tasks: Sequence[Task]) -> dict[Any, Task]:
@@ -174,6 +161,12 @@ class Job:
 def preemption_signal() -> signal.Signals:
     """Return the signal that SLURM sends before it ends a job, as submitit asks it to."""
     return signal.Signals[f"SIG{os.environ.get('SUBMITIT_PREEMPT_SIGNAL', 'USR2')}"]
+
+
+def _ended(jobs: Sequence[Any]) -> list[Any]:
+    """Wait for a second, and return the jobs that have ended."""
+    time.sleep(1)
+    return [job for job in jobs if job.done()]
 
 
 def _answer(job: Any) -> Answer:
