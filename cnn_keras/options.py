@@ -176,7 +176,7 @@ class BaseRecipeOption:
 
     recipe: Annotated[str, tyro.conf.arg(metavar="paper|modern|fast|FILE.toml")] = "paper"
     """Recipe that the options replace values of: the network's own; one with a cosine schedule,
-    Nesterov's momentum, label smoothing and averaged weights; one of 14 epochs with one cycle of
+    Nesterov's momentum, label smoothing and averaged weights; one of 13 epochs with one cycle of
     the learning rate; or a TOML file with the names of the recipe's options as keys, for example
     label_smoothing = 0.1, as recipe.toml in a run folder."""
 

@@ -26,7 +26,7 @@ def test_the_modern_recipe_keeps_what_it_does_not_name() -> None:
 
 def test_the_fast_recipe_shortens_that_of_the_paper() -> None:
     fast = named_recipe("fast", PAPER)
-    assert (fast.schedule, fast.epochs, fast.weight_decay) == ("one_cycle", 14, 5e-4)
+    assert (fast.schedule, fast.epochs, fast.weight_decay) == ("one_cycle", 13, 5e-4)
     assert (fast.learning_rate, fast.batch_size, fast.flip) == (0.1, 128, True)
 
 
