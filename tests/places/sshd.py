@@ -16,6 +16,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from cnn_keras.training.hosts.link import free_port
+
 SSHD = "/usr/sbin/sshd"  # it insists on an absolute path
 
 
@@ -126,14 +128,6 @@ def write_program(path: Path, script: str) -> None:
     """Write a shell script."""
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
-
-
-def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
 
 
 def left_behind(home: Path) -> list[str]:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from cnn_keras.training.hosts.link import free_port
 from export.benchmark.places.board import connection
 from export.cli import main
-from tests.places.sshd import Server, free_port, left_behind, write_program
+from tests.places.sshd import Server, left_behind, write_program
 
 pytestmark = pytest.mark.places
 

@@ -143,13 +143,9 @@ internal class GraphReader(private val model: Table) {
         val quantization = table.table(Schema.Tensor.QUANTIZATION)
         val scales = quantization?.floats(Schema.Quantization.SCALE) ?: FloatArray(0)
         val zeroPoints = quantization?.longs(Schema.Quantization.ZERO_POINT) ?: LongArray(0)
-        // Filters that training has reduced to nothing have tiny scales, which divide nothing.
-        val smallest = if (constant == null) SMALLEST_SCALE else java.lang.Float.MIN_NORMAL
-        requireIntact(scales.all { it.isFinite() && it >= smallest && it <= LARGEST_SCALE }) {
-            "a scale is not valid"
-        }
-        if (quantization != null) checkQuantization(quantization, type, shape, scales, zeroPoints)
-        return Tensor(name, type, shape, signature, constant, scales, zeroPoints)
+        val tensor = Tensor(name, type, shape, signature, constant, scales, zeroPoints)
+        if (quantization != null) checkQuantization(quantization, tensor)
+        return tensor
     }
 
     private fun type(code: Int): Schema.Type {
@@ -181,22 +177,23 @@ internal class GraphReader(private val model: Table) {
         return elements
     }
 
-    private fun checkQuantization(
-        table: Table,
-        type: Schema.Type,
-        shape: List<Int>,
-        scales: FloatArray,
-        zeroPoints: LongArray,
-    ) {
+    private fun checkQuantization(table: Table, tensor: Tensor) {
         if (table.byte(Schema.Quantization.DETAILS_TYPE) != 0) {
             refuse("has custom quantization; export it with one scale per tensor or channel.")
         }
+        val (scales, zeroPoints) = tensor.scales to tensor.zeroPoints
         if (scales.isEmpty()) return
+        // Filters that training has reduced to nothing have tiny scales, which divide nothing.
+        val smallest =
+            if (tensor.constant == null) SMALLEST_SCALE else java.lang.Float.MIN_NORMAL
+        requireIntact(scales.all { it.isFinite() && it >= smallest && it <= LARGEST_SCALE }) {
+            "a scale is not valid"
+        }
         val dimension = table.int(Schema.Quantization.DIMENSION)
-        val perChannel = dimension in shape.indices && scales.size == shape[dimension]
+        val perChannel = scales.size == tensor.shape.getOrNull(dimension)
         requireIntact(scales.size == 1 || perChannel) { "scales are missing" }
         requireIntact(zeroPoints.size == scales.size) { "zero points are missing" }
-        val limits = type.limits ?: return
+        val limits = tensor.type.limits ?: return
         requireIntact(zeroPoints.all { it in limits }) { "a zero point is out of range" }
     }
 
