@@ -40,10 +40,7 @@ from .fine_tuning import Pretrained, freeze_until
 from .hosts import devices
 from .hosts.evaluation import evaluate_together
 from .hosts.folder_copies import first_process_first
-from .optimization.compile import compile_model
-from .optimization.cropped_kernels import crop_kernels
-from .optimization.fused_batch_norm import fuse_batch_norms
-from .optimization.fused_sgd import fuse_sgd
+from .optimization.compile import compile_model, speed_up
 from .predict import predict
 from .preparation.training_data import describe_run, load_training_data, steps_per_epoch
 from .recipe_file import recipe_toml
@@ -167,9 +164,7 @@ def _train(
     describe_run(run, _config(training), data)
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
-    crop_kernels(model)
-    fuse_batch_norms(model)
-    fuse_sgd(model.optimizer)
+    speed_up(model)
     has_average = training.recipe.ema_momentum > 0
     images = statistics_batches(dataset.train, run.preprocessing) if has_average else ()
     average = WeightAverage(model, images)

@@ -1,4 +1,4 @@
-"""Compile a network with the loss and the optimizer of a recipe."""
+"""Compile a network with the loss and the optimizer of a recipe, and speed up its steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..predict import uses_xla
 from ..recipes import Recipe
+from .convolutions import crop_kernels, split_groups
+from .fused_batch_norm import fuse_batch_norms
+from .fused_sgd import fuse_sgd
 from .optimizers import build_optimizer
 
 if TYPE_CHECKING:
@@ -48,3 +51,14 @@ def compile_model(
         }
     optimizer = build_optimizer(recipe, steps_per_epoch)
     model.compile(optimizer=optimizer, **outputs, jit_compile=uses_xla())
+
+
+def speed_up(model: keras.Model) -> None:
+    """Let a compiled model, which is trained next, compute the same steps in less time.
+
+    The results differ only by rounding. Weights, saved models and inference stay as they are.
+    """
+    crop_kernels(model)
+    split_groups(model)
+    fuse_batch_norms(model)
+    fuse_sgd(model.optimizer)

@@ -33,10 +33,7 @@ class KerasTrainer:
         import keras
         import tensorflow as tf
 
-        from cnn_keras.training.optimization.compile import compile_model
-        from cnn_keras.training.optimization.cropped_kernels import crop_kernels
-        from cnn_keras.training.optimization.fused_batch_norm import fuse_batch_norms
-        from cnn_keras.training.optimization.fused_sgd import fuse_sgd
+        from cnn_keras.training.optimization.compile import compile_model, speed_up
 
         row = zoo.network(case.network)
         keras.utils.set_random_seed(0)
@@ -49,9 +46,7 @@ class KerasTrainer:
             milestones=(),
         )
         compile_model(self.model, settings, case.num_images // case.batch_size, row.loss_weights)
-        crop_kernels(self.model)
-        fuse_batch_norms(self.model)
-        fuse_sgd(self.model.optimizer)
+        speed_up(self.model)
         generator = np.random.default_rng(0)
         images = generator.integers(0, 256, (case.num_images, *shape), np.uint8)
         labels = generator.integers(0, case.num_classes, case.num_images)

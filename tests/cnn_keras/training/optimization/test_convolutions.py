@@ -9,14 +9,15 @@ import pytest
 import tensorflow as tf
 
 from cnn_keras import zoo
-from cnn_keras.training.optimization.cropped_kernels import crop_kernels
+from cnn_keras.training.optimization.convolutions import crop_kernels, split_groups
 
 
-def build(size: tuple[int, int], kernel: Any, **options: Any) -> keras.Model:
+def build(size: tuple[int, int], kernel: Any, channels: int = 3, **options: Any) -> keras.Model:
+    """Return a model of a padded convolution to 6 channels."""
     keras.utils.set_random_seed(0)
     options = {"padding": "same", "bias_initializer": "ones"} | options
-    layer = keras.layers.Conv2D(5, kernel, **options)
-    return keras.Sequential([keras.Input((*size, 3)), layer])
+    layer = keras.layers.Conv2D(6, kernel, **options)
+    return keras.Sequential([keras.Input((*size, channels)), layer])
 
 
 def train_once(model: keras.Model) -> list[Any]:
@@ -33,12 +34,12 @@ def train_once(model: keras.Model) -> list[Any]:
     ]
 
 
-def used_kernels(model: keras.Model) -> set[tuple[int, ...]]:
-    """Return the spatial sizes of the kernels of a model's convolutions."""
+def kernels(model: keras.Model) -> list[tuple[int, ...]]:
+    """Return the shape of the kernel of each convolution in a model's graph."""
     function = tf.function(lambda images: model(images, training=True))
     graph = function.get_concrete_function(tf.TensorSpec((4, *model.input_shape[1:]))).graph
     convolutions = [each for each in graph.get_operations() if each.type == "Conv2D"]
-    return {tuple(each.inputs[1].shape[:2]) for each in convolutions}
+    return [tuple(each.inputs[1].shape) for each in convolutions]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_step_equals_that_with_whole_kernels(
 ) -> None:
     whole, cropped = build(size, kernel), build(size, kernel)
     crop_kernels(cropped)
-    assert used_kernels(cropped) == {used}
+    assert [shape[:2] for shape in kernels(cropped)] == [used]
     for expected, found in zip(train_once(whole), train_once(cropped), strict=True):
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -88,7 +89,7 @@ def test_weights_and_files_stay_as_they_are(tmp_path: Path) -> None:
     assert model.to_json() == config
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert used_kernels(loaded) == {(3, 3)}
+    assert kernels(loaded) == [(3, 3, 3, 6)]
     for saved, weights in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(saved, weights)
 
@@ -98,3 +99,30 @@ def test_the_last_stage_of_resnet18_at_32_pixels() -> None:
     crop_kernels(model)
     cropped = {each.name for each in model.layers if "convolution_op" in vars(each)}
     assert cropped == {"conv5_1_b", "conv5_2_a", "conv5_2_b"}
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_a_step_equals_that_of_the_grouped_convolution(groups: int, strides: int) -> None:
+    grouped, split = (build((5, 4), 3, 12, groups=groups, strides=strides) for _ in range(2))
+    split_groups(split)
+    assert kernels(split) == groups * [(3, 3, 12 // groups, 6 // groups)]
+    for expected, found in zip(train_once(grouped), train_once(split), strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_groups_of_cropped_kernels() -> None:
+    whole, cropped = (build((1, 1), 3, 4, groups=2) for _ in range(2))
+    crop_kernels(cropped)
+    split_groups(cropped)
+    assert kernels(cropped) == 2 * [(1, 1, 2, 3)]
+    for expected, found in zip(train_once(whole), train_once(cropped), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_two_groups_of_alexnet() -> None:
+    model = zoo.build("alexnet", (32, 32, 1), 10, stem="small")
+    split_groups(model)
+    split = {each.name for each in model.layers if "convolution_op" in vars(each)}
+    assert split == {"conv2", "conv4", "conv5"}
