@@ -56,7 +56,7 @@ def compile_model(
 def speed_up(model: keras.Model) -> None:
     """Let a compiled model, which is trained next, compute the same steps in less time.
 
-    The results differ only by rounding. Weights, saved models and inference stay as they are.
+    The results differ only by rounding; the weights and saved models stay as they are.
     """
     crop_kernels(model)
     split_groups(model)

@@ -29,8 +29,8 @@ def test_the_loss_of_smoothed_labels_equals_numpy(smoothing: float) -> None:
     assert found["accuracy"] == pytest.approx((probabilities.argmax(axis=1) == labels).mean())
 
 
-def test_a_faster_step_has_one_operation_each_and_equal_results() -> None:
-    """Groups, kernels, normalizations and updates, in a step on maps of 1×1."""
+def test_a_sped_up_step_has_the_faster_operations_and_equal_results() -> None:
+    """Convolutions by group, and fused normalizations and updates."""
 
     def trained(faster: bool) -> tuple[list[str], list[np.ndarray]]:
         keras.utils.set_random_seed(0)
