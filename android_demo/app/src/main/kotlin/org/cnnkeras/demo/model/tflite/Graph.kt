@@ -181,7 +181,7 @@ internal class GraphReader(private val model: Table) {
         if (table.byte(Schema.Quantization.DETAILS_TYPE) != 0) {
             refuse("has custom quantization; export it with one scale per tensor or channel.")
         }
-        val (scales, zeroPoints) = tensor.scales to tensor.zeroPoints
+        val scales = tensor.scales
         if (scales.isEmpty()) return
         // Filters that training has reduced to nothing have tiny scales, which divide nothing.
         val smallest =
@@ -192,9 +192,9 @@ internal class GraphReader(private val model: Table) {
         val dimension = table.int(Schema.Quantization.DIMENSION)
         val perChannel = scales.size == tensor.shape.getOrNull(dimension)
         requireIntact(scales.size == 1 || perChannel) { "scales are missing" }
-        requireIntact(zeroPoints.size == scales.size) { "zero points are missing" }
+        requireIntact(tensor.zeroPoints.size == scales.size) { "zero points are missing" }
         val limits = tensor.type.limits ?: return
-        requireIntact(zeroPoints.all { it in limits }) { "a zero point is out of range" }
+        requireIntact(tensor.zeroPoints.all { it in limits }) { "a zero point is out of range" }
     }
 
     private fun checkSize() {
