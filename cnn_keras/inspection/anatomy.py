@@ -283,13 +283,9 @@ def _map_shape(layer: Any, tensor: keras.KerasTensor) -> tuple[int, ...]:
 
 def _kernels(layer: Any) -> list[Any]:
     """Return the kernels of a layer; a separable convolution has two."""
-    import keras
+    from ..models.shortcuts import is_subsampling
 
-    if (
-        isinstance(layer, keras.layers.DepthwiseConv2D)
-        and isinstance(layer.depthwise_initializer, keras.initializers.Ones)
-        and not layer.trainable
-    ):
+    if is_subsampling(layer):
         return []
     names = ("kernel", "depthwise_kernel", "pointwise_kernel")
     return [getattr(layer, name) for name in names if getattr(layer, name, None) is not None]

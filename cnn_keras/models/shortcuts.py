@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-from keras import layers, ops
+from keras import initializers, layers, ops
 
 from ..blocks import Tensor, conv_bn
 
@@ -30,6 +30,15 @@ def subsample(x: Tensor, strides: int, *, name: str) -> Tensor:
     return layers.DepthwiseConv2D(
         1, strides, use_bias=False, depthwise_initializer="ones", trainable=False, name=name
     )(x)
+
+
+def is_subsampling(layer: Any) -> bool:
+    """Return whether a Keras layer is one of `subsample`."""
+    return (
+        isinstance(layer, layers.DepthwiseConv2D)
+        and isinstance(layer.depthwise_initializer, initializers.Ones)
+        and not layer.trainable
+    )
 
 
 def shortcut_to(

@@ -41,7 +41,10 @@ def _is_fusable(layer: keras.layers.BatchNormalization) -> bool:
 
 
 def _fused_call(layer: keras.layers.BatchNormalization) -> Any:
-    """Return the `call` of a layer, which computes in float32 like Keras' own."""
+    """Return the `call` of a layer, which computes in float32 like Keras' own.
+
+    In mixed precision, only the images and the outputs are in half precision.
+    """
     import tensorflow as tf
 
     plain_call = layer.call
@@ -50,7 +53,7 @@ def _fused_call(layer: keras.layers.BatchNormalization) -> Any:
         if not (training and layer.trainable) or mask is not None:
             return plain_call(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=tf.cast(inputs, tf.float32),
+            x=inputs,
             scale=layer.gamma.value,
             offset=layer.beta.value,
             mean=tf.constant([], tf.float32),
@@ -63,6 +66,6 @@ def _fused_call(layer: keras.layers.BatchNormalization) -> Any:
         variance *= (count - 1) / count
         for moving, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
             moving.assign(moving * layer.momentum + value * (1 - layer.momentum))
-        return tf.cast(outputs, layer.compute_dtype)
+        return outputs
 
     return call

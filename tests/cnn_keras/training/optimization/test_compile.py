@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cnn_keras.data.pipeline import label_probabilities
+from cnn_keras.models.shortcuts import subsample
 from cnn_keras.training.optimization.compile import compile_model, speed_up
 from cnn_keras.training.recipes import CIFAR_RESNET
 
@@ -30,13 +31,14 @@ def test_the_loss_of_smoothed_labels_equals_numpy(smoothing: float) -> None:
 
 
 def test_a_sped_up_step_has_the_faster_operations_and_equal_results() -> None:
-    """Convolutions by group, and fused normalizations and updates."""
+    """Convolutions by group, pooling shortcuts, and fused normalizations and updates."""
 
     def trained(faster: bool) -> tuple[list[str], list[np.ndarray]]:
         keras.utils.set_random_seed(0)
         image = keras.Input((1, 1, 4))
         x = keras.layers.Conv2D(6, 3, padding="same", groups=2)(image)
-        x = keras.layers.Flatten()(keras.layers.BatchNormalization()(x))
+        x = subsample(keras.layers.BatchNormalization()(x), 2, name="shortcut")
+        x = keras.layers.Flatten()(x)
         model = keras.Model(image, keras.layers.Dense(3, activation="softmax")(x))
         compile_model(model, CIFAR_RESNET, 10)
         if faster:
@@ -52,6 +54,7 @@ def test_a_sped_up_step_has_the_faster_operations_and_equal_results() -> None:
     (plain, expected), (faster, found) = trained(False), trained(True)
     for operation, count in (
         ("Conv2D", 2),
+        ("AvgPool", 1),
         ("FusedBatchNormV3", 1),
         ("ResourceApplyKerasMomentum", 6),
     ):

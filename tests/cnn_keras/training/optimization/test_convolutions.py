@@ -9,7 +9,12 @@ import pytest
 import tensorflow as tf
 
 from cnn_keras import zoo
-from cnn_keras.training.optimization.convolutions import crop_kernels, split_groups
+from cnn_keras.models.shortcuts import subsample
+from cnn_keras.training.optimization.convolutions import (
+    crop_kernels,
+    pool_subsampling,
+    split_groups,
+)
 
 
 def build(size: tuple[int, int], kernel: Any, channels: int = 3, **options: Any) -> keras.Model:
@@ -34,12 +39,16 @@ def train_once(model: keras.Model) -> list[Any]:
     ]
 
 
-def kernels(model: keras.Model) -> list[tuple[int, ...]]:
-    """Return the shape of the kernel of each convolution in a model's graph."""
+def operations(model: keras.Model, kind: str) -> list[tf.Operation]:
+    """Return the operations of a kind in a model's graph."""
     function = tf.function(lambda images: model(images, training=True))
     graph = function.get_concrete_function(tf.TensorSpec((4, *model.input_shape[1:]))).graph
-    convolutions = [each for each in graph.get_operations() if each.type == "Conv2D"]
-    return [tuple(each.inputs[1].shape) for each in convolutions]
+    return [each for each in graph.get_operations() if each.type == kind]
+
+
+def kernels(model: keras.Model) -> list[tuple[int, ...]]:
+    """Return the shape of the kernel of each convolution in a model's graph."""
+    return [tuple(each.inputs[1].shape) for each in operations(model, "Conv2D")]
 
 
 @pytest.mark.parametrize(
@@ -126,3 +135,29 @@ def test_the_two_groups_of_alexnet() -> None:
     split_groups(model)
     split = {each.name for each in model.layers if "convolution_op" in vars(each)}
     assert split == {"conv2", "conv4", "conv5"}
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 7), (1, 2)])
+@pytest.mark.parametrize("strides", [2, 3])
+def test_pooling_subsamples_exactly(size: tuple[int, int], strides: int) -> None:
+    image = keras.Input((*size, 3))
+    plain, pooled = (keras.Model(image, subsample(image, strides, name="s")) for _ in range(2))
+    pool_subsampling(pooled)
+    assert operations(plain, "DepthwiseConv2dNative")
+    assert operations(pooled, "AvgPool")
+    assert not operations(pooled, "DepthwiseConv2dNative")
+    for expected, found in zip(train_once(plain), train_once(pooled), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_only_the_shortcuts_are_pooled() -> None:
+    model = zoo.build("resnet20", (32, 32, 3), 10)
+    pool_subsampling(model)
+    assert [each.name for each in model.layers if "call" in vars(each)] == [
+        "conv3_1_shortcut",
+        "conv4_1_shortcut",
+    ]
+    model = zoo.build("lenet5", (32, 32, 1), 10, form="1998")
+    pool_subsampling(model)
+    assert any(isinstance(each, keras.layers.DepthwiseConv2D) for each in model.layers)
+    assert not any("call" in vars(each) for each in model.layers)
