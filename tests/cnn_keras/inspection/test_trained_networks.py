@@ -30,8 +30,10 @@ def test_the_list_has_the_results_and_the_recipe(capsys: pytest.CaptureFixture[s
 
 def test_remarks_stand_below_the_table() -> None:
     rows = documents()
-    rows[0]["remarks"] = ["Scans of 1998."]
-    assert table(rows).caption.startswith(f"{rows[0]['name']}: Scans of 1998.\nThe recipes are")
+    for row in rows:
+        row["remarks"] = []
+    rows[1]["remarks"] = ["Scans of 1998."]
+    assert table(rows).caption.startswith(f"{rows[1]['name']}: Scans of 1998.\nThe recipes are")
 
 
 def test_the_table_shows_the_hash_and_the_interval(capsys: pytest.CaptureFixture[str]) -> None:
