@@ -49,6 +49,7 @@ import org.robolectric.shadows.ShadowLog
 
 private const val MODEL = "lenet5_mnist_float32"
 private const val FASHION = "resnet20_fashion_mnist_static_wi8_ai8"
+private const val CIFAR10 = "resnet20_cifar10_static_wi8_ai8"
 
 /** The screens of the app with real models, real images and real inference. */
 @RunWith(RobolectricTestRunner::class)
@@ -126,6 +127,15 @@ class ScreensTest {
         val after = awaitState<UiState.Classified> { it.openModel != before.openModel }
         assertSame(before.source, after.source)
         assertEquals(28, after.classification.pixels.width)
+    }
+
+    @Test
+    fun aModelOfColorImagesClassifiesAPhoto() {
+        val screen = startWithImage("photos/cat.jpg").get()
+        val before = awaitState<UiState.Classified>()
+        open(CIFAR10)
+        awaitState<UiState.Classified> { it.openModel != before.openModel }
+        assertEquals("cat", screen.text(R.id.top_label))
     }
 
     @Test
