@@ -36,6 +36,8 @@ def is_subsampling(layer: Any) -> bool:
     """Return whether a Keras layer is one of `subsample`."""
     return (
         isinstance(layer, layers.DepthwiseConv2D)
+        and layer.kernel_size == (1, 1)
+        and not layer.use_bias
         and isinstance(layer.depthwise_initializer, initializers.Ones)
         and not layer.trainable
     )
