@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,6 +13,13 @@ from tests.places.sshd import Server
 
 # Doctests are collected from every module; these need the packages of `make test-places`.
 collect_ignore = [] if find_spec("playwright") else ["browser.py", "table_picture.py"]
+
+
+@pytest.fixture(autouse=True)
+def collect_garbage() -> Iterator[None]:
+    """Let a pipe that is left open fail the test that opened it, not a later one."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

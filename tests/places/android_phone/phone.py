@@ -90,6 +90,7 @@ class Phone:
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
+        self._listening.shutdown(socket.SHUT_RDWR)  # ends the thread that waits in `accept`
         self._listening.close()
         for process in self._processes:
             with suppress(ProcessLookupError):
@@ -123,7 +124,7 @@ class Phone:
 
     def run(self, command: str, write: Callable[[bool, bytes], None]) -> int:
         """Run a shell command in its own session, as `adbd` does."""
-        process = subprocess.Popen(
+        with subprocess.Popen(
             ["/bin/sh", "-c", _PATHS.sub(f"{self.root}/", command)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -131,15 +132,15 @@ class Phone:
             cwd=self.root,
             env={"PATH": f"{self.root}/bin:/usr/bin:/bin"},
             start_new_session=True,
-        )
-        self._processes.append(process)
-        assert process.stdout
-        assert process.stderr
-        errors = threading.Thread(target=_forward, args=(process.stderr.fileno(), True, write))
-        errors.start()
-        _forward(process.stdout.fileno(), False, write)
-        errors.join()
-        code = process.wait()
+        ) as process:
+            self._processes.append(process)
+            assert process.stdout
+            assert process.stderr
+            errors = threading.Thread(target=_forward, args=(process.stderr.fileno(), True, write))
+            errors.start()
+            _forward(process.stdout.fileno(), False, write)
+            errors.join()
+        code = process.returncode
         return 128 - code if code < 0 else code
 
     def start_app(self, job: str | None) -> None:

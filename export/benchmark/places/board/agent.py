@@ -256,6 +256,9 @@ class Agent:
             finally:
                 process.kill()
                 process.wait()
+                process.stdout.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
             stderr.seek(0)
             return process.returncode, stderr.read().decode(errors="replace")[-_MAX_CHARACTERS:]
 
