@@ -191,18 +191,23 @@ class LocalResponseNormalization(layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Return the normalized maps."""
-        _, _, cell, block = self._kernel.shape
-        batch, height, width, channels = ops.shape(x)
-        squares = ops.reshape(ops.square(x), (-1, width, channels // cell, cell))
-        kernel = ops.cast(self._kernel, self.compute_dtype)
-        strides = (1, block // cell)
-        total = ops.conv(squares, kernel, strides, "same", data_format="channels_last") + self.bias
+        total = self.sum_neighbors(ops.square(x)) + self.bias
         if self.beta == 0.75:
             root = ops.rsqrt(total)
             scale = root * ops.sqrt(root)
         else:
             scale = ops.exp(-self.beta * ops.log(total))
-        return x * ops.reshape(scale, (batch, height, width, channels))
+        return x * scale
+
+    def sum_neighbors(self, squares: Tensor) -> Tensor:
+        """Return the sum over the neighbors of each channel, times alpha."""
+        _, _, cell, block = self._kernel.shape
+        batch, height, width, channels = ops.shape(squares)
+        cells = ops.reshape(squares, (-1, width, channels // cell, cell))
+        kernel = ops.cast(self._kernel, self.compute_dtype)
+        strides = (1, block // cell)
+        total = ops.conv(cells, kernel, strides, "same", data_format="channels_last")
+        return ops.reshape(total, (batch, height, width, channels))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input shape."""

@@ -40,10 +40,18 @@ class Network(NamedTuple):
     macs: int  # multiply-adds of one image
     recipe: str  # row of recipes.RECIPES
     paper: str
-    min_image_size: int = 1  # smaller images are enlarged to this size before training
+    min_image_size: int = 1  # with the paper's stem
     training: Mapping[str, Any] = MappingProxyType({})  # more options for training
     loss_weights: tuple[float, ...] = (1.0,)  # one for each output in training
     top5_error: float | None = None  # on ImageNet, percent, as the ResNet paper compares them
+
+    def side_to_enlarge_to(self, options: Mapping[str, Any]) -> int:
+        """Return the image side below which training enlarges images.
+
+        Args:
+            options: Options of the family; the small stem is made for small images.
+        """
+        return 1 if options.get("stem") == "small" else self.min_image_size
 
 
 # fmt: off

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..predict import uses_xla
 from ..recipes import Recipe
-from .convolutions import crop_kernels, pool_subsampling, split_groups
+from .convolutions import crop_kernels, multiply_by_bands, pool_subsampling, split_groups
 from .fused_batch_norm import fuse_batch_norms
 from .fused_sgd import fuse_sgd
 from .optimizers import build_optimizer
@@ -61,5 +61,6 @@ def speed_up(model: keras.Model) -> None:
     crop_kernels(model)
     split_groups(model)
     pool_subsampling(model)
+    multiply_by_bands(model)
     fuse_batch_norms(model)
     fuse_sgd(model.optimizer)

@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from cnn_keras import zoo
+from cnn_keras.blocks import LocalResponseNormalization
 from cnn_keras.models.shortcuts import subsample
 from cnn_keras.training.optimization.convolutions import (
     crop_kernels,
+    multiply_by_bands,
     pool_subsampling,
     split_groups,
 )
@@ -161,3 +163,31 @@ def test_only_the_shortcuts_are_pooled() -> None:
     pool_subsampling(model)
     assert any(isinstance(each, keras.layers.DepthwiseConv2D) for each in model.layers)
     assert not any("call" in vars(each) for each in model.layers)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 16, 96])
+@pytest.mark.parametrize("radius", [1, 2, 5])
+def test_a_step_equals_that_of_the_convolved_normalization(channels: int, radius: int) -> None:
+    def build() -> keras.Model:
+        layer = LocalResponseNormalization(radius, bias=2, alpha=0.3, beta=0.75)
+        return keras.Sequential([keras.Input((5, 4, channels)), layer])
+
+    convolved, multiplied = build(), build()
+    multiply_by_bands(multiplied)
+    assert len(operations(convolved, "Conv2D")) == 1
+    assert operations(multiplied, "Conv2D") == []
+    for expected, found in zip(train_once(convolved), train_once(multiplied), strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_saved_normalization_is_convolved(tmp_path: Path) -> None:
+    model = zoo.build("alexnet", (28, 28, 1), 10, stem="small")
+    config = model.to_json()
+    multiply_by_bands(model)
+    normalized = [each.name for each in model.layers if "sum_neighbors" in vars(each)]
+    assert normalized == ["conv1_lrn", "conv2_lrn"]
+    assert model.to_json() == config
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert not any("sum_neighbors" in vars(each) for each in loaded.layers)

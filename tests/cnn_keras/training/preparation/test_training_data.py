@@ -10,6 +10,7 @@ from cnn_keras.data.loading.options import Loading
 from cnn_keras.errors import Error
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
+from cnn_keras.training.preparation.training_data import input_shape
 from cnn_keras.training.run_folder import Run
 from cnn_keras.training.train import train
 from tests.fixtures.command_line import run_main
@@ -88,3 +89,25 @@ def test_the_command_takes_the_options(
     config = tmp_path / "run" / "config.json"
     assert f"2 broken files are skipped; {config} lists them." in err
     assert json.loads(config.read_text("utf-8"))["skipped_files"] == SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "image_size", "side"),
+    [
+        ("lenet5", {}, None, 32),
+        ("vgg11", {}, None, 32),
+        ("alexnet", {}, None, 67),
+        ("alexnet", {}, 80, 80),
+        ("alexnet", {"stem": "small"}, None, 28),
+        ("alexnet", {"stem": "small"}, 32, 32),
+        ("resnet18", {"stem": "small"}, None, 28),
+        ("resnet20", {}, None, 28),
+    ],
+)
+def test_images_are_enlarged_for_the_networks_that_need_it(
+    network: str, options: dict[str, str], image_size: int | None, side: int
+) -> None:
+    training = Training.of(
+        network, "fashion_mnist", recipe={}, options=options, image_size=image_size
+    )
+    assert input_shape(training) == (side, side, 1)
