@@ -197,17 +197,19 @@ class LocalResponseNormalization(layers.Layer):
             scale = root * ops.sqrt(root)
         else:
             scale = ops.exp(-self.beta * ops.log(total))
-        return x * scale
+        return x * ops.reshape(scale, ops.shape(x))
 
     def sum_neighbors(self, squares: Tensor) -> Tensor:
-        """Return the sum over the neighbors of each channel, times alpha."""
+        """Return the sum over the neighbors of each channel, times alpha, in the same order.
+
+        Its shape is not that of the maps: LiteRT adds the bias within the convolution.
+        """
         _, _, cell, block = self._kernel.shape
-        batch, height, width, channels = ops.shape(squares)
+        _, _, width, channels = ops.shape(squares)
         cells = ops.reshape(squares, (-1, width, channels // cell, cell))
         kernel = ops.cast(self._kernel, self.compute_dtype)
         strides = (1, block // cell)
-        total = ops.conv(cells, kernel, strides, "same", data_format="channels_last")
-        return ops.reshape(total, (batch, height, width, channels))
+        return ops.conv(cells, kernel, strides, "same", data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input shape."""

@@ -137,7 +137,6 @@ def _multiplied(layer: LocalResponseNormalization) -> Any:
 
     def sum_neighbors(squares: Any) -> Any:
         rows = ops.reshape(squares, (-1, len(band)))
-        total = ops.matmul(rows, ops.cast(band, layer.compute_dtype))
-        return ops.reshape(total, ops.shape(squares))
+        return ops.matmul(rows, ops.cast(band, layer.compute_dtype))
 
     return sum_neighbors

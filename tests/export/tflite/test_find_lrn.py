@@ -71,6 +71,17 @@ def test_lrn_is_found_by_its_operations(beta: float) -> None:
     assert len(problems(replace(found, lrn=()), STATIC)) == 1
 
 
+def test_the_convolution_along_the_channels_adds_the_bias() -> None:
+    lrn = LocalResponseNormalization(2, 1.0, 0.1, 0.75)
+    with_lrn, without = (
+        flatbuffer.op_names(flatbuffer.parse(converted(normalize)))
+        for normalize in (lrn, lambda x: x)
+    )
+    own = ["SQUARE", "RESHAPE", "CONV_2D", "RSQRT", "SQRT", "MUL", "RESHAPE", "MUL"]
+    start = with_lrn.index("SQUARE")
+    assert with_lrn == without[:start] + own + without[start:]
+
+
 def test_the_operation_of_tensorflow_is_lrn() -> None:
     import tensorflow as tf
 
