@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
@@ -20,7 +21,7 @@ from . import __version__
 from .command import Command, interruption, log, one_line, terminable
 from .comparison.cli import Compare
 from .data.check.cli import DatasetCheck
-from .errors import Error, UsageError
+from .errors import Error, UsageError, unknown
 from .inspection.cli import List, Summary
 from .options import SHOWN_DEFAULTS
 from .packing.cli import PackWeights
@@ -36,7 +37,7 @@ class Group(NamedTuple):
     """Commands under one name: `cnn-keras study accuracy`."""
 
     summary: str
-    commands: Mapping[str, type[Command]]
+    commands: Mapping[str, type[Command] | Group]
 
 
 COMMANDS: dict[str, type[Command] | Group] = {
@@ -60,27 +61,51 @@ def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], pr
         UsageError: The command line is wrong; the message is one line.
         SystemExit: Help was requested and is printed.
     """
+    top = Group("Classic convolutional networks, from the paper to the phone.", commands)
+    named, rest = _find(top, argv)
+    prog = " ".join([prog, *argv[: len(argv) - len(rest)]])
     stderr = io.StringIO()
     before = SHOWN_DEFAULTS.set(_recipe_values(argv))
     try:
         with redirect_stderr(stderr):
             command: Command = tyro.cli(
-                _union(commands),
+                _union(named.commands) if isinstance(named, Group) else named,
                 prog=prog,
-                description="Classic convolutional networks, from the paper to the phone.",
-                args=list(argv),
+                description=named.summary if isinstance(named, Group) else None,
+                args=list(rest),
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
             return command
     except SystemExit as stop:
         if not stop.code:
             raise
-        words = (line.strip("╭╮╰╯│─ ") for line in stderr.getvalue().splitlines()[1:])
-        # On a terminal that shows only ASCII, tyro draws its boxes with hyphens.
-        line = " ".join(word for word in words if word.strip("-")).split(" For full helptext")[0]
-        raise UsageError(f"{line} (see {prog} --help)") from None
+        raise UsageError(f"{_message(stderr.getvalue())} (see {prog} --help)") from None
     finally:
         SHOWN_DEFAULTS.reset(before)
+
+
+def _message(printed: str) -> str:
+    """Return an error that tyro printed as one line, without its box and the help of options."""
+    texts = (line[2:] for line in printed.splitlines()[1:])
+    # On a terminal that shows only ASCII, tyro draws its boxes with hyphens.
+    shown = (text.strip("╭╮╰╯│─ ") for text in texts if not text.startswith(8 * " "))
+    line = " ".join(text for text in shown if text.strip("-"))
+    return re.split(" For full helptext| Argument helptext", line)[0]
+
+
+def _find(group: Group, argv: Sequence[str]) -> tuple[type[Command] | Group, Sequence[str]]:
+    """Return the command, or the group, that the first words name, and the words after them.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    if not argv or argv[0].startswith("-"):
+        return group, argv
+    name, *rest = argv
+    if name not in group.commands:
+        raise unknown("command", name, group.commands)
+    command = group.commands[name]
+    return _find(command, rest) if isinstance(command, Group) else (command, rest)
 
 
 def _recipe_values(argv: Sequence[str]) -> dict[str, str]:
