@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
 from .errors import UsageError
 
@@ -185,9 +186,8 @@ class LocalResponseNormalization(layers.Layer):
         channels = input_shape[-1]
         block, cell = math.gcd(channels, 16), math.gcd(channels, 2)
         reach = -(-self.depth_radius // cell) * cell  # whole cells
-        distance = np.abs(np.arange(-reach, block + reach)[:, None] - np.arange(block))
-        band = self.alpha * (distance <= self.depth_radius)
-        self._kernel = band.reshape(1, -1, cell, block).astype("float32")
+        band = self.band(np.arange(-reach, block + reach), np.arange(block))
+        self._kernel = band.reshape(1, -1, cell, block)
 
     def call(self, x: Tensor) -> Tensor:
         """Return the normalized maps."""
@@ -200,9 +200,10 @@ class LocalResponseNormalization(layers.Layer):
         return x * ops.reshape(scale, ops.shape(x))
 
     def sum_neighbors(self, squares: Tensor) -> Tensor:
-        """Return the sum over the neighbors of each channel, times alpha, in the same order.
+        """Return alpha times the sum over the neighbors of each channel.
 
-        Its shape is not that of the maps: LiteRT adds the bias within the convolution.
+        The values are in the order of the maps, but not in their shape: the convolution can add the
+        bias only if nothing stands between them.
         """
         _, _, cell, block = self._kernel.shape
         _, _, width, channels = ops.shape(squares)
@@ -210,6 +211,19 @@ class LocalResponseNormalization(layers.Layer):
         kernel = ops.cast(self._kernel, self.compute_dtype)
         strides = (1, block // cell)
         return ops.conv(cells, kernel, strides, "same", data_format="channels_last")
+
+    def band(self, channels: NDArray[np.int_], others: NDArray[np.int_]) -> NDArray[np.float32]:
+        """Return alpha for each two channels that are neighbors, and zero for the rest.
+
+        Args:
+            channels: Numbers of channels, `(n,)`.
+            others: Numbers of other channels, `(m,)`.
+
+        Returns:
+            Weights, `(n, m)`.
+        """
+        distances = np.abs(channels[:, None] - others)
+        return (self.alpha * (distances <= self.depth_radius)).astype(np.float32)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input shape."""

@@ -87,7 +87,7 @@ def parse(commands: Mapping[str, type[Command] | Group], argv: Sequence[str], pr
 def _message(printed: str) -> str:
     """Return an error that tyro printed as one line, without its box and the help of options."""
     texts = (line[2:] for line in printed.splitlines()[1:])
-    # On a terminal that shows only ASCII, tyro draws its boxes with hyphens.
+    # tyro indents the help by eight. Where a terminal shows only ASCII, its boxes are of hyphens.
     shown = (text.strip("╭╮╰╯│─ ") for text in texts if not text.startswith(8 * " "))
     line = " ".join(text for text in shown if text.strip("-"))
     return re.split(" For full helptext| Argument helptext", line)[0]

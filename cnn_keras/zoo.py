@@ -45,7 +45,7 @@ class Network(NamedTuple):
     loss_weights: tuple[float, ...] = (1.0,)  # one for each output in training
     top5_error: float | None = None  # on ImageNet, percent, as the ResNet paper compares them
 
-    def side_to_enlarge_to(self, options: Mapping[str, Any]) -> int:
+    def min_side(self, options: Mapping[str, Any]) -> int:
         """Return the image side below which training enlarges images.
 
         Args:

@@ -1,4 +1,4 @@
-"""An SSH server, for the tests of boards."""
+"""What the tests of places share: no open pipes, and an SSH server for those of boards."""
 
 from __future__ import annotations
 

@@ -132,8 +132,7 @@ def _multiplied(layer: LocalResponseNormalization) -> Any:
     from keras import ops
 
     channels = np.arange(layer.input.shape[-1])
-    distances = abs(channels[:, None] - channels)
-    band = layer.alpha * (distances <= layer.depth_radius).astype("float32")
+    band = layer.band(channels, channels)
 
     def sum_neighbors(squares: Any) -> Any:
         rows = ops.reshape(squares, (-1, len(band)))

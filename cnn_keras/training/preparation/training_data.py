@@ -146,7 +146,7 @@ def input_shape(
         height, width, channels = pretrained.shape
     elif (stored := datasets.stored_shape(training.data, data_dir)) is not None:
         height, width, channels = stored
-        height = width = max(height, width, row.side_to_enlarge_to(training.options))
+        height = width = max(height, width, row.min_side(training.options))
     else:
         height, width, channels = row.input_shape
     side = training.image_size
