@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..training.config import Training
 from ..training.run_folder import Run
-from .executors.executor import IN_ORDER, Executor, Task
+from .executors.executor import Task
 from .training_runs import FailedRun, failed_runs, require_any
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def train_variants(
-    variants: Mapping[str, Sequence[Training]],
-    data: str,
-    runs: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
+    variants: Mapping[str, Sequence[Training]], data: str, workspace: Workspace
 ) -> tuple[dict[str, list[Run]], list[FailedRun]]:
     """Train all variants with one seed after the other; finished runs are skipped.
 
@@ -29,9 +25,7 @@ def train_variants(
     Args:
         variants: The trainings of each variant by its name, in the same order of the seeds.
         data: Name of the data set in the names of the run folders, NETWORK_VARIANT_DATA_SEED.
-        runs: Folder of the run folders.
-        data_dir: Folder to search for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train.
 
     Returns:
         The runs of each variant by its name, in the order of the seeds; and the runs that failed,
@@ -42,11 +36,15 @@ def train_variants(
         Error: No seed succeeded for all variants.
     """
     tasks = [
-        Task(training, runs / f"{training.network}_{name}_{data}_{training.seed}", data_dir)
+        Task(
+            training,
+            workspace.runs / f"{training.network}_{name}_{data}_{training.seed}",
+            workspace.data_dir,
+        )
         for trainings in zip(*variants.values(), strict=True)
         for name, training in zip(variants, trainings, strict=True)
     ]
-    results = executor.train_all(tasks)
+    results = workspace.executor.train_all(tasks)
     failed = failed_runs(results)
     finished: dict[str, list[Run]] = {name: [] for name in variants}
     for start in range(0, len(results), len(variants)):

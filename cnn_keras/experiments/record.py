@@ -41,6 +41,7 @@ def write_record(
     details: Mapping[str, Any],
     figure: Figure,
     failed: Sequence[Mapping[str, str]] = (),
+    remark: str | None = None,
 ) -> dict[str, Any]:
     """Write a record and, beside it under the same name, its figure.
 
@@ -54,6 +55,7 @@ def write_record(
         details: Further keys: the numbers behind the claims.
         figure: A figure of these numbers.
         failed: Runs that failed, each with the reason.
+        remark: A sentence about the images or the trainings.
 
     Returns:
         The record.
@@ -65,6 +67,7 @@ def write_record(
     document = {
         kind: name,
         "command": command_line(),
+        **({"remark": remark} if remark else {}),
         "seeds": list(seeds),
         "budget": dict(budget),
         "hardware": hardware(),
@@ -97,10 +100,15 @@ def claims_table(document: Mapping[str, Any]) -> Any:
 
 
 def record_outcome(document: dict[str, Any]) -> Outcome:
-    """Return a record with the table of its claims; the exit code is 1 if a run failed."""
+    """Return a record with the table of its claims and its remark.
+
+    The exit code is 1 if a run failed.
+    """
     from rich.console import Group
     from rich.text import Text
 
     failed = document.get("failed", [])
     lines = [Text(f"{row['run']} failed: {row['reason']}") for row in failed]
+    if "remark" in document:
+        lines.append(Text(document["remark"]))
     return Outcome(document, Group(claims_table(document), *lines), exit_code=1 if failed else 0)

@@ -14,7 +14,8 @@ from ..trained.table import find
 from ..training.config import Training
 from ..training.recipes import Recipe
 from ..training.run_folder import Run
-from .executors.executor import IN_ORDER, Executor, Result, Task
+from .executors.executor import Result, Task
+from .workspace import Workspace
 
 FailedRun = dict[str, str]
 """A run that failed, and the reason: `{"run": ..., "reason": ...}`."""
@@ -71,9 +72,7 @@ def budget(training: Training) -> dict[str, Any]:
 def train_each(
     training: Training,
     seeds: Sequence[int],
-    runs: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
+    workspace: Workspace,
     *,
     variant: str = "",
 ) -> list[Run]:
@@ -82,9 +81,7 @@ def train_each(
     Args:
         training: What to train; its seed is replaced.
         seeds: Seeds, one for each run; for a trained network its own seed.
-        runs: Folder of the run folders.
-        data_dir: Folder to search for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train.
         variant: See `run_name`.
 
     Raises:
@@ -94,35 +91,30 @@ def train_each(
     if isinstance(training, TrainedBefore):
         return [Run.open(Path(training.name))]
     name = run_name(training, variant)
-    results = executor.train_all(_tasks(training, name, seeds, runs, data_dir))
+    results = workspace.executor.train_all(_tasks(training, name, seeds, workspace))
     for result in results:
         if result.reason is not None:
             raise Error(f"{result.run.path.name} failed: {result.reason}")
     return [result.run for result in results]
 
 
-def _tasks(
-    training: Training, name: str, seeds: Sequence[int], runs: Path, data_dir: Path | None
-) -> list[Task]:
+def _tasks(training: Training, name: str, seeds: Sequence[int], workspace: Workspace) -> list[Task]:
     """Return the trainings of a network with each seed, in the folders NAME_SEED."""
-    return [Task(replace(training, seed=seed), runs / f"{name}_{seed}", data_dir) for seed in seeds]
+    return [
+        Task(replace(training, seed=seed), workspace.runs / f"{name}_{seed}", workspace.data_dir)
+        for seed in seeds
+    ]
 
 
 def train_all(
-    trainings: Sequence[Training],
-    seeds: Sequence[int],
-    runs: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
+    trainings: Sequence[Training], seeds: Sequence[int], workspace: Workspace
 ) -> tuple[list[int], list[FailedRun]]:
     """Train networks with each seed; a training that fails does not stop the others.
 
     Args:
         trainings: What to train; their seeds are replaced.
         seeds: Seeds, each for one run of each network.
-        runs: Folder of the run folders.
-        data_dir: Folder to search for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train.
 
     Returns:
         The seeds with which all networks were trained, because studies compare runs of one seed;
@@ -137,8 +129,8 @@ def train_all(
         if isinstance(training, TrainedBefore):
             Run.open(Path(training.name))  # unpacks it
         else:
-            tasks += _tasks(training, run_name(training), seeds, runs, data_dir)
-    results = executor.train_all(tasks)
+            tasks += _tasks(training, run_name(training), seeds, workspace)
+    results = workspace.executor.train_all(tasks)
     failed = failed_runs(results)
     failed_seeds = {
         task.training.seed
@@ -150,19 +142,12 @@ def train_all(
     return left, failed
 
 
-def train_with_own_seeds(
-    trainings: Sequence[Training],
-    runs: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
-) -> list[Result]:
+def train_with_own_seeds(trainings: Sequence[Training], workspace: Workspace) -> list[Result]:
     """Train each network once, in the run folder NAME_SEED; finished runs are skipped.
 
     Args:
         trainings: What to train.
-        runs: Folder of the run folders.
-        data_dir: Folder to search for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train.
 
     Raises:
         UsageError: A run folder has a training with another configuration.
@@ -171,9 +156,9 @@ def train_with_own_seeds(
         task
         for training in trainings
         if not isinstance(training, TrainedBefore)
-        for task in _tasks(training, run_name(training), [training.seed], runs, data_dir)
+        for task in _tasks(training, run_name(training), [training.seed], workspace)
     ]
-    results = iter(executor.train_all(tasks))
+    results = iter(workspace.executor.train_all(tasks))
     return [
         Result(Run.open(Path(training.name)))
         if isinstance(training, TrainedBefore)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..experiments import training_runs
 from ..experiments.estimates import mean_interval, wilson
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..training.config import Training
 from ..training.run_folder import Run
 
@@ -20,13 +19,10 @@ if TYPE_CHECKING:
 def accuracy(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
     at_least: float,
-    runs: Path,
-    out: Path,
     max_seconds: float | None = None,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train a network with each seed, and record its test accuracy.
 
@@ -35,18 +31,15 @@ def accuracy(
     Args:
         training: Training of the network; its seed is replaced.
         seeds: The network is trained once for each seed.
+        workspace: Where to train and to write; the record is named after the network and the data.
         at_least: Claimed accuracy, 0 to 1, of the mean over seeds.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
         max_seconds: Also claim that no training takes longer.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record; its interval is over seeds, or over the test images for a single seed.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
-    finished = training_runs.finished_runs(training, seeds, runs)
+    seeds, failed = training_runs.train_all([training], seeds, workspace)
+    finished = training_runs.finished_runs(training, seeds, workspace.runs)
     results = [run.metrics["test"] for run in finished]
     values = [result["accuracy"] for result in results]
     seconds = [run.metrics["train_seconds"] for run in finished]
@@ -76,7 +69,7 @@ def accuracy(
             )
         )
     return write_record(
-        out / f"{training_runs.run_name(training)}.json",
+        workspace.out / f"{training_runs.run_name(training)}.json",
         "study",
         "accuracy",
         claims,
@@ -89,6 +82,7 @@ def accuracy(
         details={"test": results, "config": finished[0].config},
         figure=_figure(finished, at_least),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

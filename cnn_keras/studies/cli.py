@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..command import Command, Outcome, start_keras
 from ..errors import UsageError
 from ..experiments.record import record_outcome
-from ..options import (
-    BaseRecipeOption,
-    ModelOptions,
-    NetworkArgument,
-    RecipeOptions,
-    TrainingDataOptions,
-)
+from ..options import BaseRecipeOption, ModelOptions, NetworkArgument
 from ..trained.table import is_name, zoo_name
 from .option_checks import (
     require_ascending,
@@ -26,7 +20,7 @@ from .option_checks import (
     require_shortcuts,
     require_unique,
 )
-from .options import RunsOption, StudyCommand, TrainingStudyCommand
+from .options import NetworkStudyCommand, StudyCommand, TrainingStudyCommand
 from .training.cli import ClassWeightsStudy, ProcessesStudy, TrainingRecipesStudy
 
 if TYPE_CHECKING:
@@ -36,12 +30,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class AccuracyStudy(
     BaseRecipeOption,
-    RecipeOptions,
     ModelOptions,
-    TrainingDataOptions,
-    RunsOption,
     NetworkArgument,
-    StudyCommand,
+    NetworkStudyCommand,
 ):
     """Train a network with several seeds, and record its test accuracy.
 
@@ -72,12 +63,9 @@ class AccuracyStudy(
         document = accuracy(
             training,
             self.seeds,
+            self.workspace(),
             at_least=self.at_least,
             max_seconds=self.max_seconds,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -114,10 +102,7 @@ class DegradationStudy(TrainingStudyCommand):
             plain,
             residual,
             self.seeds,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
+            self.workspace(),
         )
         return record_outcome(document)
 
@@ -167,13 +152,10 @@ class EnsembleStudy(TrainingStudyCommand):
         return ensemble(
             training,
             self.seeds,
+            self.workspace(),
             baseline=baseline,
             baseline_seeds=self.seeds[: self.rivals],
-            runs=self.runs,
-            out=self.out,
             folder=self.folder,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
 
 
@@ -208,12 +190,9 @@ class IdentityStudy(TrainingStudyCommand):
             plain,
             residual,
             self.seeds,
+            self.workspace(),
             layers=self.layers,
             steps=self.steps,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -253,13 +232,10 @@ class LesionStudy(TrainingStudyCommand):
 
         document = lesion(
             trainings,
+            self.workspace(),
             test_images=self.test_images or None,
             count=self.count,
             draws=self.draws,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -309,13 +285,10 @@ class ShuffleStudy(TrainingStudyCommand):
         document = shuffle(
             training,
             seeds,
+            self.workspace(),
             test_images=self.test_images or None,
             count=self.count,
             draws=self.draws,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -350,12 +323,9 @@ class PathsStudy(TrainingStudyCommand):
         document = paths(
             training,
             seeds,
+            self.workspace(),
             images=self.images,
             control=control,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 

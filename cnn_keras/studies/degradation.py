@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection.gradients import weight_gradients
 from ..training.config import Training
 from ..training.evaluate import scores
@@ -82,11 +82,7 @@ def degradation(
     plain: Sequence[Training],
     residual: Sequence[Training],
     seeds: Sequence[int],
-    *,
-    runs: Path,
-    out: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
+    workspace: Workspace,
 ) -> dict[str, Any]:
     """Train plain and residual networks of the same depths, and record how depth changes them.
 
@@ -96,22 +92,20 @@ def degradation(
         plain: Two networks or more, the shallowest first; their seeds are replaced.
         residual: Residual networks of the same depths.
         seeds: Each network is trained once for each seed.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the last residual network and data.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train and to write; the record is named after the last residual
+            network and the data.
 
     Returns:
         The record; intervals are over seeds, of ratios within a seed.
     """
     trainings = {"plain": list(plain), "residual": list(residual)}
-    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir, executor)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, workspace)
     networks: dict[str, list[NetworkResult]] = {
-        form: [_network_result(training, seeds, runs, data_dir) for training in group]
+        form: [_network_result(training, seeds, workspace) for training in group]
         for form, group in trainings.items()
     }
     return write_record(
-        out / f"degradation_{training_runs.run_name(residual[-1])}.json",
+        workspace.out / f"degradation_{training_runs.run_name(residual[-1])}.json",
         "study",
         "degradation",
         claims(**networks),
@@ -120,15 +114,18 @@ def degradation(
         details={form: [each._asdict() for each in group] for form, group in networks.items()},
         figure=_figure(networks, plain[0].data),
         failed=failed,
+        remark=workspace.remark,
     )
 
 
 def _network_result(
-    training: Training, seeds: Sequence[int], runs: Path, data_dir: Path | None
+    training: Training, seeds: Sequence[int], workspace: Workspace
 ) -> NetworkResult:
-    trained = training_runs.finished_runs(training, seeds, runs)
+    trained = training_runs.finished_runs(training, seeds, workspace.runs)
     measured = [
-        cached_result(run, "degradation", {"batch": BATCH_SIZE}, partial(_measure, run, data_dir))
+        cached_result(
+            run, "degradation", {"batch": BATCH_SIZE}, partial(_measure, run, workspace.data_dir)
+        )
         for run in trained
     ]
     steps = trained[0].metrics["num_train_images"] // training.recipe.batch_size

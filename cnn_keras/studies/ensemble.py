@@ -21,8 +21,8 @@ from ..data.splits import stratified_indices
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.estimates import difference
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection import anatomy
 from ..training.config import Training
 from ..training.ensemble import SizeErrors, errors_by_size, require_replaceable, save_ensemble
@@ -55,14 +55,11 @@ class NetworkErrors(NamedTuple):
 def ensemble(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
-    runs: Path,
-    out: Path,
     folder: Path,
     baseline: Training | None = None,
     baseline_seeds: Sequence[int] = (),
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Average the probabilities of a network trained with several seeds, and count the errors.
 
@@ -72,13 +69,10 @@ def ensemble(
     Args:
         training: Training of the members; its seed is replaced.
         seeds: One member is trained for each seed.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, which are named after the network and the data.
+        workspace: Where to train and to write; the record is named after the network and the data.
         folder: Run folder to which the ensemble of all members is written.
         baseline: Training of a single network to compare with; None for no comparison.
         baseline_seeds: The baseline is trained once for each of these seeds.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -88,18 +82,16 @@ def ensemble(
         Error: Fewer than two members could be trained.
     """
     require_replaceable(folder)
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
+    seeds, failed = training_runs.train_all([training], seeds, workspace)
     if len(seeds) < 2:
         raise Error(f"An ensemble needs two members, and one is left: {failed[-1]['reason']}")
-    members = training_runs.finished_runs(training, seeds, runs)
+    members = training_runs.finished_runs(training, seeds, workspace.runs)
     baseline_runs = []
     if baseline:
-        trained, failures = training_runs.train_all(
-            [baseline], baseline_seeds, runs, data_dir, executor
-        )
+        trained, failures = training_runs.train_all([baseline], baseline_seeds, workspace)
         failed += failures
-        baseline_runs = training_runs.finished_runs(baseline, trained, runs)
-    loaded = members[0].raw_dataset(data_dir)
+        baseline_runs = training_runs.finished_runs(baseline, trained, workspace.runs)
+    loaded = members[0].raw_dataset(workspace.data_dir)
     dataset = members[0].prepare_dataset(loaded)
     models = [run.model() for run in members]
     probabilities = {
@@ -135,7 +127,7 @@ def ensemble(
         *([_baseline_claim(member, by_size, other)] if other else []),
     ]
     return write_record(
-        out / f"ensemble_{training_runs.run_name(training)}.json",
+        workspace.out / f"ensemble_{training_runs.run_name(training)}.json",
         "study",
         "ensemble",
         claims,
@@ -171,6 +163,7 @@ def ensemble(
         },
         figure=_figure(training.data, member, by_size, other),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection.responses import module_changes, response_deviations
 from ..training.config import Training
 from ..training.run_folder import Run
@@ -104,13 +104,10 @@ def identity(
     plain: Sequence[Training],
     residual: Sequence[Training],
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
-    runs: Path,
-    out: Path,
     layers: Sequence[int] = (2, 4, 8, 16),
     steps: int = 256,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train stacks on the identity, inspect trained networks, and record both.
 
@@ -120,29 +117,27 @@ def identity(
         plain: Two networks or more, the shallowest first; their seeds are replaced.
         residual: Residual networks of the same depths. The first one gives the maps.
         seeds: Each network, and each kind of stack, is trained once for each seed.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the last residual network and data.
+        workspace: Where to train and to write; the record is named after the last residual
+            network and the data.
         layers: Numbers of convolutions of the stacks, ascending and even.
         steps: Training steps of a stack, a multiple of `STEPS_PER_EPOCH`.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record; intervals are over seeds, of differences and ratios within a seed.
     """
     trainings = {"plain": plain, "residual": residual}
-    seeds, failed = training_runs.train_all([*plain, *residual], seeds, runs, data_dir, executor)
+    seeds, failed = training_runs.train_all([*plain, *residual], seeds, workspace)
     finished = {
-        form: [training_runs.finished_runs(training, seeds, runs) for training in group]
+        form: [training_runs.finished_runs(training, seeds, workspace.runs) for training in group]
         for form, group in trainings.items()
     }
-    stacks = _train_stacks(finished["residual"][0], layers, steps, data_dir)
+    stacks = _train_stacks(finished["residual"][0], layers, steps, workspace.data_dir)
     responses = {
-        form: [_responses(network, data_dir) for network in group]
+        form: [_responses(network, workspace.data_dir) for network in group]
         for form, group in finished.items()
     }
     return write_record(
-        out / f"identity_{training_runs.run_name(residual[-1])}.json",
+        workspace.out / f"identity_{training_runs.run_name(residual[-1])}.json",
         "study",
         "identity",
         [*stack_claims(stacks), *response_claims(**responses)],
@@ -161,6 +156,7 @@ def identity(
         },
         figure=_figure(stacks, responses),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +33,8 @@ from ..experiments.estimates import (
     smallest_step,
     wilson,
 )
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection.surgery import (
     ModularNetwork,
     Variant,
@@ -101,14 +100,11 @@ class Lesions:
 
 def lesion(
     trainings: Sequence[tuple[Training, Sequence[int]]],
+    workspace: Workspace,
     *,
-    runs: Path,
-    out: Path,
     test_images: int | None = None,
     count: int = 10,
     draws: int = 5,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Delete modules of trained networks, and record the errors.
 
@@ -116,13 +112,11 @@ def lesion(
 
     Args:
         trainings: Training and seeds of each network.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the first network and the data.
+        workspace: Where to train and to write; the record is named after the first
+            network and the data.
         test_images: Evaluate on a stratified sample of the test split; on all of it by default.
         count: Delete up to this many modules of a residual network together.
         draws: Number of random orders in which the modules are deleted.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -133,10 +127,10 @@ def lesion(
     """
     measured, failed = [], []
     for training, wanted in trainings:
-        seeds, failures = training_runs.train_all([training], wanted, runs, data_dir, executor)
+        seeds, failures = training_runs.train_all([training], wanted, workspace)
         failed += failures
-        finished = training_runs.finished_runs(training, seeds, runs)
-        test = finished[0].test_split(test_images, data_dir)
+        finished = training_runs.finished_runs(training, seeds, workspace.runs)
+        test = finished[0].test_split(test_images, workspace.data_dir)
         measured.append(_lesions(training.network, finished, test, count, draws))
         if (measured[-1].intact >= measured[-1].chance).any():
             raise Error(
@@ -145,7 +139,7 @@ def lesion(
                 "--learning-rate."
             )
     return write_record(
-        out / f"lesion_{training_runs.run_name(trainings[0][0])}.json",
+        workspace.out / f"lesion_{training_runs.run_name(trainings[0][0])}.json",
         "study",
         "lesion",
         claims(measured),
@@ -161,6 +155,7 @@ def lesion(
         details={"networks": {lesions.network: _document(lesions) for lesions in measured}},
         figure=_figure(measured),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

@@ -15,6 +15,7 @@ from ..options import BaseRecipeOption, RecipeOptions, RecordFolderOption, Train
 from ..trained.table import is_name
 
 if TYPE_CHECKING:
+    from ..experiments.workspace import Workspace
     from ..training.config import Training
 
 
@@ -32,9 +33,33 @@ class RunsOption(ExecutorOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingStudyCommand(
-    BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand
+class RemarkOption:
+    """What a record says beside its numbers."""
+
+    remark: str | None = None
+    """A sentence about the images or the trainings, which the record shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkStudyCommand(
+    RecipeOptions, TrainingDataOptions, RunsOption, RemarkOption, StudyCommand
 ):
+    """A study that trains networks."""
+
+    def workspace(self) -> Workspace:
+        """Return where the study trains networks and writes its record.
+
+        Raises:
+            UsageError: An option of the executor has a wrong value.
+            Error: A cluster cannot be reached.
+        """
+        from ..experiments.workspace import Workspace
+
+        return Workspace(self.runs, self.out, self.data_dir, self.executor(), self.remark)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStudyCommand(BaseRecipeOption, NetworkStudyCommand):
     """A study of trained networks; its defaults let all studies share their runs.
 
     The defaults suit a CPU: small images, small batches for more steps, and a learning rate that is

@@ -22,8 +22,8 @@ from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import difference, geometric_mean, mean
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection.gradient_paths import central_interval, path_counts, path_gradient_norms
 from ..inspection.surgery import split_into_modules
 from ..training.config import Training
@@ -136,13 +136,10 @@ def _normalized(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def paths(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
     images: int,
-    runs: Path,
-    out: Path,
     control: Training | None = None,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Count the paths through a residual network, and measure the gradient along some of them.
 
@@ -151,13 +148,10 @@ def paths(
     Args:
         training: Training of the network; its seed is replaced.
         seeds: The network is trained once for each seed.
+        workspace: Where to train and to write; the record is named after the network and the data.
         images: Number of training images; each gives one path of every length.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
         control: Training of a network that is also trained on effective paths only: in each step
             as many modules are active as make its paths as long as the effective ones on average.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -166,12 +160,12 @@ def paths(
         Error: The gradient of a network is zero.
     """
     trainings = [training, control] if control else [training]
-    seeds, failed = training_runs.train_all(trainings, seeds, runs, data_dir, executor)
-    finished = training_runs.finished_runs(training, seeds, runs)
-    gradients = _path_gradients(training.network, finished, images, data_dir)
-    controlled = _control(control, seeds, images, runs, data_dir, executor) if control else None
+    seeds, failed = training_runs.train_all(trainings, seeds, workspace)
+    finished = training_runs.finished_runs(training, seeds, workspace.runs)
+    gradients = _path_gradients(training.network, finished, images, workspace.data_dir)
+    controlled = _control(control, seeds, images, workspace) if control else None
     return write_record(
-        out / f"paths_{training_runs.run_name(training)}.json",
+        workspace.out / f"paths_{training_runs.run_name(training)}.json",
         "study",
         "paths",
         claims(gradients, controlled),
@@ -185,26 +179,20 @@ def paths(
         details=_document(gradients) | {"control": controlled and _control_document(controlled)},
         figure=_figure(gradients),
         failed=failed,
+        remark=workspace.remark,
     )
 
 
 def _control(
-    training: Training,
-    seeds: Sequence[int],
-    images: int,
-    runs: Path,
-    data_dir: Path | None,
-    executor: Executor,
+    training: Training, seeds: Sequence[int], images: int, workspace: Workspace
 ) -> Control:
-    whole = training_runs.finished_runs(training, seeds, runs)
-    gradients = _path_gradients(training.network, whole, images, data_dir)
+    whole = training_runs.finished_runs(training, seeds, workspace.runs)
+    gradients = _path_gradients(training.network, whole, images, workspace.data_dir)
     branches = min(max(round(2 * float(np.mean(gradients.lengths))), 1), gradients.modules)
     drawn = training_runs.train_each(
         replace(training, options={**training.options, "branches": branches}),
         seeds,
-        runs,
-        data_dir,
-        executor,
+        workspace,
         variant=f"branches{branches}",
     )
     errors = [[1 - run.metrics["test"]["accuracy"] for run in each] for each in (whole, drawn)]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,8 +23,8 @@ from ..errors import UsageError
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import largest_step_share, rank_correlation, smallest_step
-from ..experiments.executors.executor import IN_ORDER, Executor
 from ..experiments.record import Claim, write_record
+from ..experiments.workspace import Workspace
 from ..inspection.surgery import error_rates, split_into_modules
 from ..training.config import Training
 from ..training.run_folder import Run
@@ -106,14 +105,11 @@ def orders(
 def shuffle(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
-    runs: Path,
-    out: Path,
     test_images: int | None = None,
     count: int = 10,
     draws: int = 20,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Swap modules of a trained residual network, and record the error.
 
@@ -122,13 +118,10 @@ def shuffle(
     Args:
         training: Training of the network; its seed is replaced.
         seeds: The network is trained once for each seed.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
+        workspace: Where to train and to write; the record is named after the network and the data.
         test_images: Evaluate on a stratified sample of the test split; on all of it by default.
         count: Number of swaps in a sequence.
         draws: Number of sequences.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
@@ -137,9 +130,9 @@ def shuffle(
         UsageError: The network has no two modules that can be swapped, or a run folder holds
             another training.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
-    finished = training_runs.finished_runs(training, seeds, runs)
-    test = finished[0].test_split(test_images, data_dir)
+    seeds, failed = training_runs.train_all([training], seeds, workspace)
+    finished = training_runs.finished_runs(training, seeds, workspace.runs)
+    test = finished[0].test_split(test_images, workspace.data_dir)
     settings = {"test_images": len(test.labels), "count": count, "draws": draws}
     measured = [
         cached_result(run, "shuffle", settings, partial(_measure, run, test, count, draws))
@@ -152,7 +145,7 @@ def shuffle(
     )
     chance = 1 - 1 / len(finished[0].classes)
     return write_record(
-        out / f"shuffle_{training_runs.run_name(training)}.json",
+        workspace.out / f"shuffle_{training_runs.run_name(training)}.json",
         "study",
         "shuffle",
         claims(training.network, shuffles),
@@ -166,6 +159,7 @@ def shuffle(
         },
         figure=_figure(training.network, seeds, shuffles, chance),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

@@ -12,7 +12,7 @@ import tyro
 from cnn_keras.command import Outcome, start_keras
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments.record import record_outcome
-from cnn_keras.options import BaseRecipeOption, DataDirOption, RecipeOptions, TrainingDataOptions
+from cnn_keras.options import BaseRecipeOption, DataDirOption
 from cnn_keras.studies import cli as network_studies
 from cnn_keras.studies.option_checks import (
     require_at_least,
@@ -20,6 +20,7 @@ from cnn_keras.studies.option_checks import (
     require_unique,
 )
 from cnn_keras.studies.options import (
+    NetworkStudyCommand,
     RunsOption,
     StudyCommand,
     TrainingStudyCommand,
@@ -78,7 +79,7 @@ class EnsembleStudy(network_studies.EnsembleStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+class RecipeStudy(BaseRecipeOption, NetworkStudyCommand):
     """Export networks with several recipes, and record the cost of each on the test split.
 
     Finished runs are skipped, so that the same command resumes an interrupted study.
@@ -111,11 +112,8 @@ class RecipeStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, RunsOpti
         document = recipes(
             trainings,
             rows,
+            self.workspace(),
             tuning_epochs=self.tuning_epochs,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
@@ -158,11 +156,8 @@ class RepairStudy(TrainingStudyCommand):
         document = repair_study(
             training,
             self.seeds,
+            self.workspace(),
             normalization=self.layer,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.experiments import training_runs
-from cnn_keras.experiments.executors.executor import IN_ORDER, Executor
 from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 
 from ..pipeline import export
@@ -27,12 +26,9 @@ SIZE_NETWORK = "resnet20"  # a file of less than about 100,000 parameters is mos
 def recipes(
     trainings: Sequence[Training],
     chosen: Sequence[Recipe],
+    workspace: Workspace,
     *,
-    runs: Path,
-    out: Path,
     tuning_epochs: int | None = None,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train each network, export it with each recipe, and record the costs.
 
@@ -41,29 +37,27 @@ def recipes(
     Args:
         trainings: Trainings that differ in the network only.
         chosen: Rows of `RECIPES`.
-        runs: Folder of the run folders; files are written to `files/` in each.
-        out: Folder of the record and its figure, named after the data.
+        workspace: Where to train and to write; the record is named after the data, and files are
+            written to `files/` in each run folder.
         tuning_epochs: See `export`.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
     """
     rows: list[dict[str, Any]] = []
     failed: list[training_runs.FailedRun] = []
-    results = training_runs.train_with_own_seeds(trainings, runs, data_dir, executor)
+    results = training_runs.train_with_own_seeds(trainings, workspace)
     for training, (run, reason) in zip(trainings, results, strict=True):
         if reason is not None:
             failed.append({"run": training.network, "reason": reason})
             continue
         with training_runs.continue_on_error(training.network, failed):
-            source = SourceModel.of_run(run, data_dir)
+            source = SourceModel.of_run(run, workspace.data_dir)
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)
             rows += [{"network": training.network, **row} for row in document["files"]]
     training_runs.require_any(rows, failed)
     return write_record(
-        out / f"recipes_{document['data']}.json",
+        workspace.out / f"recipes_{document['data']}.json",
         "study",
         "recipes",
         _claims(rows, document["data"]),
@@ -77,6 +71,7 @@ def recipes(
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},
         figure=_figure(rows),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

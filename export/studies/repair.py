@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnn_keras.command import log
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments import training_runs
-from cnn_keras.experiments.executors.executor import IN_ORDER, Executor
 from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from cnn_keras.training.predict import predict
 from cnn_keras.training.run_folder import Run
@@ -87,12 +87,9 @@ class RepairResult(NamedTuple):
 def repair_study(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
     normalization: str,
-    runs: Path,
-    out: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Scale a channel of trained networks, find the layer, and repair the files.
 
@@ -101,24 +98,21 @@ def repair_study(
     Args:
         training: Training of the network; its seed is replaced.
         seeds: The network is trained once for each seed.
+        workspace: Where to train and to write.
         normalization: Batch normalization to scale; see `scale_channel`.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record.
     """
-    seeds, failed = training_runs.train_all([training], seeds, runs, data_dir, executor)
+    seeds, failed = training_runs.train_all([training], seeds, workspace)
     repaired = []
-    for run in training_runs.finished_runs(training, seeds, runs):
+    for run in training_runs.finished_runs(training, seeds, workspace.runs):
         with training_runs.continue_on_error(run.path.name, failed):
-            repaired.append(_repair(run, normalization, data_dir))
+            repaired.append(_repair(run, normalization, workspace.data_dir))
     training_runs.require_any(repaired, failed)
     results = [result for result, _ in repaired]
     return write_record(
-        out / "repair.json",
+        workspace.out / "repair.json",
         "study",
         "repair",
         claims(results, normalization),
@@ -132,6 +126,7 @@ def repair_study(
         },
         figure=errors_figure(repaired[0][1]),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

@@ -14,8 +14,8 @@ from ...data.datasets import Dataset
 from ...errors import UsageError
 from ...experiments import estimates, training_runs
 from ...experiments.comparison import draw_pairs, scores, train_variants
-from ...experiments.executors.executor import IN_ORDER, Executor
 from ...experiments.record import Claim, write_record
+from ...experiments.workspace import Workspace
 from ...training.config import Training
 from ...training.run_folder import Run
 from .imbalance import class_sizes, write_imbalanced
@@ -30,13 +30,10 @@ WEIGHTS = {"unweighted": None, "balanced": "balanced"}
 def class_weights(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
     imbalance: float,
     learning_rates: Sequence[float] = (),
-    runs: Path,
-    out: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
 ) -> dict[str, Any]:
     """Train a network on imbalanced images with and without class weights, and record the results.
 
@@ -46,14 +43,12 @@ def class_weights(
     Args:
         training: Training without class weights on all images; its seed is replaced.
         seeds: The network is trained with and without class weights for each seed.
+        workspace: Where to train and to write; the record is named after the network and the data,
+            and the imbalanced data sets are written as `.npz` files beside the run folders.
         imbalance: Ratio of the largest to the smallest class of the training images.
         learning_rates: Learning rates of both. For each seed, that with the highest balanced
             accuracy on the validation split is chosen, with and without weights independently.
             Without any, that of `training` alone.
-        runs: Folder of the run folders, and of the imbalanced data sets as `.npz` files.
-        out: Folder of the record and its figure, named after the network and the data.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
 
     Returns:
         The record; its interval is over seeds, of differences within a seed.
@@ -61,11 +56,11 @@ def class_weights(
     Raises:
         UsageError: The data set consists of image files.
     """
-    if datasets.stored_shape(training.data, data_dir) is None:
+    if datasets.stored_shape(training.data, workspace.data_dir) is None:
         raise UsageError(
             f"{training.data} is not stored as arrays: choose a named data set or npz:FILE."
         )
-    dataset = datasets.load(training.data, data_dir)
+    dataset = datasets.load(training.data, workspace.data_dir)
     if training.train_images is not None:
         dataset = dataset._replace(train=dataset.train.sample(training.train_images))
     data = f"{Path(training.data).name}_1to{imbalance:g}"
@@ -76,14 +71,14 @@ def class_weights(
         name + suffix: [] for name in WEIGHTS for suffix in of_rates
     }
     for seed in seeds:
-        file = (runs / f"{data}_{seed}.npz").resolve()
+        file = (workspace.runs / f"{data}_{seed}.npz").resolve()
         write_imbalanced(dataset, imbalance, seed, file)
         for name, weights in WEIGHTS.items():
             for suffix, rate in of_rates.items():
                 variants[name + suffix].append(
                     _on_file(training, file, dataset, seed, weights, rate)
                 )
-    finished, failed = train_variants(variants, data, runs, data_dir, executor)
+    finished, failed = train_variants(variants, data, workspace)
     chosen = {
         name: best_on_validation([finished[name + suffix] for suffix in of_rates])
         for name in WEIGHTS
@@ -97,7 +92,7 @@ def class_weights(
     sizes = class_sizes(counts, imbalance).tolist()
     images = dict(zip(dataset.classes, sizes, strict=True))
     return write_record(
-        out / f"class_weights_{training_runs.run_name(training)}.json",
+        workspace.out / f"class_weights_{training_runs.run_name(training)}.json",
         "study",
         "class-weights",
         claims(training, imbalance, balanced),
@@ -129,6 +124,7 @@ def class_weights(
         },
         figure=_figure(training, images, recall, balanced, done),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

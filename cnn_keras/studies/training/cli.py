@@ -13,14 +13,14 @@ from ...experiments.record import record_outcome
 from ...options import BaseRecipeOption, RecipeOptions, TrainingDataOptions
 from ...training.cli import require_package
 from ..option_checks import require_paired_seeds
-from ..options import RunsOption, StudyCommand, TrainingStudyCommand
+from ..options import NetworkStudyCommand, RemarkOption, StudyCommand, TrainingStudyCommand
 
 if TYPE_CHECKING:
     from ...training.config import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRecipesStudy(RecipeOptions, TrainingDataOptions, RunsOption, StudyCommand):
+class TrainingRecipesStudy(NetworkStudyCommand):
     """Train a network by several recipes with the same seeds, and compare their test accuracy.
 
     Each recipe is compared with the first one, seed by seed, after the same number of epochs.
@@ -50,10 +50,7 @@ class TrainingRecipesStudy(RecipeOptions, TrainingDataOptions, RunsOption, Study
         document = training_recipes(
             trainings,
             self.seeds,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
+            self.workspace(),
         )
         return record_outcome(document)
 
@@ -124,18 +121,17 @@ class ClassWeightsStudy(TrainingStudyCommand):
         document = class_weights(
             training,
             self.seeds,
+            self.workspace(),
             imbalance=self.imbalance,
             learning_rates=self.learning_rates,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
-            executor=self.executor(),
         )
         return record_outcome(document)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessesStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, StudyCommand):
+class ProcessesStudy(
+    BaseRecipeOption, RecipeOptions, TrainingDataOptions, RemarkOption, StudyCommand
+):
     """Train a network in one process and in several, as several hosts do, and compare the results.
 
     All are processes of JAX on this machine, which train with the same images in each batch. A
@@ -183,15 +179,14 @@ class ProcessesStudy(BaseRecipeOption, RecipeOptions, TrainingDataOptions, Study
             image_size=self.image_size,
         )
         require_package("jax", "pip install 'cnn-keras[jax]'")
+        from ...experiments.workspace import Workspace
         from .processes import processes
 
         document = processes(
             training,
             self.seeds,
+            Workspace(self.runs, self.out, self.data_dir, remark=self.remark),
             counts=counts,
             tolerance=self.tolerance,
-            runs=self.runs,
-            out=self.out,
-            data_dir=self.data_dir,
         )
         return record_outcome(document)

@@ -12,6 +12,7 @@ from ...experiments import estimates, training_runs
 from ...experiments.comparison import draw_pairs, scores
 from ...experiments.executors.together import Together
 from ...experiments.record import Claim, write_record
+from ...experiments.workspace import Workspace
 from ...training.config import Training
 from ...training.run_folder import Run
 
@@ -25,12 +26,10 @@ LOSSES = ("loss", "val_loss")
 def processes(
     training: Training,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
     counts: Sequence[int],
     tolerance: float,
-    runs: Path,
-    out: Path,
-    data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Train a network in different numbers of processes of JAX, and record what differs.
 
@@ -40,11 +39,9 @@ def processes(
     Args:
         training: The training; its seed is replaced.
         seeds: The network is trained once for each seed with each number of processes.
+        workspace: Where to train and to write; the record is named after the network and the data.
         counts: Numbers of processes; the first one is compared with the others.
         tolerance: Claimed largest relative difference of the training loss of an epoch.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
-        data_dir: Folder that is searched for the data set first.
 
     Returns:
         The record; its intervals are over seeds, of differences within a seed.
@@ -54,7 +51,10 @@ def processes(
     """
     finished = {
         count: training_runs.train_each(
-            training, seeds, runs, data_dir, Together(count), variant=f"{count}_processes"
+            training,
+            seeds,
+            workspace._replace(executor=Together(count)),
+            variant=f"{count}_processes",
         )
         for count in counts
     }
@@ -65,7 +65,7 @@ def processes(
     accuracies = {count: scores(of_count, "accuracy") for count, of_count in finished.items()}
     first = finished[counts[0]][0]
     return write_record(
-        out / f"processes_{training_runs.run_name(training)}.json",
+        workspace.out / f"processes_{training_runs.run_name(training)}.json",
         "study",
         "processes",
         claims(training, tolerance, losses, accuracies),
@@ -80,6 +80,7 @@ def processes(
         },
         details={"losses": losses, "test_accuracy": accuracies},
         figure=_figure(training, losses, accuracies, seeds),
+        remark=workspace.remark,
     )
 
 

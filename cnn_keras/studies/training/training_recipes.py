@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...experiments import estimates
 from ...experiments.comparison import draw_pairs, scores, train_variants
-from ...experiments.executors.executor import IN_ORDER, Executor
 from ...experiments.record import Claim, write_record
 from ...experiments.training_runs import run_name
+from ...experiments.workspace import Workspace
 from ...training.config import Training
 from ...training.run_folder import Run
 
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 def training_recipes(
     trainings: Mapping[str, Training],
     seeds: Sequence[int],
-    *,
-    runs: Path,
-    out: Path,
-    data_dir: Path | None = None,
-    executor: Executor = IN_ORDER,
+    workspace: Workspace,
 ) -> dict[str, Any]:
     """Train a network by several recipes with each seed, and compare them with the first one.
 
@@ -36,10 +32,7 @@ def training_recipes(
         trainings: Trainings that differ in their recipes, by the names of these; their seeds are
             replaced.
         seeds: The network is trained once for each seed by each recipe.
-        runs: Folder of the run folders.
-        out: Folder of the record and its figure, named after the network and the data.
-        data_dir: Folder that is searched for the data set first.
-        executor: Where the trainings run.
+        workspace: Where to train and to write; the record is named after the network and the data.
 
     Returns:
         The record; its intervals are over seeds, of differences within a seed.
@@ -49,12 +42,12 @@ def training_recipes(
         name: [replace(training, seed=seed) for seed in seeds]
         for name, training in trainings.items()
     }
-    finished, failed = train_variants(variants, Path(first.data).name, runs, data_dir, executor)
+    finished, failed = train_variants(variants, Path(first.data).name, workspace)
     baseline = next(iter(finished.values()))
     accuracies = {name: scores(of_recipe, "accuracy") for name, of_recipe in finished.items()}
     seeds = [run.config["seed"] for run in baseline]
     return write_record(
-        out / f"training_recipes_{run_name(first)}.json",
+        workspace.out / f"training_recipes_{run_name(first)}.json",
         "study",
         "training-recipes",
         claims(first, accuracies),
@@ -78,6 +71,7 @@ def training_recipes(
         },
         figure=_figure(first, finished, accuracies, seeds),
         failed=failed,
+        remark=workspace.remark,
     )
 
 

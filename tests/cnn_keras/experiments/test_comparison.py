@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from cnn_keras.errors import Error
 from cnn_keras.experiments.comparison import draw_pairs, scores, train_variants
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
@@ -37,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_seed_counts_only_if_all_variants_are_trained(runs: Path) -> None:
-    finished, failed = train_variants(variants((4, 5, 6)), "digits", runs)
+    finished, failed = train_variants(variants((4, 5, 6)), "digits", Workspace(runs, runs))
     assert {name: [run.config["seed"] for run in made] for name, made in finished.items()} == {
         "fast": [4, 6],
         "slow": [4, 6],
@@ -49,7 +50,7 @@ def test_a_seed_counts_only_if_all_variants_are_trained(runs: Path) -> None:
 
 def test_nothing_is_compared_without_a_complete_seed(runs: Path) -> None:
     with pytest.raises(Error, match="No run of the study is complete: lenet5_slow_digits_5"):
-        train_variants(variants((5,)), "digits", runs)
+        train_variants(variants((5,)), "digits", Workspace(runs, runs))
 
 
 def test_each_seed_is_a_line() -> None:

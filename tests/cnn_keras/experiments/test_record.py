@@ -36,13 +36,15 @@ def test_a_record_and_its_figure_have_one_name(
         details={"errors": [0.1]},
         figure=figure,
         failed=failed,
+        remark="A remark.",
     )
     written = json.loads((tmp_path / "name.json").read_text())
     assert written == json.loads(json.dumps(record))
     assert list(written) == [
-        *("study", "command", "seeds", "budget", "hardware", "versions", "claims", "failed"),
-        "errors",
+        *("study", "command", "remark", "seeds", "budget", "hardware", "versions", "claims"),
+        *("failed", "errors"),
     ]
+    assert written["remark"] == "A remark."
     assert written["command"] == command_line() == "cnn-keras study 'a study'"
     assert written["claims"][1] == {
         "claim": "Another.",
@@ -67,3 +69,9 @@ def test_a_failed_run_decides_the_exit_code(failed: list[dict[str, str]]) -> Non
     outcome = record_outcome(document)
     assert outcome.document is document
     assert outcome.exit_code == len(failed)
+
+
+def test_a_remark_is_shown_below_the_claims() -> None:
+    console = Console(width=100, record=True)
+    console.print(record_outcome({"claims": [], "remark": "The images are [small]."}).text)
+    assert console.export_text().rstrip().endswith("The images are [small].")

@@ -8,6 +8,7 @@ import pytest
 from cnn_keras.errors import Error, UsageError
 from cnn_keras.experiments import training_runs
 from cnn_keras.experiments.training_runs import TrainedBefore
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import make_interrupted, write_finished_run
 
@@ -29,7 +30,9 @@ def of(network: str) -> Training:
 
 
 def test_only_seeds_of_complete_networks_are_returned(runs: Path) -> None:
-    seeds, failed = training_runs.train_all([of("lenet5"), of("nin")], (0, 1, 2), runs)
+    seeds, failed = training_runs.train_all(
+        [of("lenet5"), of("nin")], (0, 1, 2), Workspace(runs, runs)
+    )
     assert seeds == [0]
     assert [row["run"] for row in failed] == ["lenet5_digits_1", "nin_digits_2"]
     for row in failed:
@@ -39,13 +42,13 @@ def test_only_seeds_of_complete_networks_are_returned(runs: Path) -> None:
         1,
     ]
     with pytest.raises(Error, match="No run of the study is complete: nin_digits_2: "):
-        training_runs.train_all([of("lenet5"), of("nin")], (1, 2), runs)
+        training_runs.train_all([of("lenet5"), of("nin")], (1, 2), Workspace(runs, runs))
 
 
 def test_another_configuration_stops_all(runs: Path) -> None:
     other = Training.of("lenet5", "digits", recipe={"epochs": 3}, train_images=320)
     with pytest.raises(UsageError):
-        training_runs.train_all([other], (0, 1), runs)
+        training_runs.train_all([other], (0, 1), Workspace(runs, runs))
 
 
 def test_the_name_of_a_run_has_its_variant_and_the_last_part_of_a_folder() -> None:
@@ -67,7 +70,10 @@ def test_a_trained_network_is_not_trained_again(
     assert training_runs.run_name(training) == "lenet5_digits"
     assert training_runs.budget(training)["trained_network"] == "lenet5:digits"
     runs = tmp_path / "runs"
-    assert training_runs.train_all([training], [training.seed], runs) == ([training.seed], [])
+    assert training_runs.train_all([training], [training.seed], Workspace(runs, runs)) == (
+        [training.seed],
+        [],
+    )
     [run] = training_runs.finished_runs(training, [training.seed], runs)
     assert run.config["recipe"] == json.loads(json.dumps(training.recipe.to_dict()))
     assert not runs.exists()

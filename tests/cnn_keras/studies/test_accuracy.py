@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.studies.accuracy import accuracy
 from cnn_keras.studies.cli import AccuracyStudy
 from cnn_keras.training.config import Training
@@ -18,10 +19,9 @@ def test_claims_are_those_of_the_runs(tmp_path: Path) -> None:
     record = accuracy(
         training,
         (0, 1),
+        Workspace(tmp_path / "runs", tmp_path),
         at_least=1.1,
         max_seconds=1e6,
-        runs=tmp_path / "runs",
-        out=tmp_path,
     )
     assert json.loads((tmp_path / "lenet5_digits.json").read_text()) == json.loads(
         json.dumps(record)
@@ -62,6 +62,7 @@ def test_a_run_that_fails_leaves_the_others(
         runs=runs,
         out=tmp_path,
         epochs=2,
+        remark="Few images.",
     )
     outcome = command()
     assert outcome.exit_code == 1
@@ -70,4 +71,5 @@ def test_a_run_that_fails_leaves_the_others(
     record = json.loads((tmp_path / "lenet5_digits.json").read_text())
     assert record["seeds"] == [0, 2]
     assert len(record["test"]) == 2
+    assert record["remark"] == "Few images."
     assert [row["run"] for row in record["failed"]] == ["lenet5_digits_1"]

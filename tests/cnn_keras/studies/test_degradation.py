@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.inspection.gradients import gradient
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.degradation import (
@@ -44,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for size in SIZES:
             write_finished_run(training(form, size), 7, folder / "runs", [0.25, 0.5, 0.75])
     forms = ([training(form, size) for size in SIZES] for form in ("plain", "resnet"))
-    degradation(*forms, [7], runs=folder / "runs", out=folder)
+    degradation(*forms, [7], Workspace(folder / "runs", folder, remark="Few images."))
     return folder
 
 
@@ -54,6 +55,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def test_errors_are_by_step_and_at_the_end(record: dict[str, Any], folder: Path) -> None:
+    assert record["remark"] == "Few images."
     deep = record["residual"][-1]
     assert deep["network"] == "resnet32"
     assert deep["steps"] == [5, 10, 15]

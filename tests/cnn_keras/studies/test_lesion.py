@@ -10,6 +10,7 @@ import pytest
 
 from cnn_keras.data.splits import stratified_indices
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.inspection.surgery import split_into_modules
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.lesion import Lesions, claims, lesion
@@ -32,7 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record(folder: Path) -> dict[str, Any]:
     for training, _ in TRAININGS:
         fit_classifier(write_finished_run(training, 0, folder / "runs", [0.5]))
-    lesion(TRAININGS, runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
+    workspace = Workspace(folder / "runs", folder, remark="Few images.")
+    lesion(TRAININGS, workspace, test_images=60, count=9, draws=2)
     return json.loads((folder / "lesion_resnet20_digits.json").read_text())
 
 
@@ -52,6 +54,7 @@ def error(folder: Path, network: str, *deleted: int) -> float:
 def test_errors_are_those_of_the_networks_without_the_modules(
     network: str, modules: int, record: dict[str, Any], folder: Path
 ) -> None:
+    assert record["remark"] == "Few images."
     found = record["networks"][network]
     assert found["intact"] == [pytest.approx(error(folder, network))]
     for index in (0, modules - 1):
@@ -85,11 +88,11 @@ def test_results_are_cached(record: dict[str, Any], folder: Path) -> None:
     document = json.loads(path.read_text())
     document["found"]["errors"][0] = 0.125
     path.write_text(json.dumps(document))
-    again = lesion(TRAININGS, runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
+    again = lesion(TRAININGS, Workspace(folder / "runs", folder), test_images=60, count=9, draws=2)
     assert again["networks"]["plain20"]["single"][0][0] == 0.125
     assert again["networks"]["resnet20"] == record["networks"]["resnet20"]
     other = lesion(
-        TRAININGS[1:], runs=folder / "runs", out=folder, test_images=50, count=9, draws=2
+        TRAININGS[1:], Workspace(folder / "runs", folder), test_images=50, count=9, draws=2
     )
     assert other["networks"]["plain20"]["single"][0][0] != 0.125
     assert [claim["claim"][:12] for claim in other["claims"]] == ["deleting any"]
@@ -103,7 +106,7 @@ def test_a_network_that_has_learned_nothing_is_refused(
     document["found"]["intact"] = 0.9
     path.write_text(json.dumps(document))
     with pytest.raises(Error, match="resnet20 is no better than chance"):
-        lesion(TRAININGS[:1], runs=folder / "runs", out=folder, test_images=60, count=9, draws=2)
+        lesion(TRAININGS[:1], Workspace(folder / "runs", folder), test_images=60, count=9, draws=2)
 
 
 def lesions(network: str, residual: bool, single: list[list[float]], **others: Any) -> Lesions:

@@ -7,6 +7,7 @@ import pytest
 
 from cnn_keras.command import Outcome
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.executors.executor import IN_ORDER
 from cnn_keras.studies.options import TrainingStudyCommand
 
 
@@ -25,6 +26,14 @@ def test_the_options_decide_the_training() -> None:
     recipe = training.recipe
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (3, 64, 0.025)
     assert recipe.momentum == 0.8
+
+
+def test_the_options_decide_the_workspace(tmp_path: Path) -> None:
+    study = Study(runs=tmp_path / "runs", out=tmp_path, data_dir=tmp_path / "data", remark="Few.")
+    workspace = study.workspace()
+    assert workspace == (tmp_path / "runs", tmp_path, tmp_path / "data", IN_ORDER, "Few.")
+    with pytest.raises(UsageError, match="--jobs must be 1 or more"):
+        Study(jobs=0).workspace()
 
 
 def test_zeros_stand_for_the_papers_budget() -> None:

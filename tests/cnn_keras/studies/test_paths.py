@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.paths import PathGradients, claims, paths
 from cnn_keras.training.config import Training
@@ -28,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("paths")
     for seed in (1, 2):
         write_finished_run(TRAINING, seed, folder / "runs", [0.5])
-    paths(TRAINING, (1, 2), images=20, runs=folder / "runs", out=folder)
+    paths(TRAINING, (1, 2), Workspace(folder / "runs", folder), images=20)
     return folder
 
 
@@ -50,7 +51,7 @@ def test_the_record_has_a_row_for_each_length(folder: Path) -> None:
 def test_results_are_cached(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (folder / "paths_resnet20_digits.json").read_text()
     capsys.readouterr()
-    paths(TRAINING, (1, 2), images=20, runs=folder / "runs", out=folder)
+    paths(TRAINING, (1, 2), Workspace(folder / "runs", folder), images=20)
     assert (folder / "paths_resnet20_digits.json").read_text() == before
     assert "paths\n" not in capsys.readouterr().err  # nothing was measured
 
@@ -82,9 +83,8 @@ def test_a_control_is_trained_with_the_effective_paths(folder: Path) -> None:
     record = paths(
         TRAINING,
         (1,),
+        Workspace(folder / "runs", folder / "control"),
         images=20,
-        runs=folder / "runs",
-        out=folder / "control",
         control=TRAINING,
     )
     found, row = record["control"], record["claims"][-1]
@@ -103,7 +103,7 @@ def test_a_network_without_gradient_is_refused(tmp_path: Path) -> None:
     model.get_layer("logits").kernel.assign(np.zeros((64, 10)))
     model.save(run.path / "model.keras")
     with pytest.raises(Error, match="The gradient of resnet20 is zero"):
-        paths(TRAINING, (1,), images=4, runs=tmp_path, out=tmp_path)
+        paths(TRAINING, (1,), Workspace(tmp_path, tmp_path), images=4)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.inspection.surgery import split_into_modules
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.shuffle import Shuffles, claims, orders, shuffle, tau
@@ -27,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, Any]:
     fit_classifier(write_finished_run(TRAINING, 0, folder / "runs", [0.5]))
-    shuffle(TRAINING, (0,), runs=folder / "runs", out=folder, test_images=50, count=2, draws=2)
+    shuffle(TRAINING, (0,), Workspace(folder / "runs", folder), test_images=50, count=2, draws=2)
     return json.loads((folder / "shuffle_resnet20_digits.json").read_text())
 
 
@@ -66,7 +67,7 @@ def test_results_are_cached(record: dict[str, Any], folder: Path) -> None:
     document["found"]["intact"] = 0.125
     path.write_text(json.dumps(document))
     again = shuffle(
-        TRAINING, (0,), runs=folder / "runs", out=folder, test_images=50, count=2, draws=2
+        TRAINING, (0,), Workspace(folder / "runs", folder), test_images=50, count=2, draws=2
     )
     assert again["intact"] == [0.125]
     assert again["errors"] == record["errors"]

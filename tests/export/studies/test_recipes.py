@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from cnn_keras.training.run_folder import Run
 from export.recipes import DEFAULT, select
@@ -22,8 +23,7 @@ def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) 
         return recipes(
             [training("lenet5", epochs=3)],
             select(()),
-            runs=tmp_path / "runs",
-            out=tmp_path / "results",
+            Workspace(tmp_path / "runs", tmp_path / "results"),
         )
 
     found = record()
@@ -43,7 +43,7 @@ def test_every_file_is_a_row_and_finished_trainings_are_skipped(tmp_path: Path) 
 
 def test_files_of_aware_training_have_their_own_limit(tmp_path: Path) -> None:
     found = recipes(
-        [training("lenet5", epochs=3)], select(["aware_wi8_ai8"]), runs=tmp_path, out=tmp_path
+        [training("lenet5", epochs=3)], select(["aware_wi8_ai8"]), Workspace(tmp_path, tmp_path)
     )
     [claim] = [row for row in found["claims"] if row["claim"].startswith("aware_wi8_ai8 is within")]
     [row] = found["files"]
@@ -56,7 +56,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
     for each in trainings:
         run = write_finished_run(each, 0, tmp_path / "runs", [0.5, 0.9])
     make_interrupted(Run(tmp_path / "runs" / "nin_digits_0"))
-    found = recipes(trainings, select(["float32"]), runs=tmp_path / "runs", out=tmp_path)
+    found = recipes(trainings, select(["float32"]), Workspace(tmp_path / "runs", tmp_path))
     assert [row["network"] for row in found["files"]] == [run.config["network"]] == ["lenet5"]
     [failed] = found["failed"]
     assert failed["run"] == "nin"
@@ -67,7 +67,7 @@ def test_a_network_that_fails_leaves_the_others(tmp_path: Path) -> None:
 def test_trained_networks_pass_by_every_recipe_on_the_test_split(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
     trainings = [training(name, **given) for name in ("lenet5", "plain20", "resnet20")]
-    record = recipes(trainings, select(()), runs=tmp_path, out=tmp_path)
+    record = recipes(trainings, select(()), Workspace(tmp_path, tmp_path))
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     assert min(row["top1_float"] for row in record["files"]) > 0.9
     assert len(record["claims"]) == 6

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from export.benchmark.comparison.latency_ratio import Ratio
 from export.studies.repair import RepairResult, claims, repair_study, scale_channel
@@ -54,7 +55,9 @@ def test_claims_need_each_network_refused_found_and_repaired() -> None:
 def test_a_scaled_residual_network_is_repaired(tmp_path: Path) -> None:
     given = {"epochs": 8, "batch_size": 32, "learning_rate": 0.05}
     training = Training.of("resnet20", "digits", recipe=given)
-    record = repair_study(training, [0], normalization="conv3_2_a_bn", runs=tmp_path, out=tmp_path)
+    record = repair_study(
+        training, [0], Workspace(tmp_path, tmp_path), normalization="conv3_2_a_bn"
+    )
     assert [row["claim"] for row in record["claims"] if not row["holds"]] == []
     [network] = record["networks"]
     assert network["top1_ruined"] < network["top1_sound"]

@@ -10,6 +10,7 @@ import pytest
 
 from cnn_keras.data import datasets
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.studies.cli import STUDIES
 from cnn_keras.studies.training.class_weights import claims, class_weights
 from cnn_keras.training.config import Training
@@ -24,7 +25,7 @@ NAMES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("class_weights")
-    class_weights(TRAINING, (2, 3), imbalance=8, runs=folder / "runs", out=folder)
+    class_weights(TRAINING, (2, 3), Workspace(folder / "runs", folder), imbalance=8)
     return folder
 
 
@@ -65,10 +66,9 @@ def test_the_learning_rate_is_chosen_on_the_validation_split(folder: Path) -> No
     record = class_weights(
         TRAINING,
         (2, 3),
+        Workspace(folder / "rates" / "runs", folder / "rates"),
         imbalance=8,
         learning_rates=rates,
-        runs=folder / "rates" / "runs",
-        out=folder / "rates",
     )
     assert record["budget"]["learning_rate"] == list(rates)
     for name in ("unweighted", "balanced"):
@@ -90,7 +90,7 @@ def test_the_learning_rate_is_chosen_on_the_validation_split(folder: Path) -> No
 
 def test_finished_runs_are_skipped(record: dict[str, Any], folder: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/model.keras")}
-    again = class_weights(TRAINING, (2, 3), imbalance=8, runs=folder / "runs", out=folder)
+    again = class_weights(TRAINING, (2, 3), Workspace(folder / "runs", folder), imbalance=8)
     assert json.loads(json.dumps(again)) == record
     assert len(times) == 4
     assert times == {path: path.stat().st_mtime_ns for path in times}
@@ -109,7 +109,7 @@ def test_the_claim_is_about_the_balanced_training() -> None:
 def test_image_files_are_refused(tmp_path: Path) -> None:
     training = replace(TRAINING, data="folder:/flowers")
     with pytest.raises(UsageError, match="folder:/flowers is not stored as arrays"):
-        class_weights(training, (0, 1), imbalance=8, runs=tmp_path / "runs", out=tmp_path)
+        class_weights(training, (0, 1), Workspace(tmp_path / "runs", tmp_path), imbalance=8)
     assert not list(tmp_path.iterdir())
     assert datasets.stored_shape("digits", None) is not None
 

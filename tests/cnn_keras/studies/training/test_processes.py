@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from cnn_keras.errors import UsageError
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.studies.training.processes import claims, processes
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import write_run
@@ -26,7 +27,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         for seed, accuracy in enumerate(accuracies):
             path = folder / f"lenet5_{count}_processes_digits_{seed}"
             write_run(path, replace(TRAINING, seed=seed), [0.4, 0.5], accuracy)
-    made = processes(TRAINING, (0, 1, 2), counts=(1, 2), tolerance=0.01, runs=folder, out=folder)
+    made = processes(TRAINING, (0, 1, 2), Workspace(folder, folder), counts=(1, 2), tolerance=0.01)
     written = json.loads((folder / "processes_lenet5_digits.json").read_text())
     assert written == json.loads(json.dumps(made))
     drawing = (folder / "processes_lenet5_digits.svg").read_text()
@@ -74,4 +75,4 @@ def test_another_training_in_a_folder_is_refused(record: dict[str, Any], tmp_pat
     write_run(tmp_path / "lenet5_1_processes_digits_0", TRAINING, [0.4], 0.5)
     other = replace(TRAINING, train_images=100)
     with pytest.raises(UsageError, match="use the same options"):
-        processes(other, (0, 1), counts=(1, 2), tolerance=0.01, runs=tmp_path, out=tmp_path)
+        processes(other, (0, 1), Workspace(tmp_path, tmp_path), counts=(1, 2), tolerance=0.01)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_rel
 
+from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.studies.training.training_recipes import claims, training_recipes
 from cnn_keras.training.config import Training
 from tests.fixtures.finished_runs import write_finished_run
@@ -29,7 +30,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             validation = {"accuracy": accuracy + 0.1}
             metrics = run.metrics | {"validation": validation, "train_seconds": 1.5}
             run.write_json("metrics.json", metrics)
-    made = training_recipes(TRAININGS, (0, 1, 2), runs=folder, out=folder)
+    made = training_recipes(TRAININGS, (0, 1, 2), Workspace(folder, folder))
     written = json.loads((folder / "training_recipes_lenet5_digits.json").read_text())
     assert written == json.loads(json.dumps(made))
     drawing = (folder / "training_recipes_lenet5_digits.svg").read_text()
