@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..model_files.layer_weights import load_by_name
 from ..trained import packed_weights
 from ..trained.table import DESCRIPTION, WEIGHTS, TrainedNetwork
+from ..training.config import public_config
 from ..training.evaluate import evaluate_splits
 from ..training.predict import predict
 from ..training.run_folder import Run, to_json
@@ -68,7 +69,11 @@ def pack(run: Run, folder: Path, data_dir: Path | None = None, remark: str | Non
     out = folder / trained.folder.name
     files: dict[Path, bytes | str] = {out / WEIGHTS: content}
     files |= {out / file: (run.path / file).read_bytes() for file in DESCRIPTION}
-    write_together(files | {out / "metrics.json": to_json(metrics)})
+    files |= {
+        out / "config.json": to_json(public_config(config)),
+        out / "metrics.json": to_json(metrics),
+    }
+    write_together(files)
     return Packed(trained, out, len(content), metrics)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from .. import zoo
@@ -118,3 +118,19 @@ class Training:
             weights=None if weights is None else str(weights),
             **others,
         )
+
+
+def public_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a run's `config.json` without the folders of its machine.
+
+    Example:
+        >>> public_config({"data": "csv:/home/ada/list.csv", "weights": "/home/ada/runs/first"})
+        {'data': 'csv:list.csv', 'weights': 'first'}
+    """
+    kind, _, path = config["data"].partition(":")
+    changed = {}
+    if kind in ("folder", "csv", "npz"):
+        changed["data"] = f"{kind}:{PurePath(path).name}"
+    if config.get("weights") is not None:
+        changed["weights"] = PurePath(config["weights"]).name
+    return config | changed

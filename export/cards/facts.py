@@ -11,6 +11,7 @@ from cnn_keras.data.gray_levels import training_background
 from cnn_keras.model_files.layer_weights import count_parameters
 from cnn_keras.report.formatting import DASH, enumerate_names, or_dash, plural, signed
 from cnn_keras.tables import significant
+from cnn_keras.training.config import public_config
 from cnn_keras.training.run_folder import Run
 
 from . import origin
@@ -210,7 +211,7 @@ class ModelCard:
     @property
     def pretrained(self) -> str | None:
         """Name of the weights that the training started from; None if they were random."""
-        name: str | None = origin.public_config(self.run.config).get("weights")
+        name: str | None = public_config(self.run.config).get("weights")
         return name
 
     @property

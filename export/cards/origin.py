@@ -9,10 +9,11 @@ import re
 import shlex
 from dataclasses import fields
 from pathlib import PurePath
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cnn_keras.data.sources import SOURCES
 from cnn_keras.errors import Error
+from cnn_keras.training.config import public_config
 from cnn_keras.training.recipe_file import recipe_toml, shown_values
 from cnn_keras.training.recipes import UNUSED, Recipe
 from cnn_keras.training.run_folder import Run
@@ -72,22 +73,6 @@ def data_facts(name: str) -> DataFacts:
         page = f"https://www.tensorflow.org/datasets/catalog/{base}"
         return DataFacts(rest, page, None, None, kind)
     return DataFacts(PurePath(rest).name, None, None, None, kind)
-
-
-def public_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a run's `config.json` without the folders of its machine.
-
-    Example:
-        >>> public_config({"data": "csv:/home/ada/list.csv", "weights": "/home/ada/runs/first"})
-        {'data': 'csv:list.csv', 'weights': 'first'}
-    """
-    kind, _, path = config["data"].partition(":")
-    changed = {}
-    if kind in ("folder", "csv", "npz"):
-        changed["data"] = f"{kind}:{PurePath(path).name}"
-    if config.get("weights") is not None:
-        changed["weights"] = PurePath(config["weights"]).name
-    return config | changed
 
 
 def recipe_of(run: Run) -> Recipe:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from cnn_keras.errors import Error, UsageError
+from cnn_keras.training.config import public_config
 from cnn_keras.training.run_folder import Run, new_run, to_json
 
 from . import origin
@@ -61,7 +62,7 @@ def _write(run: Run, exported: ExportedFiles | None, out: Path) -> None:
     for name in FILES:
         if (run.path / name).is_file():
             shutil.copy(run.path / name, out)
-    (out / "config.json").write_text(to_json(origin.public_config(run.config)), encoding="utf-8")
+    (out / "config.json").write_text(to_json(public_config(run.config)), encoding="utf-8")
     if origin.kind_of(run) in ("training", "ensemble"):
         (out / origin.RECIPE_FILE).write_text(origin.recipe_text(run), encoding="utf-8")
     for path in exported.paths if exported else ():

@@ -19,11 +19,12 @@ from cnn_keras.training.run_folder import Run
 
 @pytest.fixture(scope="module")
 def copied_run(lenet_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose metrics.json is wrong."""
+    """A run that started from the weights of another, and whose metrics.json is wrong."""
     path = tmp_path_factory.mktemp("runs") / "lenet5"
     shutil.copytree(lenet_run.path, path)
     metrics = lenet_run.metrics | {"test": {"accuracy": 0.5}, "validation": {"accuracy": 0.5}}
     Run(path).write_json("metrics.json", metrics)
+    Run(path).write_json("config.json", lenet_run.config | {"weights": "/home/ada/runs/first"})
     return Run.open(path)
 
 
@@ -49,8 +50,10 @@ def test_metrics_are_those_of_the_packed_weights(packed: Packed, copied_run: Run
 
 def test_the_other_files_are_those_of_the_run(packed: Packed, copied_run: Run) -> None:
     assert {path.name for path in packed.folder.iterdir()} == {table.WEIGHTS, *table.DESCRIPTION}
-    for name in set(table.DESCRIPTION) - {"metrics.json"}:
+    for name in set(table.DESCRIPTION) - {"config.json", "metrics.json"}:
         assert (packed.folder / name).read_bytes() == (copied_run.path / name).read_bytes()
+    config = json.loads((packed.folder / "config.json").read_bytes())
+    assert config == copied_run.config | {"weights": "first"}
     assert packed.folder.name == "lenet5_digits"
     assert packed.trained.name == "lenet5:digits"
 

@@ -10,7 +10,7 @@ import pytest
 
 from cnn_keras.cli import COMMANDS, parse
 from cnn_keras.training.cli import Train
-from cnn_keras.training.config import Training
+from cnn_keras.training.config import Training, public_config
 from cnn_keras.training.run_folder import Run
 from cnn_keras.weights.cli import ImportWeights
 from export.cards import origin
@@ -59,7 +59,7 @@ def test_folders_of_the_machine_are_not_named(tmp_path: Path) -> None:
     assert "--data 'folder:my flowers'" in command
     assert "--weights first" in command
     assert "--skip-broken" in command
-    assert "/home" not in command + json.dumps(origin.public_config(run.config))
+    assert "/home" not in command + json.dumps(public_config(run.config))
     assert run.config["data"] == "folder:/home/ada/my flowers"
 
 
