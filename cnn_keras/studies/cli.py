@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccuracyStudy(
-    BaseRecipeOption,
-    ModelOptions,
-    NetworkArgument,
-    NetworkStudyCommand,
-):
+class AccuracyStudy(BaseRecipeOption, ModelOptions, NetworkArgument, NetworkStudyCommand):
     """Train a network with several seeds, and record its test accuracy.
 
     Finished runs are skipped, so that the same command resumes an interrupted study.
@@ -98,13 +93,7 @@ class DegradationStudy(TrainingStudyCommand):
         start_keras()
         from .degradation import degradation
 
-        document = degradation(
-            plain,
-            residual,
-            self.seeds,
-            self.workspace(),
-        )
-        return record_outcome(document)
+        return record_outcome(degradation(plain, residual, self.seeds, self.workspace()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,7 @@ from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments.record import record_outcome
 from cnn_keras.options import BaseRecipeOption, DataDirOption
 from cnn_keras.studies import cli as network_studies
-from cnn_keras.studies.option_checks import (
-    require_at_least,
-    require_same_data,
-    require_unique,
-)
+from cnn_keras.studies.option_checks import require_at_least, require_same_data, require_unique
 from cnn_keras.studies.options import (
     NetworkStudyCommand,
     RunsOption,
@@ -109,12 +105,7 @@ class RecipeStudy(BaseRecipeOption, NetworkStudyCommand):
         start_keras()
         from .recipes import recipes
 
-        document = recipes(
-            trainings,
-            rows,
-            self.workspace(),
-            tuning_epochs=self.tuning_epochs,
-        )
+        document = recipes(trainings, rows, self.workspace(), tuning_epochs=self.tuning_epochs)
         return record_outcome(document)
 
     def training(self, network: str) -> Training:
@@ -153,12 +144,7 @@ class RepairStudy(TrainingStudyCommand):
         start_keras()
         from .repair import repair_study
 
-        document = repair_study(
-            training,
-            self.seeds,
-            self.workspace(),
-            normalization=self.layer,
-        )
+        document = repair_study(training, self.seeds, self.workspace(), normalization=self.layer)
         return record_outcome(document)
 
 

@@ -47,12 +47,7 @@ class TrainingRecipesStudy(NetworkStudyCommand):
         start_keras()
         from .training_recipes import training_recipes
 
-        document = training_recipes(
-            trainings,
-            self.seeds,
-            self.workspace(),
-        )
-        return record_outcome(document)
+        return record_outcome(training_recipes(trainings, self.seeds, self.workspace()))
 
     def trainings(self) -> dict[str, Training]:
         """Return the training by each recipe, by the name of the recipe or of its file.
