@@ -179,7 +179,10 @@ def has_image_files(name: str) -> bool:
 
 
 def load(
-    name: str, data_dir: Path | None = None, shape: tuple[int, int, int] = (224, 224, 3)
+    name: str,
+    data_dir: Path | None = None,
+    shape: tuple[int, int, int] = (224, 224, 3),
+    num_validation: int | None = None,
 ) -> Dataset:
     """Load a data set from the first folder that has it, else download it by `keras.datasets`.
 
@@ -192,6 +195,9 @@ def load(
             searched for. For TensorFlow Datasets, its folder of data sets.
         shape: Height, width and channels to which image files and photographs are resized; other
             data sets have their own.
+        num_validation: Number of training images of a key of `SOURCES` that are held out for
+            validation, by default that of the source. A smaller number holds out some of the same
+            images.
 
     Raises:
         UsageError: There is no such data set.
@@ -209,7 +215,7 @@ def load(
         return _load_npz(_find(name, data_dir))
     source = SOURCES[name]
     train, test, classes = load_source(name, data_dir)
-    remaining, held_out = hold_out(train.labels, source.num_validation)
+    remaining, held_out = hold_out(train.labels, num_validation or source.num_validation)
     return Dataset(
         name, train.take(remaining), train.take(held_out), test, classes, source.allows_flip
     )

@@ -39,6 +39,7 @@ def _document(trained: TrainedNetwork) -> dict[str, Any]:
         "recipe": str(trained.folder / "recipe.toml"),
         "recipe_changes": _changes(config["recipe"], trained.network),
         "train_images": config["train_images"],
+        "validation_images": config.get("validation_images"),
         "seed": config["seed"],
         "sha256": trained.sha256,
         "remarks": metrics.get("remarks", []),

@@ -30,6 +30,7 @@ _KEYS = {
     "weights": str,
     "freeze_until": str,
     "class_weights": str,
+    "validation_images": int,
     "workers": int,
     "skip_broken": bool,
     "cache": str,
@@ -158,7 +159,13 @@ def read_sweep(path: Path) -> SweepFile:
 
 
 def _training(document: Mapping[str, Any], values: dict[str, Any], path: Path) -> Training:
-    optional = ("train_images", "image_size", "freeze_until", "class_weights")
+    optional = (
+        "train_images",
+        "image_size",
+        "freeze_until",
+        "class_weights",
+        "validation_images",
+    )
     try:
         return Training.of(
             document["network"],

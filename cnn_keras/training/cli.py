@@ -67,6 +67,9 @@ class Train(
     class_weights: str | None = None
     """`balanced` weights the loss of each image by the inverse frequency of its class among the
     training images."""
+    validation_images: int | None = None
+    """Hold out this many training images of a named data set for validation; by default 180 of
+    digits and 5,000 of the others."""
     tensorboard: bool = False
     """Also write logs for TensorBoard: scalars, the images of the first batch, and confusion
     matrices of the validation images."""
@@ -188,6 +191,7 @@ class Train(
             weights=self.weights,
             freeze_until=self.freeze_until,
             class_weights=self.class_weights,
+            validation_images=self.validation_images,
         )
         if self.save_every is not None and self.save_every < 1:
             raise UsageError(f"--save-every must be 1 or more, not {self.save_every}.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import zoo
 from ..data.datasets import absolute_name, has_image_files
+from ..data.sources import SOURCES
 from ..errors import UsageError, unknown
 from ..trained.table import is_name
 from . import recipes
@@ -33,6 +34,8 @@ class Training:
         freeze_until: Row of the network up to and including which the pretrained weights are
             frozen.
         class_weights: ``"balanced"`` weights the loss by inverse class frequency.
+        validation_images: Number of training images of a named data set that are held out for
+            validation; by default that of `data.sources.SOURCES`.
 
     Raises:
         UsageError: A value is out of range or unknown, or rows are frozen without pretrained
@@ -49,6 +52,7 @@ class Training:
     weights: str | None = None
     freeze_until: str | None = None
     class_weights: str | None = None
+    validation_images: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("train_images", "image_size"):
@@ -61,10 +65,25 @@ class Training:
             raise UsageError("Only pretrained weights can be frozen: name them with --weights.")
         if self.class_weights not in (None, "balanced"):
             raise unknown("class weights", self.class_weights, ["balanced"])
+        if self.validation_images is not None:
+            self._check_validation_images(self.validation_images)
         if self.recipe.crop != "none" and not has_image_files(self.data):
             raise UsageError(
                 f"Only image files are cropped, and {self.data} has arrays: use --shift, or "
                 "--crop none."
+            )
+
+    def _check_validation_images(self, count: int) -> None:
+        if self.data not in SOURCES:
+            raise UsageError(
+                f"The number of validation images can be chosen for {', '.join(SOURCES)}, "
+                f"not for {self.data}."
+            )
+        num_classes = len(SOURCES[self.data].classes)
+        if count < num_classes:
+            raise UsageError(
+                f"{self.data} needs at least {num_classes} validation images, one of each class, "
+                f"not {count}."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -237,7 +237,8 @@ class Run:
             Error: It cannot be loaded, or the files of the folder have changed since the training.
         """
         name, fingerprint = self.config["data"], self.config.get("contents")
-        dataset = datasets.load(name, data_dir, self.preprocessing.shape)
+        num_validation = self.config.get("validation_images")
+        dataset = datasets.load(name, data_dir, self.preprocessing.shape, num_validation)
         if dataset.fingerprint != fingerprint:
             raise Error(
                 f"The files of {name} have changed since the training of {self.path} "

@@ -112,7 +112,14 @@ def command(run: Run) -> str:
     words += ["--seed", str(config["seed"])]
     if options := config["options"]:
         words += ["--options", *(f"{name}={value}" for name, value in options.items())]
-    for name in ("train_images", "image_size", "weights", "freeze_until", "class_weights"):
+    for name in (
+        "train_images",
+        "image_size",
+        "weights",
+        "freeze_until",
+        "class_weights",
+        "validation_images",
+    ):
         if config.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(config[name])]
     if config.get("skipped_files"):

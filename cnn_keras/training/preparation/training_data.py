@@ -58,7 +58,7 @@ def load_training_data(
     """
     if not run.is_described:
         shape = input_shape(training, pretrained, data_dir)
-        dataset = datasets.load(training.data, data_dir, shape)
+        dataset = datasets.load(training.data, data_dir, shape, training.validation_images)
         if loading.cache:
             dataset = dataset.with_splits(with_cache(dataset.splits, loading.cache))
         of_user = dataset.fingerprint is not None
@@ -103,8 +103,9 @@ def describe_run(run: Run, config: dict[str, Any], data: TrainingData) -> None:
         config["contents"] = dataset.fingerprint  # its key in the runs of all versions
     if skipped:
         config["skipped_files"] = skipped
-    if config["class_weights"] is None:
-        del config["class_weights"]  # as in the runs of earlier versions
+    for name in ("class_weights", "validation_images"):
+        if config[name] is None:
+            del config[name]  # as in the runs of earlier versions
     run.describe(config, preprocessing, dataset.classes)
 
 

@@ -30,6 +30,15 @@ def test_splits_are_the_same_every_time_and_stratified() -> None:
     assert abs(share - overall).max() < 0.01
 
 
+def test_fewer_validation_images_are_some_of_the_same() -> None:
+    digits, fewer = datasets.load("digits"), datasets.load("digits", num_validation=20)
+    assert len(fewer.train.labels) == 1_257 + 160
+    np.testing.assert_array_equal(np.bincount(fewer.validation.labels), np.full(10, 2))
+    held_out = {image.tobytes() for image in digits.validation.images}
+    assert held_out >= {image.tobytes() for image in fewer.validation.images}
+    np.testing.assert_array_equal(fewer.test.images, digits.test.images)
+
+
 def test_unknown_data_set() -> None:
     with pytest.raises(UsageError, match="Did you mean 'cifar100'"):
         datasets.load("cifar1000")

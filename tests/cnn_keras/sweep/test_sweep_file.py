@@ -40,6 +40,7 @@ def test_a_file_has_all_that_a_training_has(tmp_path: Path) -> None:
         train_images = 320
         image_size = 32
         class_weights = "balanced"
+        validation_images = 60
         skip_broken = true
         cache = "decoded"
         [values]
@@ -63,7 +64,7 @@ def test_a_file_has_all_that_a_training_has(tmp_path: Path) -> None:
         320,
         32,
     )
-    assert training.class_weights == "balanced"
+    assert (training.class_weights, training.validation_images) == ("balanced", 60)
     recipe = training.recipe
     assert (recipe.schedule, recipe.epochs, recipe.batch_size) == ("cosine", 9, 16)
     assert sweep.loading == Loading(skip_broken=True, cache=Path("decoded"))

@@ -57,6 +57,22 @@ def test_sizes_out_of_range_are_refused(values: dict[str, int]) -> None:
         Training.of("lenet5", "digits", recipe={}, **values)
 
 
+@pytest.mark.parametrize(
+    ("data", "count", "message"),
+    [
+        ("digits", 9, "digits needs at least 10 validation images, one of each class, not 9"),
+        ("digits", 1_420, "17 training images are less than one batch of"),
+        ("npz:own.npz", 50, "can be chosen for digits, .*, not for npz:.*own.npz"),
+    ],
+)
+def test_validation_images_out_of_range_are_refused(
+    data: str, count: int, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(Training.of("lenet5", data, recipe={}, validation_images=count), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_initial_weights_are_not_frozen() -> None:
     with pytest.raises(UsageError, match="name them with --weights"):
         Training.of("lenet5", "digits", recipe={}, freeze_until="c3")

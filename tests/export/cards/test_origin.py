@@ -20,7 +20,7 @@ TRAININGS: list[dict[str, Any]] = [
     {"network": "resnet20", "data": "fashion_mnist", "base_recipe": "modern", "seed": 3},
     {"network": "lenet5", "data": "digits", "options": {"form": "1998"}, "train_images": 500},
     {"network": "alexnet", "data": "npz:own data.npz", "image_size": 64},
-    {"network": "nin", "data": "cifar10", "class_weights": "balanced"},
+    {"network": "nin", "data": "cifar10", "class_weights": "balanced", "validation_images": 500},
 ]
 
 
@@ -45,6 +45,7 @@ def test_the_command_repeats_the_training(
         train_images=command.train_images,
         image_size=command.image_size,
         class_weights=command.class_weights,
+        validation_images=command.validation_images,
     )
     assert json.loads(json.dumps(again.to_dict())) == run.config
     assert command.out == Path(origin.run_name(run))

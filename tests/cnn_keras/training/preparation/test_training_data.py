@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cnn_keras.data.loading.options import Loading
-from cnn_keras.errors import Error
+from cnn_keras.errors import Error, UsageError
 from cnn_keras.training.config import Training
 from cnn_keras.training.evaluate import scores
 from cnn_keras.training.preparation.training_data import input_shape
@@ -66,6 +67,22 @@ def test_a_run_that_skipped_files_resumes(run: Run, training: Training, tmp_path
     again = train(training, out)
     for found in zip(run.model().get_weights(), again.model().get_weights(), strict=True):
         np.testing.assert_array_equal(*found)
+
+
+def test_a_run_knows_its_validation_images(tmp_path: Path) -> None:
+    training = Training.of("lenet5", "digits", recipe={"epochs": 1}, validation_images=20)
+    run = train(training, tmp_path / "run")
+    assert run.metrics["num_train_images"] == 1_417
+    assert run.metrics["validation"]["num_images"] == 20
+    dataset = run.dataset()
+    assert (len(dataset.train.labels), len(dataset.validation.labels)) == (1_417, 20)
+    validation = dataset.validation
+    assert scores(run.predict(validation), validation.labels) == run.metrics["validation"]
+    (run.path / "metrics.json").unlink()  # as if the training had been interrupted
+    with pytest.raises(UsageError, match="has a training with validation_images 20, not None"):
+        train(replace(training, validation_images=None), run.path)
+    again = train(training, run.path)
+    assert again.metrics["validation"] == scores(again.predict(validation), validation.labels)
 
 
 def test_a_class_without_readable_images_is_an_error(tmp_path: Path) -> None:
