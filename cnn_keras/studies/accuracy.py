@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..experiments import training_runs
 from ..experiments.estimates import mean_interval, wilson
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..training.config import Training
 from ..training.run_folder import Run
@@ -68,9 +68,8 @@ def accuracy(
                 (min(seconds), max(seconds)),
             )
         )
-    return write_record(
-        workspace.out / f"{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        training_runs.run_name(training),
         "accuracy",
         claims,
         seeds=seeds,
@@ -82,7 +81,6 @@ def accuracy(
         details={"test": results, "config": finished[0].config},
         figure=_figure(finished, at_least),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection.gradients import weight_gradients
 from ..training.config import Training
@@ -104,9 +104,8 @@ def degradation(
         form: [_network_result(training, seeds, workspace) for training in group]
         for form, group in trainings.items()
     }
-    return write_record(
-        workspace.out / f"degradation_{training_runs.run_name(residual[-1])}.json",
-        "study",
+    return workspace.write_record(
+        f"degradation_{training_runs.run_name(residual[-1])}",
         "degradation",
         claims(**networks),
         seeds=seeds,
@@ -114,7 +113,6 @@ def degradation(
         details={form: [each._asdict() for each in group] for form, group in networks.items()},
         figure=_figure(networks, plain[0].data),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

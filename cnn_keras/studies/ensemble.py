@@ -21,7 +21,7 @@ from ..data.splits import stratified_indices
 from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.estimates import difference
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection import anatomy
 from ..training.config import Training
@@ -126,9 +126,8 @@ def ensemble(
         _removal_claim(wrong_without_one, by_size[-1].wrong),
         *([_baseline_claim(member, by_size, other)] if other else []),
     ]
-    return write_record(
-        workspace.out / f"ensemble_{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        f"ensemble_{training_runs.run_name(training)}",
         "ensemble",
         claims,
         seeds=seeds,
@@ -163,7 +162,6 @@ def ensemble(
         },
         figure=_figure(training.data, member, by_size, other),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..experiments import estimates, training_runs
 from ..experiments.cache import cached_result
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection.responses import module_changes, response_deviations
 from ..training.config import Training
@@ -136,9 +136,8 @@ def identity(
         form: [_responses(network, workspace.data_dir) for network in group]
         for form, group in finished.items()
     }
-    return write_record(
-        workspace.out / f"identity_{training_runs.run_name(residual[-1])}.json",
-        "study",
+    return workspace.write_record(
+        f"identity_{training_runs.run_name(residual[-1])}",
         "identity",
         [*stack_claims(stacks), *response_claims(**responses)],
         seeds=seeds,
@@ -156,7 +155,6 @@ def identity(
         },
         figure=_figure(stacks, responses),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

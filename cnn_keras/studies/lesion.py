@@ -33,7 +33,7 @@ from ..experiments.estimates import (
     smallest_step,
     wilson,
 )
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection.surgery import (
     ModularNetwork,
@@ -138,9 +138,8 @@ def lesion(
                 "deletions have no measurable cost: train it longer, or with a lower "
                 "--learning-rate."
             )
-    return write_record(
-        workspace.out / f"lesion_{training_runs.run_name(trainings[0][0])}.json",
-        "study",
+    return workspace.write_record(
+        f"lesion_{training_runs.run_name(trainings[0][0])}",
         "lesion",
         claims(measured),
         seeds=sorted({seed for _, seeds in trainings for seed in seeds}),
@@ -155,7 +154,6 @@ def lesion(
         details={"networks": {lesions.network: _document(lesions) for lesions in measured}},
         figure=_figure(measured),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

@@ -22,7 +22,7 @@ from ..errors import Error
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import difference, geometric_mean, mean
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection.gradient_paths import central_interval, path_counts, path_gradient_norms
 from ..inspection.surgery import split_into_modules
@@ -164,9 +164,8 @@ def paths(
     finished = training_runs.finished_runs(training, seeds, workspace.runs)
     gradients = _path_gradients(training.network, finished, images, workspace.data_dir)
     controlled = _control(control, seeds, images, workspace) if control else None
-    return write_record(
-        workspace.out / f"paths_{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        f"paths_{training_runs.run_name(training)}",
         "paths",
         claims(gradients, controlled),
         seeds=seeds,
@@ -179,7 +178,6 @@ def paths(
         details=_document(gradients) | {"control": controlled and _control_document(controlled)},
         figure=_figure(gradients),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

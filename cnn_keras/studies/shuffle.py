@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..experiments import training_runs
 from ..experiments.cache import cached_result
 from ..experiments.estimates import largest_step_share, rank_correlation, smallest_step
-from ..experiments.record import Claim, write_record
+from ..experiments.record import Claim
 from ..experiments.workspace import Workspace
 from ..inspection.surgery import error_rates, split_into_modules
 from ..training.config import Training
@@ -144,9 +144,8 @@ def shuffle(
         np.array([each["errors"] for each in measured]),
     )
     chance = 1 - 1 / len(finished[0].classes)
-    return write_record(
-        workspace.out / f"shuffle_{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        f"shuffle_{training_runs.run_name(training)}",
         "shuffle",
         claims(training.network, shuffles),
         seeds=seeds,
@@ -159,7 +158,6 @@ def shuffle(
         },
         figure=_figure(training.network, seeds, shuffles, chance),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

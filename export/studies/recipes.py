@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnn_keras.experiments import training_runs
-from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.experiments.record import Claim
 from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 
@@ -56,9 +56,8 @@ def recipes(
             document = export(source, run.path / "files", chosen, "test", tuning_epochs)
             rows += [{"network": training.network, **row} for row in document["files"]]
     training_runs.require_any(rows, failed)
-    return write_record(
-        workspace.out / f"recipes_{document['data']}.json",
-        "study",
+    return workspace.write_record(
+        f"recipes_{document['data']}",
         "recipes",
         _claims(rows, document["data"]),
         seeds=[trainings[0].seed],
@@ -71,7 +70,6 @@ def recipes(
         details={"files": [{k: v for k, v in row.items() if k != "audit"} for row in rows]},
         figure=_figure(rows),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnn_keras.command import log
 from cnn_keras.errors import UsageError, unknown
 from cnn_keras.experiments import training_runs
-from cnn_keras.experiments.record import Claim, write_record
+from cnn_keras.experiments.record import Claim
 from cnn_keras.experiments.workspace import Workspace
 from cnn_keras.training.config import Training
 from cnn_keras.training.predict import predict
@@ -111,9 +111,8 @@ def repair_study(
             repaired.append(_repair(run, normalization, workspace.data_dir))
     training_runs.require_any(repaired, failed)
     results = [result for result, _ in repaired]
-    return write_record(
-        workspace.out / "repair.json",
-        "study",
+    return workspace.write_record(
+        "repair",
         "repair",
         claims(results, normalization),
         seeds=seeds,
@@ -126,7 +125,6 @@ def repair_study(
         },
         figure=errors_figure(repaired[0][1]),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

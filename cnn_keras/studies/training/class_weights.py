@@ -14,7 +14,7 @@ from ...data.datasets import Dataset
 from ...errors import UsageError
 from ...experiments import estimates, training_runs
 from ...experiments.comparison import draw_pairs, scores, train_variants
-from ...experiments.record import Claim, write_record
+from ...experiments.record import Claim
 from ...experiments.workspace import Workspace
 from ...training.config import Training
 from ...training.run_folder import Run
@@ -91,9 +91,8 @@ def class_weights(
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes))
     sizes = class_sizes(counts, imbalance).tolist()
     images = dict(zip(dataset.classes, sizes, strict=True))
-    return write_record(
-        workspace.out / f"class_weights_{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        f"class_weights_{training_runs.run_name(training)}",
         "class-weights",
         claims(training, imbalance, balanced),
         seeds=done,
@@ -124,7 +123,6 @@ def class_weights(
         },
         figure=_figure(training, images, recall, balanced, done),
         failed=failed,
-        remark=workspace.remark,
     )
 
 

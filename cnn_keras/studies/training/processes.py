@@ -11,7 +11,7 @@ import numpy as np
 from ...experiments import estimates, training_runs
 from ...experiments.comparison import draw_pairs, scores
 from ...experiments.executors.together import Together
-from ...experiments.record import Claim, write_record
+from ...experiments.record import Claim
 from ...experiments.workspace import Workspace
 from ...training.config import Training
 from ...training.run_folder import Run
@@ -64,9 +64,8 @@ def processes(
     }
     accuracies = {count: scores(of_count, "accuracy") for count, of_count in finished.items()}
     first = finished[counts[0]][0]
-    return write_record(
-        workspace.out / f"processes_{training_runs.run_name(training)}.json",
-        "study",
+    return workspace.write_record(
+        f"processes_{training_runs.run_name(training)}",
         "processes",
         claims(training, tolerance, losses, accuracies),
         seeds=seeds,
@@ -80,7 +79,6 @@ def processes(
         },
         details={"losses": losses, "test_accuracy": accuracies},
         figure=_figure(training, losses, accuracies, seeds),
-        remark=workspace.remark,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...experiments import estimates
 from ...experiments.comparison import draw_pairs, scores, train_variants
-from ...experiments.record import Claim, write_record
+from ...experiments.record import Claim
 from ...experiments.training_runs import run_name
 from ...experiments.workspace import Workspace
 from ...training.config import Training
@@ -46,9 +46,8 @@ def training_recipes(
     baseline = next(iter(finished.values()))
     accuracies = {name: scores(of_recipe, "accuracy") for name, of_recipe in finished.items()}
     seeds = [run.config["seed"] for run in baseline]
-    return write_record(
-        workspace.out / f"training_recipes_{run_name(first)}.json",
-        "study",
+    return workspace.write_record(
+        f"training_recipes_{run_name(first)}",
         "training-recipes",
         claims(first, accuracies),
         seeds=seeds,
@@ -71,7 +70,6 @@ def training_recipes(
         },
         figure=_figure(first, finished, accuracies, seeds),
         failed=failed,
-        remark=workspace.remark,
     )
 
 
