@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from ..command import Outcome, write_together
 from ..machine import hardware, versions
@@ -25,6 +25,24 @@ class Claim(NamedTuple):
     interval: tuple[float, float] | None = None
 
 
+class Content(TypedDict):
+    """What a record contains beside its claims.
+
+    Attributes:
+        seeds: Seeds of the runs.
+        budget: Epochs, images, seconds.
+        details: Further keys: the numbers behind the claims.
+        figure: A figure of these numbers.
+        failed: Runs that failed, each with the reason.
+    """
+
+    seeds: Sequence[int]
+    budget: Mapping[str, Any]
+    details: Mapping[str, Any]
+    figure: Figure
+    failed: NotRequired[Sequence[Mapping[str, str]]]
+
+
 def command_line() -> str:
     """Return the command line of this process."""
     return " ".join(["cnn-keras", *map(shlex.quote, sys.argv[1:])])
@@ -36,12 +54,8 @@ def write_record(
     name: str,
     claims: Sequence[Claim],
     *,
-    seeds: Sequence[int],
-    budget: Mapping[str, Any],
-    details: Mapping[str, Any],
-    figure: Figure,
-    failed: Sequence[Mapping[str, str]] = (),
     remark: str | None = None,
+    **content: Unpack[Content],
 ) -> dict[str, Any]:
     """Write a record and, beside it under the same name, its figure.
 
@@ -50,12 +64,8 @@ def write_record(
         kind: ``"study"`` or ``"benchmark"``.
         name: Name of the study.
         claims: The claims.
-        seeds: Seeds of the runs.
-        budget: Epochs, images, seconds.
-        details: Further keys: the numbers behind the claims.
-        figure: A figure of these numbers.
-        failed: Runs that failed, each with the reason.
         remark: A sentence about the images or the trainings.
+        content: See `Content`.
 
     Returns:
         The record.
@@ -68,17 +78,17 @@ def write_record(
         kind: name,
         "command": command_line(),
         **({"remark": remark} if remark else {}),
-        "seeds": list(seeds),
-        "budget": dict(budget),
+        "seeds": list(content["seeds"]),
+        "budget": dict(content["budget"]),
         "hardware": hardware(),
         "versions": versions(),
         "claims": [claim._asdict() for claim in claims],
-        **({"failed": list(failed)} if failed else {}),
-        **details,
+        **({"failed": list(failed)} if (failed := content.get("failed")) else {}),
+        **content["details"],
     }
     svg = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(svg, format="svg", metadata={"Date": None})
+        content["figure"].savefig(svg, format="svg", metadata={"Date": None})
     text = json.dumps(document, indent=2) + "\n"
     write_together({path.with_suffix(".svg"): svg.getvalue(), path: text})
     return document

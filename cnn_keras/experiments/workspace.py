@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from .executors.executor import IN_ORDER, Executor
-from .record import Claim, write_record
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .record import Claim, Content, write_record
 
 
 class Workspace(NamedTuple):
@@ -31,41 +28,18 @@ class Workspace(NamedTuple):
     remark: str | None = None
 
     def write_record(
-        self,
-        stem: str,
-        study: str,
-        claims: Sequence[Claim],
-        *,
-        seeds: Sequence[int],
-        budget: Mapping[str, Any],
-        details: Mapping[str, Any],
-        figure: Figure,
-        failed: Sequence[Mapping[str, str]] = (),
+        self, stem: str, study: str, claims: Sequence[Claim], **content: Unpack[Content]
     ) -> dict[str, Any]:
         """Write the record of a study, with the remark, and its figure.
 
         Args:
             stem: Name of both files without suffix.
             study: Name of the study.
-            claims: See `record.write_record`, as for the following.
-            seeds: See there.
-            budget: See there.
-            details: See there.
-            figure: See there.
-            failed: See there.
+            claims: The claims.
+            content: See `record.Content`.
 
         Returns:
             The record.
         """
-        return write_record(
-            self.out / f"{stem}.json",
-            "study",
-            study,
-            claims,
-            seeds=seeds,
-            budget=budget,
-            details=details,
-            figure=figure,
-            failed=failed,
-            remark=self.remark,
-        )
+        path = self.out / f"{stem}.json"
+        return write_record(path, "study", study, claims, remark=self.remark, **content)
