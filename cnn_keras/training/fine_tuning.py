@@ -1,10 +1,18 @@
-"""What a training starts from: pretrained weights, and rows that stay frozen."""
+"""What a training starts from: pretrained weights, and rows that stay frozen.
+
+A residual network also starts from the weights of a shallower one: the modules that only it has
+begin as identities, so that both compute the same before the first step (Chen, Goodfellow, Shlens,
+"Net2Net", arXiv:1511.05641, section 2.3, of convolutions that begin as identities).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from .. import zoo
 from ..data.preprocessing import Preprocessing
 from ..errors import UsageError, unknown
 from ..layer_names import row_of
@@ -14,6 +22,7 @@ from .run_folder import Run
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
 
 class Pretrained(NamedTuple):
@@ -61,7 +70,7 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
 
     Args:
         path: Run folder, a file, or the name of a trained network.
-        network: Row of the zoo that the weights must be of.
+        network: Row of the zoo that the weights must be of, or deeper than they are.
 
     Raises:
         UsageError: The run is of another network, or an ensemble, or there is no such trained
@@ -79,10 +88,67 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
         raise UsageError(
             f"{run.path} is an ensemble; a training starts from one of its members: {members}."
         )
-    if run.config["network"] != network:
+    if run.config["network"] != network and not _is_deeper(network, run.config["network"]):
         raise UsageError(f"The weights in {place} are of {run.config['network']}, not {network}.")
     options: dict[str, Any] = run.config["options"]
     return options
+
+
+def _is_deeper(network: str, other: str) -> bool:
+    """Return whether a network differs from another one only by more layers."""
+    row, shallower = zoo.network(network), zoo.network(other)
+    return (
+        row.builder == shallower.builder
+        and row.depth > shallower.depth
+        and {**row.options, "depth": row.depth} == {**shallower.options, "depth": row.depth}
+    )
+
+
+def identity_modules(model: keras.Model, weights: layer_weights.Weights) -> layer_weights.Weights:
+    """Return weights by which the residual modules that a shallower network lacks are identities.
+
+    The last layer of each, a convolution or its normalization, is zero; a ReLU after the module
+    changes nothing, because another one was before it. The other layers keep their initial weights.
+
+    Args:
+        model: A network of the zoo.
+        weights: Those of a shallower one, by layer name.
+
+    Returns:
+        Weights of all layers of these modules, by layer name; none if no module is missing.
+
+    Example:
+        >>> import cnn_keras
+        >>> shallow = cnn_keras.build("resnet20")
+        >>> deep = cnn_keras.build("resnet32")
+        >>> weights = {layer.name: layer.get_weights() for layer in shallow.layers}
+        >>> [name for name in identity_modules(deep, weights) if name.startswith("conv2")]
+        ['conv2_4_a', 'conv2_4_a_bn', 'conv2_4_b', 'conv2_4_b_bn', 'conv2_5_a', 'conv2_5_a_bn', \
+'conv2_5_b', 'conv2_5_b_bn']
+    """
+    known = {row_of(name) for name, arrays in weights.items() if arrays}
+    modules: dict[str, list[keras.Layer]] = {}
+    for layer in layer_weights.main_network(model).layers:
+        if row_of(layer.name) not in known:
+            modules.setdefault(row_of(layer.name), []).append(layer)
+    found: dict[str, list[NDArray[Any]]] = {}
+    for row, layers in modules.items():
+        if not _has_identity_shortcut(row, layers):
+            continue
+        weighted = [layer for layer in layers if layer.weights]
+        found |= {layer.name: layer.get_weights() for layer in weighted}
+        scale, *others = found[weighted[-1].name]  # a normalization's, or a convolution's kernel
+        found[weighted[-1].name] = [np.zeros_like(scale), *others]
+    return found
+
+
+def _has_identity_shortcut(row: str, layers: list[keras.Layer]) -> bool:
+    """Return whether the layers of a row add what enters the row to their result."""
+    sums = [layer for layer in layers if layer.name == f"{row}_add"]
+    if not sums:
+        return False
+    sources = [tensor._keras_history.operation.name for tensor in sums[0].input]
+    return any(row_of(name) != row for name in sources)
 
 
 def freeze_until(model: keras.Model, row: str) -> None:

@@ -30,13 +30,14 @@ from ..data.pipeline import (
 )
 from ..data.preprocessing import Preprocessing
 from ..errors import Error, UsageError
+from ..layer_names import row_of
 from ..machine import hardware, versions
 from ..model_files.layer_weights import load_by_name, main_network
 from ..model_files.precision import in_float32
 from .augmentation import training_augmentation
 from .config import Training
 from .evaluate import evaluate_splits
-from .fine_tuning import Pretrained, freeze_until
+from .fine_tuning import Pretrained, freeze_until, identity_modules
 from .hosts import devices
 from .hosts.evaluation import evaluate_together
 from .hosts.folder_copies import first_process_first
@@ -280,11 +281,15 @@ def _build(
     if pretrained is None:
         return model
     same_classes = pretrained.classes in (None, classes)
-    skipped = load_by_name(model, pretrained.weights, classifier=same_classes)
+    added = identity_modules(model, pretrained.weights)
+    skipped = load_by_name(model, {**pretrained.weights, **added}, classifier=same_classes)
     if training.freeze_until is not None:
         freeze_until(model, training.freeze_until)
     loaded = f"all layers but {', '.join(skipped)}" if skipped else "all layers"
     reason = "" if same_classes else " (other classes)"
+    if added:
+        count = len({row_of(name) for name in added})
+        reason += f"; the {count} modules that they lack start as identities"
     trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     log(
         f"Load the weights of {pretrained.path} into {loaded}{reason}; {trainable:,} of "
