@@ -60,7 +60,7 @@ class Train(
     weights: Path | None = None
     """Pretrained weights of the same network: a run folder, .keras or .weights.h5 file, or a
     trained network such as resnet20:fashion_mnist. The options, input size and normalization of a
-    run are taken over."""
+    run are taken over. A residual network also takes those of a shallower one."""
     freeze_until: str | None = None
     """Freeze the pretrained weights up to and including this row of the network, as `summary` names
     it."""

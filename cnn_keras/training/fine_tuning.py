@@ -10,8 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from .. import zoo
 from ..data.preprocessing import Preprocessing
 from ..errors import UsageError, unknown
@@ -88,10 +86,12 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
         raise UsageError(
             f"{run.path} is an ensemble; a training starts from one of its members: {members}."
         )
-    if run.config["network"] != network and not _is_deeper(network, run.config["network"]):
-        raise UsageError(f"The weights in {place} are of {run.config['network']}, not {network}.")
-    options: dict[str, Any] = run.config["options"]
-    return options
+    theirs, options = run.config["network"], run.config["options"]
+    if theirs == network:
+        return dict(options)
+    if not _is_deeper(network, theirs):
+        raise UsageError(f"The weights in {place} are of {theirs}, not {network}.")
+    return {name: value for name, value in options.items() if name != "depth"}
 
 
 def _is_deeper(network: str, other: str) -> bool:
@@ -138,17 +138,14 @@ def identity_modules(model: keras.Model, weights: layer_weights.Weights) -> laye
         weighted = [layer for layer in layers if layer.weights]
         found |= {layer.name: layer.get_weights() for layer in weighted}
         scale, *others = found[weighted[-1].name]  # a normalization's, or a convolution's kernel
-        found[weighted[-1].name] = [np.zeros_like(scale), *others]
+        found[weighted[-1].name] = [0 * scale, *others]
     return found
 
 
 def _has_identity_shortcut(row: str, layers: list[keras.Layer]) -> bool:
-    """Return whether the layers of a row add what enters the row to their result."""
+    """Return whether the layers of a row, sorted by depth, add its input to their result."""
     sums = [layer for layer in layers if layer.name == f"{row}_add"]
-    if not sums:
-        return False
-    sources = [tensor._keras_history.operation.name for tensor in sums[0].input]
-    return any(row_of(name) != row for name in sources)
+    return bool(sums) and any(tensor is layers[0].input for tensor in sums[0].input)
 
 
 def freeze_until(model: keras.Model, row: str) -> None:
