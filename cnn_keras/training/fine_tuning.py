@@ -1,8 +1,12 @@
 """What a training starts from: pretrained weights, and rows that stay frozen.
 
-A residual network also starts from the weights of a shallower one: the modules that only it has
-begin as identities, so that both compute the same before the first step (Chen, Goodfellow, Shlens,
-"Net2Net", arXiv:1511.05641, section 2.3, of convolutions that begin as identities).
+A residual network also starts from the weights of a shallower one. The modules that only it has
+begin as identities, so that both compute the same before the first step.
+
+Reference:
+    Chen, Goodfellow, Shlens, "Net2Net", arXiv:1511.05641: deeper networks by layers that begin as
+    identities. Goyal et al., arXiv:1706.02677, section 5.1: residual modules that begin as
+    identities, by normalizations with a scale of zero.
 """
 
 from __future__ import annotations
