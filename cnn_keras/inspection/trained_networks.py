@@ -41,6 +41,7 @@ def _document(trained: TrainedNetwork) -> dict[str, Any]:
         "train_images": config["train_images"],
         "validation_images": config.get("validation_images"),
         "seed": config["seed"],
+        "weights": config["weights"],
         "sha256": trained.sha256,
         "remarks": metrics.get("remarks", []),
     }

@@ -131,6 +131,7 @@ SHA256 = {
     "plain20:fashion_mnist": "8907bef1fee9023bf0c71f4ae590672ae0d7d541388dd5cb074b31f14dcb6166",
     "resnet20:cifar10": "72d0afb7dd97cdc8da2a2e0a037e258163b941dcc8acc16d3f9de5c0ed73be96",
     "resnet20:fashion_mnist": "63565a519491a80fe4695360e23a40bad88a43fd9b0a9edbbbc08cb08353853f",
+    "resnet56:fashion_mnist": "0214fdf3f4083ac45fbc29417d43e90f84b096fe63c7362c0fdad818ee7b2957",
 }
 
 TRAINED = {name: TrainedNetwork(name, sha256) for name, sha256 in SHA256.items()}

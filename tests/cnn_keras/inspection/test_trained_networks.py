@@ -26,6 +26,13 @@ def test_the_list_has_the_results_and_the_recipe(capsys: pytest.CaptureFixture[s
     config = json.loads((Path(digits["recipe"]).parent / "config.json").read_bytes())
     assert json.loads(json.dumps(training.recipe.to_dict())) == config["recipe"]
     assert digits["recipe_changes"]["schedule"] == "cosine"
+    assert digits["weights"] is None
+    assert rows["resnet56:fashion_mnist"]["weights"] == "resnet20:fashion_mnist"
+
+
+def test_a_deeper_network_is_no_less_accurate() -> None:
+    accuracy = {row["name"]: row["test_accuracy"] for row in documents()}
+    assert accuracy["resnet56:fashion_mnist"] >= accuracy["resnet20:fashion_mnist"]
 
 
 def test_remarks_stand_below_the_table() -> None:
