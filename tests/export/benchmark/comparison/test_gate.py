@@ -16,6 +16,8 @@ from export.benchmark.runner import TimingOptions
 File = Callable[[str], Path]
 BLOCK = TimingOptions(num_runs=20, min_secs=0.05)
 TWICE = Repetitions(processes=2, max_processes=2)
+# The interval of two processes alone may be wide when other programs run.
+SIX_TIMES = Repetitions(processes=6, max_processes=12)
 QUICK = MeasurementOptions(timing=BLOCK, warmup_secs=0.0)
 
 
@@ -54,12 +56,12 @@ def test_a_file_of_the_baseline_that_is_still_there_is_timed(
     old.parent.mkdir()
     old.write_bytes(file("int16").read_bytes())
     (measured,) = measure_files([old], QUICK).documents
-    (found,) = gate([row], [{**measured, "latency_p50_ms": 1e-9}], 0.05, BLOCK, TWICE)
+    (found,) = gate([row], [{**measured, "latency_p50_ms": 1e-9}], 0.05, BLOCK, SIX_TIMES)
     assert (found.accepted, found.method, found.baseline) == (True, "interleaved", str(old))
     assert found.interval is not None
     assert found.interval[0] <= found.ratio <= found.interval[1] < 1
     (reverse,) = gate(
-        [{**measured, "file": str(old)}], [{**row, "file": row["file"]}], 0.05, BLOCK, TWICE
+        [{**measured, "file": str(old)}], [{**row, "file": row["file"]}], 0.05, BLOCK, SIX_TIMES
     )
     assert not reverse.accepted
     assert "both timed now: refused" in reverse.reason
