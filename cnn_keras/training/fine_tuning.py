@@ -72,11 +72,11 @@ def pretrained_options(path: Path, network: str) -> dict[str, Any]:
 
     Args:
         path: Run folder, a file, or the name of a trained network.
-        network: Row of the zoo that the weights must be of, or deeper than they are.
+        network: Row of the zoo that the weights are for.
 
     Raises:
-        UsageError: The run is of another network, or an ensemble, or there is no such trained
-            network.
+        UsageError: The run is of another network, which is not a shallower form of this one, or
+            an ensemble, or there is no such trained network.
     """
     if table.is_name(path):
         place, run = path, Run(table.find(str(path)).folder)
