@@ -18,7 +18,16 @@ from export.studies.comparison.trials import (
 )
 from tests.fixtures.tiny_files import tiny_files
 
-QUICK = Benchmark((), num_runs=5, min_secs=0.02, warmup_secs=0.0, processes=2, max_processes=2)
+# When other programs run, more processes follow until the interval is narrow enough.
+QUICK = Benchmark(
+    (),
+    num_runs=5,
+    min_secs=0.02,
+    warmup_secs=0.0,
+    processes=4,
+    max_processes=12,
+    precision="50%",
+)
 
 
 def test_ten_trials_of_each_kind() -> None:
@@ -55,7 +64,8 @@ def test_trials_are_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     results = dict(finished(folder))
     assert list(results) == wanted
     slower, gate = results[wanted[1]], results[wanted[3]]
-    assert (slower["verdict"], slower["right"], slower["processes"]) == ("slower", True, 2)
+    assert (slower["verdict"], slower["right"]) == ("slower", True)
+    assert 4 <= slower["processes"] <= 12
     assert slower["interval"][0] > 1
     assert (gate["verdict"], gate["right"]) == ("refused", True)
     assert results[wanted[2]]["interval"] is None
