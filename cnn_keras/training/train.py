@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import zoo
 from ..command import log, write_atomic
+from ..data.augmentation.augment import Augmentation
 from ..data.augmentation.mixing import Mixing
 from ..data.class_weights import balanced_class_weights
 from ..data.datasets import Dataset
@@ -166,14 +168,20 @@ def _train(
     write_atomic(run.path / "recipe.toml", recipe_toml(training.recipe))
     dataset = run.prepare_dataset(dataset)
     speed_up(model)
-    has_average = training.recipe.ema_momentum > 0
-    images = statistics_batches(dataset.train, run.preprocessing) if has_average else ()
+    recipe = training.recipe
+    augmentation = training_augmentation(run, recipe, dataset)
+    images: Iterable[Any] = ()
+    if recipe.ema_momentum:
+        images = statistics_batches(
+            dataset.train, run.preprocessing, augmentation, recipe, training.seed
+        )
     average = WeightAverage(model, images)
     _fit(
         run,
         model,
         training,
         dataset,
+        augmentation,
         start,
         average,
         steps,
@@ -191,6 +199,7 @@ def _fit(
     model: keras.Model,
     training: Training,
     dataset: Dataset,
+    augmentation: Augmentation,
     start: Progress,
     average: WeightAverage,
     steps_per_epoch: int,
@@ -219,7 +228,7 @@ def _fit(
     batches = training_batches(
         dataset.train,
         run.preprocessing,
-        training_augmentation(run, recipe, dataset),
+        augmentation,
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=training.seed,

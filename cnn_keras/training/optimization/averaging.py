@@ -10,9 +10,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.augmentation.augment import Augmentation
+from ...data.augmentation.mixing import Mixing
 from ...data.loading.image_files import AnySplit
-from ...data.pipeline import evaluation_batches
+from ...data.pipeline import label_probabilities, mixed_batches, training_batches
 from ...data.preprocessing import Preprocessing
+from ..recipes import Recipe
 from .optimizers import num_batches_seen
 
 if TYPE_CHECKING:
@@ -22,19 +25,35 @@ if TYPE_CHECKING:
 _STATISTICS_IMAGES = 1024
 
 
-def statistics_batches(train: AnySplit, preprocessing: Preprocessing) -> tf.data.Dataset:
+def statistics_batches(
+    train: AnySplit,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    recipe: Recipe,
+    seed: int,
+) -> tf.data.Dataset:
     """Return the batches from which the statistics of batch normalization are computed.
 
     Args:
         train: The training images, in the network's input size.
         preprocessing: The normalization.
+        augmentation: How the training changes images. A network that learned from erased rectangles
+            does not fit the statistics of images without them.
+        recipe: Its batch size, and how it mixes images.
+        seed: Seed of the training.
 
     Returns:
-        Batches of images and labels: a stratified sample in random order, the same each time.
+        Batches of images and label probabilities: a stratified sample in random order, the same
+        each time.
     """
     sample = train.sample(_STATISTICS_IMAGES)
-    order = np.random.default_rng(0).permutation(len(sample.labels))
-    return evaluation_batches(sample.take(order), preprocessing)
+    size = min(recipe.batch_size, len(sample.labels))
+    batches = training_batches(
+        sample, preprocessing, augmentation, batch_size=size, epochs=1, seed=seed
+    )
+    batches = label_probabilities(batches, int(sample.labels.max()) + 1)
+    mixing = Mixing(recipe.mixup, recipe.cutmix)
+    return mixed_batches(batches, mixing, seed) if any(mixing) else batches
 
 
 class WeightAverage(keras.callbacks.Callback):
