@@ -129,7 +129,7 @@ SHA256 = {
     "lenet5:fashion_mnist": "22e7b8fcc020453abb66306c253b7b02bba25a58f50129a88b93b50b87e6ef5f",
     "lenet5:mnist": "7c1b7bb018389784a10a738042934903229b198e7dd1260613eb19231eb05409",
     "plain20:fashion_mnist": "8907bef1fee9023bf0c71f4ae590672ae0d7d541388dd5cb074b31f14dcb6166",
-    "resnet20:cifar10": "147fff2126088785d5372a2723606d3866fcb65c7144f463ba6ccca4dcab9fe6",
+    "resnet20:cifar10": "5a68eafaa78dc037caadaf1f2ad3307093e7b238d4b4e736ecf4363d3647a8e8",
     "resnet20:fashion_mnist": "63565a519491a80fe4695360e23a40bad88a43fd9b0a9edbbbc08cb08353853f",
     "resnet56:fashion_mnist": "0214fdf3f4083ac45fbc29417d43e90f84b096fe63c7362c0fdad818ee7b2957",
 }
