@@ -43,17 +43,18 @@ def statistics_batches(
         seed: Seed of the training.
 
     Returns:
-        Batches of images and label probabilities: a stratified sample in random order, the same
-        each time.
+        Batches of images and labels: a stratified sample in random order, the same each time.
     """
     sample = train.sample(_STATISTICS_IMAGES)
     size = min(recipe.batch_size, len(sample.labels))
     batches = training_batches(
         sample, preprocessing, augmentation, batch_size=size, epochs=1, seed=seed
     )
-    batches = label_probabilities(batches, int(sample.labels.max()) + 1)
     mixing = Mixing(recipe.mixup, recipe.cutmix)
-    return mixed_batches(batches, mixing, seed) if any(mixing) else batches
+    if not any(mixing):
+        return batches
+    batches = label_probabilities(batches, int(sample.labels.max()) + 1)
+    return mixed_batches(batches, mixing, seed)
 
 
 class WeightAverage(keras.callbacks.Callback):
